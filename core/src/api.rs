@@ -1,0 +1,3 @@
+//! The object model: kinds and their scope, labels and fields, quantities, patches, Status.
+
+pub mod field;

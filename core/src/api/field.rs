@@ -1,0 +1,230 @@
+//! Validation errors with field paths, and their aggregate's wording.
+//! Models apimachinery `pkg/util/validation/field/{errors,path}.go` and `pkg/util/errors`.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// A path to a field of an object, as upstream prints it: `spec.containers[0].image`, `metadata.labels[a/b]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path(String);
+
+impl Path {
+    /// A root path of one name, such as `spec`.
+    pub fn new(name: &str) -> Self {
+        Path(name.to_owned())
+    }
+    /// No path at all: children are roots.
+    pub fn root() -> Self {
+        Path(String::new())
+    }
+    /// The named field below this one.
+    pub fn child(&self, name: &str) -> Self {
+        if self.0.is_empty() { Path(name.to_owned()) } else { Path(format!("{}.{name}", self.0)) }
+    }
+    /// The element at `index` of this list.
+    pub fn index(&self, index: usize) -> Self {
+        Path(format!("{}[{index}]", self.0))
+    }
+    /// The entry under `key` of this map.
+    pub fn key(&self, key: &str) -> Self {
+        Path(format!("{}[{key}]", self.0))
+    }
+    /// The path as printed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "<nil>" } else { &self.0 })
+    }
+}
+
+/// Upstream's `field.ErrorType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorType {
+    NotFound,
+    Required,
+    Duplicate,
+    Invalid,
+    NotSupported,
+    Forbidden,
+    TooLong,
+    TooMany,
+    Internal,
+    TypeInvalid,
+}
+
+impl ErrorType {
+    /// The machine-readable reason in `Status.details.causes[].reason`.
+    pub fn reason(self) -> &'static str {
+        match self {
+            ErrorType::NotFound => "FieldValueNotFound",
+            ErrorType::Required => "FieldValueRequired",
+            ErrorType::Duplicate => "FieldValueDuplicate",
+            ErrorType::Invalid => "FieldValueInvalid",
+            ErrorType::NotSupported => "FieldValueNotSupported",
+            ErrorType::Forbidden => "FieldValueForbidden",
+            ErrorType::TooLong => "FieldValueTooLong",
+            ErrorType::TooMany => "FieldValueTooMany",
+            ErrorType::Internal => "InternalError",
+            ErrorType::TypeInvalid => "FieldValueTypeInvalid",
+        }
+    }
+    /// The words that a person reads, such as `Invalid value`.
+    pub fn words(self) -> &'static str {
+        match self {
+            ErrorType::NotFound => "Not found",
+            ErrorType::Required => "Required value",
+            ErrorType::Duplicate => "Duplicate value",
+            ErrorType::Invalid => "Invalid value",
+            ErrorType::NotSupported => "Unsupported value",
+            ErrorType::Forbidden => "Forbidden",
+            ErrorType::TooLong => "Too long",
+            ErrorType::TooMany => "Too many",
+            ErrorType::Internal => "Internal error",
+            ErrorType::TypeInvalid => "Invalid value",
+        }
+    }
+}
+
+/// One validation error.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Error {
+    /// What kind of error.
+    pub kind: ErrorType,
+    /// The field, as printed.
+    pub field: String,
+    /// The bad value as upstream prints it: `None` where the type shows no value.
+    pub bad_value: Option<String>,
+    /// What is wrong, in upstream's words; may be empty.
+    pub detail: String,
+}
+
+/// All errors of one object, in upstream's order.
+pub type ErrorList = Vec<Error>;
+
+/// How Go prints a bad value in an error: strings quoted, objects as JSON, `null` for nil.
+pub fn show(value: &Value) -> String {
+    match value {
+        Value::String(s) => quote(s),
+        other => other.to_string(),
+    }
+}
+
+/// Go's `%q`.
+pub fn quote(s: &str) -> String {
+    let mut out = String::with_capacity(s.len() + 2);
+    out.push('"');
+    for c in s.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            '\x07' => out.push_str("\\a"),
+            '\x08' => out.push_str("\\b"),
+            '\x0b' => out.push_str("\\v"),
+            '\x0c' => out.push_str("\\f"),
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn make(kind: ErrorType, path: &Path, bad_value: Option<String>, detail: impl Into<String>) -> Error {
+    Error { kind, field: path.to_string(), bad_value, detail: detail.into() }
+}
+
+impl Error {
+    /// `field.NotFound`.
+    pub fn not_found(path: &Path, value: &Value) -> Self {
+        make(ErrorType::NotFound, path, Some(show(value)), "")
+    }
+    /// `field.Required`.
+    pub fn required(path: &Path, detail: impl Into<String>) -> Self {
+        make(ErrorType::Required, path, None, detail)
+    }
+    /// `field.Duplicate`.
+    pub fn duplicate(path: &Path, value: &Value) -> Self {
+        make(ErrorType::Duplicate, path, Some(show(value)), "")
+    }
+    /// `field.Invalid`.
+    pub fn invalid(path: &Path, value: &Value, detail: impl Into<String>) -> Self {
+        make(ErrorType::Invalid, path, Some(show(value)), detail)
+    }
+    /// `field.Invalid` of a string, the common case.
+    pub fn invalid_str(path: &Path, value: &str, detail: impl Into<String>) -> Self {
+        make(ErrorType::Invalid, path, Some(quote(value)), detail)
+    }
+    /// `field.TypeInvalid`.
+    pub fn type_invalid(path: &Path, value: &Value, detail: impl Into<String>) -> Self {
+        make(ErrorType::TypeInvalid, path, Some(show(value)), detail)
+    }
+    /// `field.NotSupported`: `supported` is printed in the order given.
+    pub fn not_supported(path: &Path, value: &str, supported: &[&str]) -> Self {
+        let detail = if supported.is_empty() {
+            String::new()
+        } else {
+            let quoted: Vec<String> = supported.iter().map(|s| quote(s)).collect();
+            format!("supported values: {}", quoted.join(", "))
+        };
+        make(ErrorType::NotSupported, path, Some(quote(value)), detail)
+    }
+    /// `field.Forbidden`.
+    pub fn forbidden(path: &Path, detail: impl Into<String>) -> Self {
+        make(ErrorType::Forbidden, path, None, detail)
+    }
+    /// `field.TooLong`: the value itself is never printed.
+    pub fn too_long(path: &Path, max_bytes: usize) -> Self {
+        make(ErrorType::TooLong, path, None, format!("may not be more than {max_bytes} bytes"))
+    }
+    /// `field.TooMany`.
+    pub fn too_many(path: &Path, actual: usize, max: usize) -> Self {
+        make(ErrorType::TooMany, path, Some(actual.to_string()), format!("must have at most {max} items"))
+    }
+    /// `field.InternalError`.
+    pub fn internal(path: &Path, detail: impl Into<String>) -> Self {
+        make(ErrorType::Internal, path, None, detail)
+    }
+
+    /// The error without its field: `Error.ErrorBody`.
+    pub fn body(&self) -> String {
+        let mut s = self.kind.words().to_owned();
+        if let Some(v) = &self.bad_value {
+            s.push_str(": ");
+            s.push_str(v);
+        }
+        if !self.detail.is_empty() {
+            s.push_str(": ");
+            s.push_str(&self.detail);
+        }
+        s
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.body())
+    }
+}
+
+/// `ErrorList.ToAggregate().Error()`: one error bare, several in brackets, each text once.
+pub fn aggregate(errors: &[Error]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for e in errors {
+        let t = e.to_string();
+        if !texts.contains(&t) {
+            texts.push(t);
+        }
+    }
+    match texts.len() {
+        1 => texts.remove(0),
+        _ => format!("[{}]", texts.join(", ")),
+    }
+}

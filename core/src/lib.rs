@@ -1,0 +1,3 @@
+//! The cluster: a pure function of a seed and a list of timed inputs.
+
+pub mod api;

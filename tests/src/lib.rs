@@ -1,0 +1,1 @@
+//! Scenario, client and browser tests.
