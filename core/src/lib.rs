@@ -1,3 +1,5 @@
 //! The cluster: a pure function of a seed and a list of timed inputs.
 
 pub mod api;
+pub mod etcd;
+pub mod sim;

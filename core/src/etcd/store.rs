@@ -1,0 +1,432 @@
+//! The revisioned store itself. Models etcd's `server/storage/mvcc/{kvstore,index,watchable_store}.go`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::rc::Rc;
+
+use crate::api::object::Obj;
+use crate::sim::{SimTime, TraceSeq};
+
+use super::lease::{LeaseId, Leases};
+
+/// What a key holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// An API object, encoded when somebody reads it as bytes.
+    Object(Obj),
+    /// Anything else, such as what a person put with etcdctl.
+    Bytes(Rc<[u8]>),
+}
+
+/// A key as it stood at some revision.
+#[derive(Clone, Debug)]
+pub struct KeyValue {
+    /// The key.
+    pub key: Rc<str>,
+    /// What it held.
+    pub value: Value,
+    /// The revision that made the key.
+    pub create_revision: u64,
+    /// The revision that wrote this value.
+    pub mod_revision: u64,
+    /// How many times it was written since it was made.
+    pub version: u64,
+    /// The lease that it is attached to, or 0.
+    pub lease: LeaseId,
+}
+
+/// Put or deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// Written.
+    Put,
+    /// Deleted.
+    Delete,
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Put or deleted.
+    pub kind: EventType,
+    /// The key.
+    pub key: Rc<str>,
+    /// The revision of the change.
+    pub revision: u64,
+    /// The new value; `None` for a deletion.
+    pub kv: Option<KeyValue>,
+    /// The value before; `None` if the key was not there.
+    pub prev: Option<KeyValue>,
+    /// What the change was made because of.
+    pub cause: TraceSeq,
+}
+
+/// What etcd answers when it can't do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The revision asked for was compacted away; this is the oldest that is left.
+    Compacted(u64),
+    /// The revision asked for is yet to come.
+    FutureRevision,
+    /// There is no such lease.
+    LeaseNotFound,
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Error::Compacted(_) => "etcdserver: mvcc: required revision has been compacted",
+            Error::FutureRevision => "etcdserver: mvcc: required revision is a future revision",
+            Error::LeaseNotFound => "etcdserver: requested lease not found",
+        })
+    }
+}
+
+/// Which keys, at which revision.
+#[derive(Clone, Debug, Default)]
+pub struct RangeRequest<'a> {
+    /// The first key.
+    pub key: &'a str,
+    /// The key after the last; `None` for `key` alone, empty for all from `key` on.
+    pub range_end: Option<&'a str>,
+    /// At which revision; 0 for now.
+    pub revision: u64,
+    /// At most so many; 0 for all.
+    pub limit: usize,
+    /// Only count.
+    pub count_only: bool,
+}
+
+/// The keys found.
+#[derive(Clone, Debug, Default)]
+pub struct RangeResponse {
+    /// In key order.
+    pub kvs: Vec<KeyValue>,
+    /// Whether there are more than the limit let through.
+    pub more: bool,
+    /// How many there are in all.
+    pub count: usize,
+    /// The store's revision.
+    pub revision: u64,
+}
+
+/// What of a key a transaction compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompareTarget {
+    /// The revision of its last write; 0 if it isn't there.
+    ModRevision(u64),
+    /// The revision that made it; 0 if it isn't there.
+    CreateRevision(u64),
+    /// How often it was written; 0 if it isn't there.
+    Version(u64),
+}
+
+/// A condition: the key's property equals.
+#[derive(Clone, Debug)]
+pub struct Compare<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The property and the value that it must have.
+    pub target: CompareTarget,
+}
+
+/// A write of a transaction.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Writes a key.
+    Put {
+        /// The key.
+        key: Rc<str>,
+        /// What it shall hold.
+        value: Value,
+        /// The lease to attach it to, or 0.
+        lease: LeaseId,
+    },
+    /// Deletes a key.
+    Delete {
+        /// The key.
+        key: Rc<str>,
+    },
+}
+
+/// How a transaction went.
+#[derive(Clone, Debug)]
+pub struct TxnResponse {
+    /// Whether the conditions held, so that the writes were done.
+    pub succeeded: bool,
+    /// The store's revision after it.
+    pub revision: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Version {
+    mod_revision: u64,
+    create_revision: u64,
+    version: u64,
+    lease: LeaseId,
+    /// `None`: deleted at this revision.
+    value: Option<Value>,
+}
+
+/// The store of one member.
+#[derive(Debug)]
+pub struct Etcd {
+    revision: u64,
+    compacted: u64,
+    keys: BTreeMap<Rc<str>, Vec<Version>>,
+    live: usize,
+    log: VecDeque<Event>,
+    leases: Leases,
+}
+
+impl Default for Etcd {
+    fn default() -> Self {
+        // A new etcd stands at revision 1.
+        Etcd {
+            revision: 1,
+            compacted: 0,
+            keys: BTreeMap::new(),
+            live: 0,
+            log: VecDeque::new(),
+            leases: Leases::default(),
+        }
+    }
+}
+
+impl Etcd {
+    /// The revision of the last write.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Everything up to this revision was compacted.
+    pub fn compacted(&self) -> u64 {
+        self.compacted
+    }
+
+    /// How many keys there are.
+    pub fn key_count(&self) -> usize {
+        self.live
+    }
+
+    /// The leases.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// The leases, to grant one or keep it alive.
+    pub fn leases_mut(&mut self) -> &mut Leases {
+        &mut self.leases
+    }
+
+    fn check_revision(&self, revision: u64) -> Result<(), Error> {
+        if revision > self.revision {
+            return Err(Error::FutureRevision);
+        }
+        if revision != 0 && revision < self.compacted {
+            return Err(Error::Compacted(self.compacted));
+        }
+        Ok(())
+    }
+
+    fn at(key: &Rc<str>, versions: &[Version], revision: u64) -> Option<KeyValue> {
+        let v =
+            if revision == 0 { versions.last() } else { versions.iter().rev().find(|v| v.mod_revision <= revision) }?;
+        let value = v.value.clone()?;
+        Some(KeyValue {
+            key: key.clone(),
+            value,
+            create_revision: v.create_revision,
+            mod_revision: v.mod_revision,
+            version: v.version,
+            lease: v.lease,
+        })
+    }
+
+    /// The key as it stands now.
+    pub fn get(&self, key: &str) -> Option<KeyValue> {
+        let (k, versions) = self.keys.get_key_value(key)?;
+        Self::at(k, versions, 0)
+    }
+
+    /// Reads a key or a range of keys.
+    pub fn range(&self, r: &RangeRequest<'_>) -> Result<RangeResponse, Error> {
+        self.check_revision(r.revision)?;
+        let upper = match r.range_end {
+            None => Bound::Included(r.key),
+            Some("") => Bound::Unbounded,
+            Some(end) if end <= r.key => {
+                return Ok(RangeResponse { revision: self.revision, ..Default::default() });
+            }
+            Some(end) => Bound::Excluded(end),
+        };
+        let mut out = RangeResponse { revision: self.revision, ..Default::default() };
+        for (k, versions) in self.keys.range::<str, _>((Bound::Included(r.key), upper)) {
+            let Some(kv) = Self::at(k, versions, r.revision) else {
+                continue;
+            };
+            out.count += 1;
+            if r.count_only {
+                continue;
+            }
+            if r.limit > 0 && out.kvs.len() == r.limit {
+                out.more = true;
+            } else {
+                out.kvs.push(kv);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Calls `f` with every live key that begins with `prefix`, in order, without copying.
+    pub fn for_each_prefix(&self, prefix: &str, mut f: impl FnMut(&Rc<str>, &Value, u64)) {
+        for (k, versions) in self.keys.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)) {
+            if !k.starts_with(prefix) {
+                break;
+            }
+            if let Some(Version { value: Some(value), mod_revision, .. }) = versions.last() {
+                f(k, value, *mod_revision);
+            }
+        }
+    }
+
+    fn holds(&self, c: &Compare<'_>) -> bool {
+        let v = self.keys.get(c.key).and_then(|v| v.last()).filter(|v| v.value.is_some());
+        match c.target {
+            CompareTarget::ModRevision(r) => v.map_or(0, |v| v.mod_revision) == r,
+            CompareTarget::CreateRevision(r) => v.map_or(0, |v| v.create_revision) == r,
+            CompareTarget::Version(n) => v.map_or(0, |v| v.version) == n,
+        }
+    }
+
+    /// Does the writes at one new revision if every condition holds.
+    pub fn txn(&mut self, conditions: &[Compare<'_>], then: Vec<Op>, cause: TraceSeq) -> Result<TxnResponse, Error> {
+        if !conditions.iter().all(|c| self.holds(c)) {
+            return Ok(TxnResponse { succeeded: false, revision: self.revision });
+        }
+        for op in &then {
+            if let Op::Put { lease, .. } = op
+                && *lease != 0
+                && self.leases.get(*lease).is_none()
+            {
+                return Err(Error::LeaseNotFound);
+            }
+        }
+        let revision = self.revision + 1;
+        let mut wrote = false;
+        for op in then {
+            wrote |= self.apply(op, revision, cause);
+        }
+        if wrote {
+            self.revision = revision;
+        }
+        Ok(TxnResponse { succeeded: true, revision: self.revision })
+    }
+
+    fn apply(&mut self, op: Op, revision: u64, cause: TraceSeq) -> bool {
+        match op {
+            Op::Put { key, value, lease } => {
+                let versions = self.keys.entry(key.clone()).or_default();
+                let last = versions.last().filter(|v| v.value.is_some());
+                let prev = last.and_then(|_| Self::at(&key, versions, 0));
+                let (create_revision, version) =
+                    prev.as_ref().map_or((revision, 1), |p| (p.create_revision, p.version + 1));
+                versions.push(Version {
+                    mod_revision: revision,
+                    create_revision,
+                    version,
+                    lease,
+                    value: Some(value.clone()),
+                });
+                if let Some(p) = &prev {
+                    if p.lease != lease && p.lease != 0 {
+                        self.leases.detach(p.lease, &key);
+                    }
+                } else {
+                    self.live += 1;
+                }
+                if lease != 0 {
+                    self.leases.attach(lease, &key);
+                }
+                let kv = KeyValue { key: key.clone(), value, create_revision, mod_revision: revision, version, lease };
+                self.log.push_back(Event { kind: EventType::Put, key, revision, kv: Some(kv), prev, cause });
+                true
+            }
+            Op::Delete { key } => {
+                let Some(versions) = self.keys.get_mut(&key) else {
+                    return false;
+                };
+                let Some(prev) = Self::at(&key, versions, 0) else {
+                    return false;
+                };
+                versions.push(Version {
+                    mod_revision: revision,
+                    create_revision: 0,
+                    version: 0,
+                    lease: 0,
+                    value: None,
+                });
+                self.live -= 1;
+                if prev.lease != 0 {
+                    self.leases.detach(prev.lease, &key);
+                }
+                self.log.push_back(Event { kind: EventType::Delete, key, revision, kv: None, prev: Some(prev), cause });
+                true
+            }
+        }
+    }
+
+    /// Every change after `revision`, oldest first.
+    pub fn events_since(&self, revision: u64) -> Result<impl Iterator<Item = &Event>, Error> {
+        if revision < self.compacted {
+            return Err(Error::Compacted(self.compacted));
+        }
+        let start = self.log.partition_point(|e| e.revision <= revision);
+        Ok(self.log.range(start..))
+    }
+
+    /// Forgets what was overwritten or deleted up to `revision`: work in proportion to the changes forgotten.
+    pub fn compact(&mut self, revision: u64) -> Result<(), Error> {
+        if revision > self.revision {
+            return Err(Error::FutureRevision);
+        }
+        if revision <= self.compacted {
+            return Err(Error::Compacted(self.compacted));
+        }
+        self.compacted = revision;
+        while self.log.front().is_some_and(|e| e.revision <= revision) {
+            let Some(event) = self.log.pop_front() else {
+                break;
+            };
+            let Some(versions) = self.keys.get_mut(&event.key) else {
+                continue;
+            };
+            // The version in force at `revision` stays unless it is a deletion.
+            let in_force = versions.partition_point(|v| v.mod_revision <= revision);
+            let keep_from = match in_force.checked_sub(1).and_then(|i| versions.get(i)) {
+                Some(v) if v.value.is_some() => in_force - 1,
+                _ => in_force,
+            };
+            versions.drain(..keep_from);
+            if versions.is_empty() {
+                self.keys.remove(&event.key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a lease: its keys are deleted at one revision.
+    pub fn revoke(&mut self, id: LeaseId, cause: TraceSeq) -> Result<u64, Error> {
+        let keys = self.leases.revoke(id).ok_or(Error::LeaseNotFound)?;
+        let ops = keys.into_iter().map(|key| Op::Delete { key }).collect();
+        self.txn(&[], ops, cause).map(|r| r.revision)
+    }
+
+    /// Ends every lease whose time is over.
+    pub fn expire_leases(&mut self, now: SimTime) {
+        while let Some(id) = self.leases.expired(now) {
+            // The lease was just found, so it can't be missing.
+            let _ = self.revoke(id, 0);
+        }
+    }
+}
