@@ -2,4 +2,5 @@
 
 pub mod field;
 pub mod object;
+pub mod quantity;
 pub mod status;
