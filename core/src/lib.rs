@@ -2,4 +2,5 @@
 
 pub mod api;
 pub mod etcd;
+pub mod runtime;
 pub mod sim;

@@ -1,0 +1,238 @@
+//! A container's file system: the image's tree, what is mounted over it, and what its processes wrote.
+//!
+//! Small on purpose: files and directories, no links, owners or modes. Paths are absolute and normal.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// What one container may write in all, as a guard for the host.
+const WRITTEN_BYTES_MAX: usize = 16 << 20;
+
+/// Directories that every image has.
+const STANDARD_DIRS: &[&str] = &[
+    "/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var",
+];
+
+/// Files by absolute path; their directories come with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileTree(pub BTreeMap<String, Rc<[u8]>>);
+
+impl FileTree {
+    /// The tree with one more file.
+    #[must_use]
+    pub fn with(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.0.insert(normalize("/", path), Rc::from(bytes));
+        self
+    }
+}
+
+/// A tree laid over the image's at a path: `/etc/config` for a volume, `/` for single files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Where the tree's root appears.
+    pub path: String,
+    /// What appears there; its paths are relative to the mount's root and begin with a slash.
+    pub files: Rc<FileTree>,
+    /// Whether writes are refused.
+    pub read_only: bool,
+}
+
+/// Why a file operation failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileError {
+    NotFound,
+    IsDirectory,
+    NotDirectory,
+    Exists,
+    NotEmpty,
+    ReadOnly,
+    NoSpace,
+}
+
+/// What a path is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    Directory,
+    File(Rc<[u8]>),
+}
+
+/// The writable view that all processes of one container share.
+#[derive(Debug)]
+pub(super) struct Files {
+    image: Rc<FileTree>,
+    mounts: Vec<Mount>,
+    hostname: Rc<str>,
+    /// Written and removed paths; `None` hides what lies below.
+    written: BTreeMap<String, Option<Node>>,
+    written_bytes: usize,
+}
+
+impl Files {
+    pub(super) fn new(image: Rc<FileTree>, mounts: Vec<Mount>, hostname: Rc<str>) -> Self {
+        Files { image, mounts, hostname, written: BTreeMap::new(), written_bytes: 0 }
+    }
+
+    /// What lies at a normal path.
+    pub(super) fn get(&self, path: &str) -> Option<Node> {
+        if let Some(node) = self.written.get(path) {
+            return node.clone();
+        }
+        for mount in self.mounts.iter().rev() {
+            let Some(inner) = inside(&mount.path, path) else { continue };
+            if let Some(bytes) = mount.files.0.get(inner) {
+                return Some(Node::File(bytes.clone()));
+            }
+            if is_dir_of(&mount.files.0, inner) || (inner == "/" && mount.path != "/") {
+                return Some(Node::Directory);
+            }
+        }
+        if path == "/etc/hostname" {
+            return Some(Node::File(format!("{}\n", self.hostname).into_bytes().into()));
+        }
+        if let Some(bytes) = self.image.0.get(path) {
+            return Some(Node::File(bytes.clone()));
+        }
+        let is_dir = STANDARD_DIRS.contains(&path)
+            || is_dir_of(&self.image.0, path)
+            || self.mounts.iter().any(|mount| inside(path, &mount.path).is_some())
+            || children(&self.written, path).any(|(_, node)| node.is_some());
+        is_dir.then_some(Node::Directory)
+    }
+
+    /// Replaces or creates a file.
+    pub(super) fn write(&mut self, path: &str, bytes: Rc<[u8]>) -> Result<(), FileError> {
+        let old = match self.get(path) {
+            Some(Node::Directory) => return Err(FileError::IsDirectory),
+            Some(Node::File(old)) if self.is_written(path) => old.len(),
+            _ => 0,
+        };
+        self.check_parent(path)?;
+        let total = self.written_bytes.saturating_sub(old).saturating_add(bytes.len());
+        if total > WRITTEN_BYTES_MAX || self.written.len() > 4_096 {
+            return Err(FileError::NoSpace);
+        }
+        self.written_bytes = total;
+        self.written.insert(path.to_owned(), Some(Node::File(bytes)));
+        Ok(())
+    }
+
+    /// Makes a directory in an existing one.
+    pub(super) fn make_dir(&mut self, path: &str) -> Result<(), FileError> {
+        if self.get(path).is_some() {
+            return Err(FileError::Exists);
+        }
+        self.check_parent(path)?;
+        if self.written.len() > 4_096 {
+            return Err(FileError::NoSpace);
+        }
+        self.written.insert(path.to_owned(), Some(Node::Directory));
+        Ok(())
+    }
+
+    /// Removes a file, or with `dir` an empty directory.
+    pub(super) fn remove(&mut self, path: &str, dir: bool) -> Result<(), FileError> {
+        match self.get(path).ok_or(FileError::NotFound)? {
+            Node::Directory if !dir => return Err(FileError::IsDirectory),
+            Node::Directory if !self.list(path)?.is_empty() => return Err(FileError::NotEmpty),
+            Node::File(_) if dir => return Err(FileError::NotDirectory),
+            Node::File(bytes) if self.is_written(path) => {
+                self.written_bytes = self.written_bytes.saturating_sub(bytes.len());
+            }
+            _ => {}
+        }
+        if self.is_read_only(path) {
+            return Err(FileError::ReadOnly);
+        }
+        self.written.insert(path.to_owned(), None);
+        Ok(())
+    }
+
+    /// The names in a directory, sorted.
+    pub(super) fn list(&self, path: &str) -> Result<Vec<String>, FileError> {
+        match self.get(path).ok_or(FileError::NotFound)? {
+            Node::File(_) => return Err(FileError::NotDirectory),
+            Node::Directory => {}
+        }
+        let mut names = std::collections::BTreeSet::new();
+        let prefix = if path == "/" { "" } else { path };
+        let mut add = |full: &str| {
+            if let Some(rest) = full.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'))
+                && let Some(name) = rest.split('/').next()
+                && !name.is_empty()
+            {
+                names.insert(name.to_owned());
+            }
+        };
+        children(&self.image.0, path).for_each(|(full, _)| add(full));
+        STANDARD_DIRS.iter().for_each(|dir| add(dir));
+        add("/etc/hostname");
+        for mount in &self.mounts {
+            add(&mount.path);
+            for file in mount.files.0.keys() {
+                add(&format!("{}{file}", mount.path.trim_end_matches('/')));
+            }
+        }
+        children(&self.written, path).for_each(|(full, _)| add(full));
+        Ok(names.into_iter().filter(|name| self.get(&format!("{prefix}/{name}")).is_some()).collect())
+    }
+
+    fn is_written(&self, path: &str) -> bool {
+        self.written.get(path).is_some_and(Option::is_some)
+    }
+
+    fn is_read_only(&self, path: &str) -> bool {
+        self.mounts.iter().any(|mount| mount.read_only && inside(&mount.path, path).is_some())
+    }
+
+    fn check_parent(&self, path: &str) -> Result<(), FileError> {
+        if self.is_read_only(path) {
+            return Err(FileError::ReadOnly);
+        }
+        let parent = match path.rsplit_once('/') {
+            Some(("", _)) | None => "/",
+            Some((parent, _)) => parent,
+        };
+        match self.get(parent) {
+            Some(Node::Directory) => Ok(()),
+            Some(Node::File(_)) => Err(FileError::NotDirectory),
+            None => Err(FileError::NotFound),
+        }
+    }
+}
+
+/// The absolute path without `.`, `..` and doubled slashes.
+pub(super) fn normalize(working_dir: &str, path: &str) -> String {
+    let joined = if path.starts_with('/') { path.to_owned() } else { format!("{working_dir}/{path}") };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// The part of `path` below `root`, beginning with a slash.
+fn inside<'a>(root: &str, path: &'a str) -> Option<&'a str> {
+    let rest = path.strip_prefix(root.trim_end_matches('/'))?;
+    match rest {
+        "" => Some("/"),
+        rest if rest.starts_with('/') => Some(rest),
+        _ => None,
+    }
+}
+
+/// All entries strictly below a directory.
+fn children<'a, T>(tree: &'a BTreeMap<String, T>, dir: &str) -> impl Iterator<Item = (&'a String, &'a T)> {
+    let prefix = format!("{}/", dir.trim_end_matches('/'));
+    let end = prefix.clone();
+    tree.range(prefix..).take_while(move |(path, _)| path.starts_with(&end))
+}
+
+fn is_dir_of<T>(tree: &BTreeMap<String, T>, dir: &str) -> bool {
+    children(tree, dir).next().is_some()
+}
