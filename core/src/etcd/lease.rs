@@ -22,6 +22,8 @@ pub struct Leases {
     leases: BTreeMap<LeaseId, Lease>,
     by_expiry: BTreeSet<(SimTime, LeaseId)>,
     last: LeaseId,
+    /// The minute, the time to live in seconds, and the lease that keys of that minute share.
+    shared: Option<(u64, u64, LeaseId)>,
 }
 
 impl Leases {
@@ -32,6 +34,21 @@ impl Leases {
         let expires = now + ttl;
         self.leases.insert(id, Lease { ttl, expires, keys: BTreeSet::new() });
         self.by_expiry.insert((expires, id));
+        id
+    }
+
+    /// A lease of about `ttl_s` seconds that many keys share, as apiserver's lease manager reuses one for up to a minute.
+    pub fn grant_shared(&mut self, now: SimTime, ttl_s: u64) -> LeaseId {
+        let minute = now.as_nanos() / 60_000_000_000;
+        if let Some(&(m, ttl, id)) = self.shared.as_ref()
+            && m == minute
+            && ttl == ttl_s
+            && self.leases.contains_key(&id)
+        {
+            return id;
+        }
+        let id = self.grant(now, Duration::from_secs(ttl_s + 60));
+        self.shared = Some((minute, ttl_s, id));
         id
     }
 

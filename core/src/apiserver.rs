@@ -1,0 +1,193 @@
+//! kube-apiserver: the only part that talks to etcd.
+//!
+//! Owns the chain that every request runs (authentication, authorization, admission, validation, storage) and the watch cache.
+//! Knows nothing of controllers, kubelets or the page. Models `staging/src/k8s.io/apiserver`.
+
+pub mod admission;
+mod cacher;
+mod options;
+mod paging;
+mod store;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+pub use cacher::{WatchEvent, WatchEventType, WatchStream};
+pub use options::{
+    Caller, CreateOptions, DeleteOptions, ListOptions, ObjectList, Preconditions, Propagation, UpdateOptions, User,
+};
+pub use store::{Deleted, Selection, Updater};
+
+use crate::api::status::Status;
+use crate::etcd::Etcd;
+use crate::registry::{Registry, ResourceId};
+use crate::sim::{Notify, ProcessId, Sim, TraceEvent};
+
+use cacher::Cacher;
+
+/// etcd as an api-server reaches it: the store, the process that serves it, and who is told of changes.
+#[derive(Clone)]
+pub struct EtcdEndpoint {
+    /// The store.
+    pub store: Rc<RefCell<Etcd>>,
+    /// The process that serves it.
+    pub process: ProcessId,
+    /// Told after every change.
+    pub changed: Notify,
+}
+
+/// One kube-apiserver.
+pub struct ApiServer {
+    sim: Sim,
+    process: ProcessId,
+    registry: Rc<Registry>,
+    etcd: EtcdEndpoint,
+    cachers: Vec<Cacher>,
+    /// The revision up to which etcd's changes were put into the watch caches.
+    seen_revision: u64,
+}
+
+/// How long objects can be watched back: etcd is compacted this often.
+const COMPACTION_INTERVAL: Duration = Duration::from_secs(300);
+
+impl ApiServer {
+    /// An api-server that runs as `process`, and its background tasks.
+    pub fn start(sim: &Sim, process: ProcessId, registry: Rc<Registry>, etcd: EtcdEndpoint) -> Rc<RefCell<Self>> {
+        let cachers = registry.ids().map(|id| Cacher::new(registry.strategy(id))).collect();
+        let seen_revision = etcd.store.borrow().revision();
+        let server = ApiServer { sim: sim.clone(), process, registry, etcd: etcd.clone(), cachers, seen_revision };
+        let server = Rc::new(RefCell::new(server));
+        // Changes made through another api-server reach this one's watch caches as etcd tells it.
+        sim.spawn(process, {
+            let (server, changed) = (Rc::downgrade(&server), etcd.changed.clone());
+            async move {
+                loop {
+                    changed.notified().await;
+                    let Some(server) = server.upgrade() else { break };
+                    server.borrow_mut().pump();
+                }
+            }
+        });
+        sim.spawn(process, {
+            let (sim, server) = (sim.clone(), Rc::downgrade(&server));
+            async move {
+                // Compacts to where the store stood one interval ago, as apiserver's etcd3 compactor does.
+                let mut at = 0;
+                loop {
+                    sim.sleep(COMPACTION_INTERVAL).await;
+                    let Some(server) = server.upgrade() else { break };
+                    let server = server.borrow();
+                    let mut store = server.etcd.store.borrow_mut();
+                    if at > store.compacted() {
+                        // `at` lies between compacted and current, so this can't fail.
+                        let _ = store.compact(at);
+                    }
+                    at = store.revision();
+                }
+            }
+        });
+        sim.spawn(process, {
+            let (sim, server) = (sim.clone(), Rc::downgrade(&server));
+            async move {
+                loop {
+                    sim.sleep(Duration::from_secs(60)).await;
+                    let Some(server) = server.upgrade() else { break };
+                    server.borrow_mut().send_bookmarks();
+                }
+            }
+        });
+        server
+    }
+
+    /// The kinds that it serves.
+    pub fn registry(&self) -> &Rc<Registry> {
+        &self.registry
+    }
+
+    /// The process that it runs as.
+    pub fn process(&self) -> ProcessId {
+        self.process
+    }
+
+    /// The kernel.
+    pub fn sim(&self) -> &Sim {
+        &self.sim
+    }
+
+    /// Fails as upstream does when etcd can't be reached.
+    fn check_etcd(&self) -> Result<(), Status> {
+        let (us, etcd) = (self.sim.machine_of(self.process), self.sim.machine_of(self.etcd.process));
+        if self.sim.process_runs(self.etcd.process) && self.sim.links().connected(us, etcd) {
+            Ok(())
+        } else {
+            Err(Status::internal(
+                "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial tcp 127.0.0.1:2379: connect: connection refused\"",
+            ))
+        }
+    }
+
+    /// Brings the watch caches up to etcd and passes the changes to the watchers concerned.
+    fn pump(&mut self) {
+        let store = self.etcd.store.borrow();
+        if store.revision() == self.seen_revision {
+            return;
+        }
+        // Nothing newer than the last compaction but one can be missing: pump runs at every change.
+        let Ok(events) = store.events_since(self.seen_revision) else {
+            self.seen_revision = store.revision();
+            return;
+        };
+        for e in events {
+            let Some(obj) = cacher::object_of(e) else { continue };
+            let group = obj.api_version().split_once('/').map_or("", |(g, _)| g);
+            let Some(id) = self.registry.find_kind(group, obj.kind()) else { continue };
+            self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
+        }
+        self.seen_revision = store.revision();
+    }
+
+    fn send_bookmarks(&mut self) {
+        let revision = self.seen_revision;
+        for c in &mut self.cachers {
+            c.send_bookmarks(&self.sim, revision);
+        }
+    }
+
+    /// Puts a request and its outcome into the trace.
+    pub(crate) fn trace_request(
+        &self,
+        caller: &Caller,
+        verb: &'static str,
+        id: ResourceId,
+        names: (&str, &str, &str),
+        outcome: Result<u64, u16>,
+    ) {
+        let info = self.registry.info(id);
+        let (namespace, name, subresource) = names;
+        let resource: Rc<str> = if subresource.is_empty() {
+            info.resource.into()
+        } else {
+            format!("{}/{subresource}", info.resource).into()
+        };
+        let (code, revision) = match outcome {
+            Ok(revision) => (if verb == "create" { 201 } else { 200 }, revision),
+            Err(code) => (code, 0),
+        };
+        let event = TraceEvent::Request {
+            from: caller.process,
+            to: self.process,
+            verb,
+            resource,
+            namespace: namespace.into(),
+            name: name.into(),
+            code,
+            revision,
+        };
+        if revision > 0 {
+            self.sim.record(event)
+        } else {
+            self.sim.remark(event)
+        };
+    }
+}

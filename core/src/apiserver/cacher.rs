@@ -1,0 +1,381 @@
+//! The watch cache of one kind: recent changes, and who watches.
+//!
+//! A change costs in proportion to the watchers that it concerns: watches for one name, one namespace or one value of the
+//! kind's index field are found by that. Models apiserver's `pkg/storage/cacher`.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use super::options::ListOptions;
+use super::store::Selection;
+use crate::api::object::{Obj, Object};
+use crate::api::status::Status;
+use crate::etcd::{Event, EventType, Value};
+use crate::registry::Strategy;
+use crate::sim::{Sim, SimTime, TaskId, TraceSeq};
+
+/// What a watch event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchEventType {
+    /// Came to be, or came to match.
+    Added,
+    /// Changed.
+    Modified,
+    /// Went, or no longer matches.
+    Deleted,
+    /// Only a revision.
+    Bookmark,
+}
+
+/// One event of a watch.
+#[derive(Clone, Debug)]
+pub struct WatchEvent {
+    /// What it says.
+    pub kind: WatchEventType,
+    /// The object: for a deletion its last state. `None` for bookmarks.
+    pub object: Option<Obj>,
+    /// The revision of the change.
+    pub revision: u64,
+    /// For bookmarks: whether the initial events are over.
+    pub initial_events_end: bool,
+    /// What the change was made because of.
+    pub cause: TraceSeq,
+}
+
+/// How many events a watcher may leave unread before it is cut off.
+const BUFFER_MAX: usize = 65_536;
+
+struct Buffer {
+    events: VecDeque<(SimTime, WatchEvent)>,
+    /// Why there will be no more, if so.
+    ended: Option<Status>,
+    closed: bool,
+    waiter: Option<TaskId>,
+}
+
+/// The reading end of a watch. Dropping it ends the watch.
+pub struct WatchStream {
+    sim: Sim,
+    buffer: Rc<RefCell<Buffer>>,
+}
+
+impl WatchStream {
+    /// The next event; `None` when the watch ended by itself, an error when the server cut it.
+    pub async fn next(&mut self) -> Option<Result<WatchEvent, Status>> {
+        std::future::poll_fn(|_| {
+            let mut b = self.buffer.borrow_mut();
+            let now = self.sim.now();
+            match b.events.front() {
+                Some(&(at, _)) if at <= now => {
+                    let event = b.events.pop_front().map(|(_, e)| Ok(e));
+                    return std::task::Poll::Ready(event);
+                }
+                Some(&(at, _)) => {
+                    if let Some(t) = self.sim.current_task() {
+                        self.sim.wake_at(t, at);
+                    }
+                    return std::task::Poll::Pending;
+                }
+                None => {}
+            }
+            if let Some(status) = b.ended.take() {
+                b.closed = true;
+                return std::task::Poll::Ready(Some(Err(status)));
+            }
+            if b.closed {
+                return std::task::Poll::Ready(None);
+            }
+            b.waiter = self.sim.current_task();
+            std::task::Poll::Pending
+        })
+        .await
+    }
+
+    /// The next event that has arrived by now, without waiting.
+    pub fn try_next(&mut self) -> Option<Result<WatchEvent, Status>> {
+        let mut b = self.buffer.borrow_mut();
+        if b.events.front().is_some_and(|&(at, _)| at <= self.sim.now()) {
+            return b.events.pop_front().map(|(_, e)| Ok(e));
+        }
+        if b.events.is_empty()
+            && let Some(status) = b.ended.take()
+        {
+            b.closed = true;
+            return Some(Err(status));
+        }
+        None
+    }
+
+    /// Whether nothing more can come.
+    pub fn is_closed(&self) -> bool {
+        let b = self.buffer.borrow();
+        b.closed && b.events.is_empty() && b.ended.is_none()
+    }
+
+    /// Makes a watch whose connection broke: what was not delivered yet is lost.
+    pub fn break_off(&mut self) {
+        let mut b = self.buffer.borrow_mut();
+        b.events.clear();
+        b.ended = None;
+        b.closed = true;
+    }
+}
+
+struct Watcher {
+    selection: Selection,
+    namespace: Option<Rc<str>>,
+    latency: Duration,
+    bookmarks: bool,
+    buffer: Weak<RefCell<Buffer>>,
+}
+
+/// By what a watcher is found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum IndexKey {
+    All,
+    Namespace(Rc<str>),
+    Name(Rc<str>),
+    Field(Rc<str>),
+}
+
+/// The watch cache of one kind.
+pub(super) struct Cacher {
+    history: VecDeque<(u64, WatchChange)>,
+    /// Everything after this revision is in `history`.
+    history_from: u64,
+    watchers: BTreeMap<u64, Watcher>,
+    index: BTreeMap<IndexKey, BTreeSet<u64>>,
+    next_watcher: u64,
+    index_field: Option<&'static str>,
+}
+
+#[derive(Clone)]
+struct WatchChange {
+    object: Obj,
+    prev: Option<Obj>,
+    deleted: bool,
+    cause: TraceSeq,
+}
+
+/// How many changes are kept to be watched back. Models the watch cache's dynamic capacity, upper bound.
+const HISTORY_MAX: usize = 100 * 1024;
+
+/// The object that an etcd event is about: its new state, or the last one for a deletion.
+pub(super) fn object_of(e: &Event) -> Option<&Obj> {
+    match e.kv.as_ref().or(e.prev.as_ref()).map(|kv| &kv.value) {
+        Some(Value::Object(o)) => Some(o),
+        _ => None,
+    }
+}
+
+impl Cacher {
+    pub(super) fn new(strategy: &dyn Strategy) -> Self {
+        Cacher {
+            history: VecDeque::new(),
+            history_from: 0,
+            watchers: BTreeMap::new(),
+            index: BTreeMap::new(),
+            next_watcher: 0,
+            index_field: strategy.index_field(),
+        }
+    }
+
+    /// The oldest revision that a watch can begin after.
+    pub(super) fn oldest(&self) -> u64 {
+        self.history_from
+    }
+
+    fn index_key(&self, namespace: Option<&Rc<str>>, selection: &Selection) -> IndexKey {
+        if let Some(name) = selection.exact_field("metadata.name") {
+            return IndexKey::Name(name.into());
+        }
+        if let Some(value) = self.index_field.and_then(|f| selection.exact_field(f)) {
+            return IndexKey::Field(value.into());
+        }
+        namespace.map_or(IndexKey::All, |n| IndexKey::Namespace(n.clone()))
+    }
+
+    /// Adds a watcher. `initial`: what it is sent first.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn watch(
+        &mut self,
+        sim: &Sim,
+        strategy: &dyn Strategy,
+        namespace: Option<Rc<str>>,
+        selection: Selection,
+        o: &ListOptions,
+        since: u64,
+        initial: Vec<Result<WatchEvent, Status>>,
+        latency: Duration,
+    ) -> WatchStream {
+        let at = sim.now() + latency;
+        let mut ended = None;
+        let mut events = VecDeque::with_capacity(initial.len());
+        for e in initial {
+            match e {
+                Ok(e) => events.push_back((at, e)),
+                Err(status) => ended = Some(status),
+            }
+        }
+        let start = self.history.partition_point(|(r, _)| *r <= since);
+        for (revision, change) in self.history.range(start..) {
+            if namespace.as_deref().is_some_and(|n| change.object.meta().namespace.as_deref() != Some(n)) {
+                continue;
+            }
+            if let Some(e) = event_for(&selection, strategy, change, *revision) {
+                events.push_back((at, e));
+            }
+        }
+        let buffer = Rc::new(RefCell::new(Buffer { events, ended, closed: false, waiter: None }));
+        let id = self.next_watcher;
+        self.next_watcher += 1;
+        let key = self.index_key(namespace.as_ref(), &selection);
+        self.index.entry(key).or_default().insert(id);
+        let watcher =
+            Watcher { selection, namespace, latency, bookmarks: o.allow_bookmarks, buffer: Rc::downgrade(&buffer) };
+        self.watchers.insert(id, watcher);
+        WatchStream { sim: sim.clone(), buffer }
+    }
+
+    /// Takes a change from etcd and passes it to those whom it concerns.
+    pub(super) fn dispatch(&mut self, sim: &Sim, strategy: &dyn Strategy, e: &Event) {
+        let Some(object) = object_of(e).cloned() else { return };
+        let prev = match e.prev.as_ref().map(|kv| &kv.value) {
+            Some(Value::Object(o)) => Some(o.clone()),
+            _ => None,
+        };
+        let deleted = e.kind == EventType::Delete;
+        let mut object = object;
+        if deleted {
+            // A deleted object's last state carries the revision of its deletion.
+            crate::api::object::make_mut(&mut object).meta_mut().resource_version = Some(e.revision.to_string());
+        }
+        let change = WatchChange { object, prev, deleted, cause: e.cause };
+        let mut dead = Vec::new();
+        let mut keys: Vec<IndexKey> = vec![IndexKey::All];
+        let meta = change.object.meta();
+        keys.push(IndexKey::Name(meta.name.as_deref().unwrap_or_default().into()));
+        if let Some(ns) = meta.namespace.as_deref() {
+            keys.push(IndexKey::Namespace(ns.into()));
+        }
+        if let Some(f) = self.index_field {
+            let value = strategy.field(&*change.object, f).unwrap_or_default();
+            let before = change.prev.as_ref().map(|p| strategy.field(&**p, f).unwrap_or_default());
+            if let Some(b) = before.filter(|b| *b != value) {
+                keys.push(IndexKey::Field(b.as_ref().into()));
+            }
+            keys.push(IndexKey::Field(value.as_ref().into()));
+        }
+        for key in &keys {
+            let Some(ids) = self.index.get(key) else { continue };
+            for id in ids {
+                let Some(w) = self.watchers.get(id) else { continue };
+                if w.namespace.as_deref().is_some_and(|n| change.object.meta().namespace.as_deref() != Some(n)) {
+                    continue;
+                }
+                let Some(event) = event_for(&w.selection, strategy, &change, e.revision) else { continue };
+                if !push(sim, w, event) {
+                    dead.push((key.clone(), *id));
+                }
+            }
+        }
+        for (key, id) in dead {
+            self.watchers.remove(&id);
+            if let Some(ids) = self.index.get_mut(&key) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.index.remove(&key);
+                }
+            }
+        }
+        self.history.push_back((e.revision, change));
+        if self.history.len() > HISTORY_MAX
+            && let Some((r, _)) = self.history.pop_front()
+        {
+            self.history_from = r;
+        }
+    }
+
+    /// Forgets changes up to `revision`: etcd was compacted.
+    #[allow(dead_code)]
+    pub(super) fn forget(&mut self, revision: u64) {
+        while self.history.front().is_some_and(|(r, _)| *r <= revision) {
+            self.history.pop_front();
+        }
+        self.history_from = self.history_from.max(revision);
+    }
+
+    pub(super) fn send_bookmarks(&mut self, sim: &Sim, revision: u64) {
+        for w in self.watchers.values() {
+            if w.bookmarks {
+                let bookmark = WatchEvent {
+                    kind: WatchEventType::Bookmark,
+                    object: None,
+                    revision,
+                    initial_events_end: false,
+                    cause: 0,
+                };
+                push(sim, w, bookmark);
+            }
+        }
+        let dead: Vec<u64> =
+            self.watchers.iter().filter(|(_, w)| w.buffer.strong_count() == 0).map(|(id, _)| *id).collect();
+        for id in dead {
+            self.watchers.remove(&id);
+            self.index.retain(|_, ids| {
+                ids.remove(&id);
+                !ids.is_empty()
+            });
+        }
+    }
+}
+
+/// The event that a change is to somebody with this selection, if any.
+fn event_for(
+    selection: &Selection,
+    strategy: &dyn Strategy,
+    change: &WatchChange,
+    revision: u64,
+) -> Option<WatchEvent> {
+    let matches = |o: &dyn Object| selection.is_everything() || selection.matches(strategy, o);
+    let now = !change.deleted && matches(&*change.object);
+    let before = change.prev.as_ref().is_some_and(|p| matches(&**p));
+    let (kind, object) = match (before, now) {
+        (false, true) => (WatchEventType::Added, change.object.clone()),
+        (true, true) => (WatchEventType::Modified, change.object.clone()),
+        (true, false) => {
+            if change.deleted {
+                (WatchEventType::Deleted, change.object.clone())
+            } else {
+                // No longer matches: the last state that did, at the revision of the change.
+                let mut last = change.prev.clone()?;
+                crate::api::object::make_mut(&mut last).meta_mut().resource_version = Some(revision.to_string());
+                (WatchEventType::Deleted, last)
+            }
+        }
+        (false, false) => return None,
+    };
+    Some(WatchEvent { kind, object: Some(object), revision, initial_events_end: false, cause: change.cause })
+}
+
+/// Queues an event; false when nobody reads any more or the reader is too far behind.
+fn push(sim: &Sim, w: &Watcher, event: WatchEvent) -> bool {
+    let Some(buffer) = w.buffer.upgrade() else { return false };
+    let mut b = buffer.borrow_mut();
+    if b.closed || b.ended.is_some() {
+        return false;
+    }
+    let at = sim.now() + w.latency;
+    if b.events.len() >= BUFFER_MAX {
+        b.ended = Some(Status::expired("too old resource version: watcher is too slow"));
+        b.events.clear();
+    } else {
+        b.events.push_back((at, event));
+    }
+    if let Some(t) = b.waiter.take() {
+        sim.wake_at(t, at);
+    }
+    true
+}

@@ -1,0 +1,225 @@
+//! The strategy of one kind, typed for whoever writes it and untyped for the generic verbs.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::ResourceInfo;
+use crate::api::field::ErrorList;
+use crate::api::object::{Kind, Obj, Object, typed, typed_mut};
+use crate::sim::Sim;
+
+/// What a strategy may ask of its surroundings.
+pub struct StrategyContext<'a> {
+    /// The simulation, for the clock and for random suffixes.
+    pub sim: &'a Sim,
+    /// The subresource that is written, or empty.
+    pub subresource: &'a str,
+}
+
+/// What a delete does at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteOutcome {
+    /// The object goes at once (unless finalizers hold it).
+    Immediate,
+    /// It is marked, and goes when somebody confirms; grace in seconds.
+    Graceful(i64),
+}
+
+/// How a kind answers to the scale subresource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScaleSpec {
+    /// `spec.replicas`.
+    pub replicas: i32,
+    /// `status.replicas`.
+    pub status_replicas: i32,
+    /// The selector, printed.
+    pub selector: String,
+}
+
+/// A kind's strategy, untyped: what the generic verbs call. Written through `KindStrategy`.
+pub trait Strategy {
+    /// Names and scope.
+    fn info(&self) -> &ResourceInfo;
+    /// A decoded body as an object of the kind.
+    fn decode(&self, body: Value) -> Result<Obj, String>;
+    /// Fills in defaults.
+    fn default(&self, o: &mut dyn Object);
+    /// Before a create: drops what may not be given, starts the generation.
+    fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut dyn Object);
+    /// Checks a new object.
+    fn validate(&self, o: &dyn Object) -> ErrorList;
+    /// Warnings for whoever writes it.
+    fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String>;
+    /// Before an update: keeps what may not change by this door, moves the generation.
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object);
+    /// Checks a changed object.
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList;
+    /// Whether PUT may create.
+    fn allow_create_on_update(&self) -> bool;
+    /// Whether PUT without a resourceVersion is taken.
+    fn allow_unconditional_update(&self) -> bool;
+    /// How a delete begins; `asked` is the grace asked for in seconds.
+    fn check_delete(&self, o: &dyn Object, asked: Option<i64>) -> DeleteOutcome;
+    /// What happens to dependents when nobody says: true leaves them.
+    fn orphans_by_default(&self) -> bool;
+    /// A field that field selectors may name, beyond metadata.name and metadata.namespace; `None` for an unknown one.
+    fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>>;
+    /// The names of those fields.
+    fn selectable_fields(&self) -> &'static [&'static str];
+    /// The field by which watches are indexed, such as spec.nodeName.
+    fn index_field(&self) -> Option<&'static str>;
+    /// The scale subresource's view.
+    fn scale(&self, o: &dyn Object) -> Option<ScaleSpec>;
+    /// Sets spec.replicas.
+    fn set_scale(&self, o: &mut dyn Object, replicas: i32);
+    /// How long objects live, in seconds; 0 for ever. Events have an hour.
+    fn ttl_seconds(&self) -> u64;
+}
+
+/// A kind's strategy as it is written: one file a kind, everything optional but its names.
+pub trait KindStrategy: 'static {
+    /// The Rust type.
+    type Kind: Kind;
+
+    /// Names and scope.
+    fn info(&self) -> ResourceInfo;
+    /// Fills in defaults.
+    fn default(&self, _o: &mut Self::Kind) {}
+    /// Before a create.
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, _o: &mut Self::Kind) {}
+    /// Checks a new object.
+    fn validate(&self, o: &Self::Kind) -> ErrorList;
+    /// Warnings for whoever writes it.
+    fn warnings(&self, _o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        Vec::new()
+    }
+    /// Before an update.
+    fn prepare_for_update(&self, _cx: &StrategyContext<'_>, _new: &mut Self::Kind, _old: &Self::Kind) {}
+    /// Checks a changed object.
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList;
+    /// Whether PUT may create.
+    fn allow_create_on_update(&self) -> bool {
+        false
+    }
+    /// Whether PUT without a resourceVersion is taken.
+    fn allow_unconditional_update(&self) -> bool {
+        true
+    }
+    /// How a delete begins.
+    fn check_delete(&self, _o: &Self::Kind, _asked: Option<i64>) -> DeleteOutcome {
+        DeleteOutcome::Immediate
+    }
+    /// What happens to dependents when nobody says.
+    fn orphans_by_default(&self) -> bool {
+        false
+    }
+    /// A field that field selectors may name.
+    fn field<'a>(&self, _o: &'a Self::Kind, _path: &str) -> Option<Cow<'a, str>> {
+        None
+    }
+    /// The names of those fields.
+    fn selectable_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// The field by which watches are indexed.
+    fn index_field(&self) -> Option<&'static str> {
+        None
+    }
+    /// The scale subresource's view.
+    fn scale(&self, _o: &Self::Kind) -> Option<ScaleSpec> {
+        None
+    }
+    /// Sets spec.replicas.
+    fn set_scale(&self, _o: &mut Self::Kind, _replicas: i32) {}
+    /// How long objects live, in seconds; 0 for ever.
+    fn ttl_seconds(&self) -> u64 {
+        0
+    }
+}
+
+/// A typed strategy as an untyped one.
+pub struct Typed<S: KindStrategy> {
+    strategy: S,
+    info: ResourceInfo,
+}
+
+impl<S: KindStrategy> Typed<S> {
+    /// Wraps a strategy for the registry.
+    pub fn boxed(strategy: S) -> Box<dyn Strategy> {
+        let info = strategy.info();
+        Box::new(Typed { strategy, info })
+    }
+}
+
+impl<S: KindStrategy> Strategy for Typed<S> {
+    fn info(&self) -> &ResourceInfo {
+        &self.info
+    }
+    fn decode(&self, body: Value) -> Result<Obj, String> {
+        serde_json::from_value::<S::Kind>(body).map(|o| std::rc::Rc::new(o) as Obj).map_err(|e| e.to_string())
+    }
+    fn default(&self, o: &mut dyn Object) {
+        if let Some(o) = typed_mut(o) {
+            self.strategy.default(o);
+        }
+    }
+    fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut dyn Object) {
+        if let Some(o) = typed_mut(o) {
+            self.strategy.prepare_for_create(cx, o);
+        }
+    }
+    fn validate(&self, o: &dyn Object) -> ErrorList {
+        typed(o).map(|o| self.strategy.validate(o)).unwrap_or_default()
+    }
+    fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String> {
+        typed(o).map(|o| self.strategy.warnings(o, old.and_then(typed))).unwrap_or_default()
+    }
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object) {
+        if let (Some(new), Some(old)) = (typed_mut(new), typed(old)) {
+            self.strategy.prepare_for_update(cx, new, old);
+        }
+    }
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList {
+        match (typed(new), typed(old)) {
+            (Some(new), Some(old)) => self.strategy.validate_update(cx, new, old),
+            _ => ErrorList::new(),
+        }
+    }
+    fn allow_create_on_update(&self) -> bool {
+        self.strategy.allow_create_on_update()
+    }
+    fn allow_unconditional_update(&self) -> bool {
+        self.strategy.allow_unconditional_update()
+    }
+    fn check_delete(&self, o: &dyn Object, asked: Option<i64>) -> DeleteOutcome {
+        typed(o).map_or(DeleteOutcome::Immediate, |o| self.strategy.check_delete(o, asked))
+    }
+    fn orphans_by_default(&self) -> bool {
+        self.strategy.orphans_by_default()
+    }
+    fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
+        match path {
+            "metadata.name" => Some(Cow::Borrowed(o.meta().name.as_deref().unwrap_or_default())),
+            "metadata.namespace" => Some(Cow::Borrowed(o.meta().namespace.as_deref().unwrap_or_default())),
+            _ => typed(o).and_then(|o| self.strategy.field(o, path)),
+        }
+    }
+    fn selectable_fields(&self) -> &'static [&'static str] {
+        self.strategy.selectable_fields()
+    }
+    fn index_field(&self) -> Option<&'static str> {
+        self.strategy.index_field()
+    }
+    fn scale(&self, o: &dyn Object) -> Option<ScaleSpec> {
+        typed(o).and_then(|o| self.strategy.scale(o))
+    }
+    fn set_scale(&self, o: &mut dyn Object, replicas: i32) {
+        if let Some(o) = typed_mut(o) {
+            self.strategy.set_scale(o, replicas);
+        }
+    }
+    fn ttl_seconds(&self) -> u64 {
+        self.strategy.ttl_seconds()
+    }
+}
