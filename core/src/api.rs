@@ -1,6 +1,9 @@
 //! The object model: kinds and their scope, labels and fields, quantities, patches, Status.
 
 pub mod field;
+pub mod fields;
+pub mod labels;
 pub mod object;
 pub mod quantity;
 pub mod status;
+pub mod validation;
