@@ -4,6 +4,7 @@
 //! Knows nothing of controllers, kubelets or the page. Models `staging/src/k8s.io/apiserver`.
 
 pub mod admission;
+mod binding;
 mod cacher;
 mod options;
 mod paging;
@@ -189,5 +190,13 @@ impl ApiServer {
         } else {
             self.sim.remark(event)
         };
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        for c in &mut self.cachers {
+            c.close_all(&self.sim);
+        }
     }
 }

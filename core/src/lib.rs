@@ -2,7 +2,16 @@
 
 pub mod api;
 pub mod apiserver;
+pub mod cli;
+pub mod client;
+pub mod cluster;
+pub mod controllers;
 pub mod etcd;
+pub mod kubelet;
+pub mod network;
+pub mod observe;
 pub mod registry;
 pub mod runtime;
+pub mod scheduler;
+pub mod session;
 pub mod sim;

@@ -645,7 +645,11 @@ mod tests {
             ("1Gi", "1G", "2073741824", "73741824"),
             ("1", "1Ki", "1025", "-1023"),
         ] {
-            assert_eq!((q(a).add(q(b)).to_string(), q(a).sub(q(b)).to_string()), (sum.into(), difference.into()), "{a} {b}");
+            assert_eq!(
+                (q(a).add(q(b)).to_string(), q(a).sub(q(b)).to_string()),
+                (sum.into(), difference.into()),
+                "{a} {b}"
+            );
         }
         assert!(q("1000m") == q("1") && q("1Ki") > q("1k") && q("-1") < q("1n") && q("1e100") > q("1e99"));
         assert!(q("-1e100") < q("-1"));

@@ -14,7 +14,7 @@ use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
 use crate::etcd::{Event, EventType, Value};
 use crate::registry::Strategy;
-use crate::sim::{Sim, SimTime, TaskId, TraceSeq};
+use crate::sim::{MachineId, Sim, SimTime, TaskId, TraceSeq};
 
 /// What a watch event says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,13 @@ struct Buffer {
 pub struct WatchStream {
     sim: Sim,
     buffer: Rc<RefCell<Buffer>>,
+    /// The machines at both ends: nothing is delivered while the link between them is cut.
+    ends: (MachineId, MachineId),
+    cut_since: Option<SimTime>,
 }
+
+/// How long a client waits on a silent connection before it gives it up: HTTP/2's read idle and ping time-outs in client-go.
+const CONNECTION_LOST_AFTER: Duration = Duration::from_secs(45);
 
 impl WatchStream {
     /// The next event; `None` when the watch ended by itself, an error when the server cut it.
@@ -67,6 +73,22 @@ impl WatchStream {
         std::future::poll_fn(|_| {
             let mut b = self.buffer.borrow_mut();
             let now = self.sim.now();
+            let waiting = b.events.front().is_some_and(|&(at, _)| at <= now) || b.ended.is_some() || b.closed;
+            if waiting && !self.sim.links().connected(self.ends.0, self.ends.1) {
+                // Lost packets are sent again until the client's health check gives the connection up.
+                let since = *self.cut_since.get_or_insert(now);
+                if now.since(since) >= CONNECTION_LOST_AFTER {
+                    b.closed = true;
+                    b.events.clear();
+                    b.ended = None;
+                    return std::task::Poll::Ready(None);
+                }
+                if let Some(t) = self.sim.current_task() {
+                    self.sim.wake_at(t, now + Duration::from_secs(1));
+                }
+                return std::task::Poll::Pending;
+            }
+            self.cut_since = None;
             match b.events.front() {
                 Some(&(at, _)) if at <= now => {
                     let event = b.events.pop_front().map(|(_, e)| Ok(e));
@@ -209,6 +231,7 @@ impl Cacher {
         since: u64,
         initial: Vec<Result<WatchEvent, Status>>,
         latency: Duration,
+        ends: (MachineId, MachineId),
     ) -> WatchStream {
         let at = sim.now() + latency;
         let mut ended = None;
@@ -236,7 +259,7 @@ impl Cacher {
         let watcher =
             Watcher { selection, namespace, latency, bookmarks: o.allow_bookmarks, buffer: Rc::downgrade(&buffer) };
         self.watchers.insert(id, watcher);
-        WatchStream { sim: sim.clone(), buffer }
+        WatchStream { sim: sim.clone(), buffer, ends, cut_since: None }
     }
 
     /// Takes a change from etcd and passes it to those whom it concerns.
@@ -305,6 +328,18 @@ impl Cacher {
             self.history.pop_front();
         }
         self.history_from = self.history_from.max(revision);
+    }
+
+    /// Ends every watch: the server goes away.
+    pub(super) fn close_all(&mut self, sim: &Sim) {
+        for (_, w) in std::mem::take(&mut self.watchers) {
+            let Some(buffer) = w.buffer.upgrade() else { continue };
+            let mut b = buffer.borrow_mut();
+            b.closed = true;
+            if let Some(t) = b.waiter.take() {
+                sim.wake_at(t, sim.now() + w.latency);
+            }
+        }
     }
 
     pub(super) fn send_bookmarks(&mut self, sim: &Sim, revision: u64) {

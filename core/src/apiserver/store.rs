@@ -394,7 +394,8 @@ impl ApiServer {
                 }
             }
         }
-        let latency = self.sim.links().latency(self.sim.machine_of(self.process), self.sim.machine_of(caller.process));
+        let ends = (self.sim.machine_of(self.process), self.sim.machine_of(caller.process));
+        let latency = self.sim.links().latency(ends.0, ends.1);
         let strategy = self.registry.strategy(id);
         let stream = self.cachers[id.0 as usize].watch(
             &self.sim,
@@ -405,6 +406,7 @@ impl ApiServer {
             from,
             initial,
             latency,
+            ends,
         );
         self.trace_request(caller, "watch", id, (namespace.unwrap_or_default(), "", ""), Ok(0));
         Ok(stream)

@@ -394,12 +394,7 @@ pub trait Engine {
     fn start(&mut self, container: ContainerId, now_ns: u64) -> Turn;
 
     /// Starts one more process from the same image. It ended already if its turn says so.
-    fn exec(
-        &mut self,
-        container: ContainerId,
-        config: ExecConfig,
-        now_ns: u64,
-    ) -> Result<(Pid, Turn), CreateError>;
+    fn exec(&mut self, container: ContainerId, config: ExecConfig, now_ns: u64) -> Result<(Pid, Turn), CreateError>;
 
     /// Delivers events and lets the process run until it waits again.
     fn poll(&mut self, container: ContainerId, pid: Pid, now_ns: u64, events: &[Event]) -> Turn;

@@ -9,9 +9,8 @@ use std::rc::Rc;
 const WRITTEN_BYTES_MAX: usize = 16 << 20;
 
 /// Directories that every image has.
-const STANDARD_DIRS: &[&str] = &[
-    "/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var",
-];
+const STANDARD_DIRS: &[&str] =
+    &["/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var"];
 
 /// Files by absolute path; their directories come with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,1 @@
+//! kubectl and friends: text in, text out.

@@ -1,0 +1,29 @@
+//! What components hold of the api-server: a typed client with its QPS limit, informers, work queues, an event recorder.
+//!
+//! Components see the world through this module alone. Models client-go.
+
+mod informer;
+mod leader;
+mod queue;
+mod recorder;
+mod rest;
+
+pub use informer::{Informer, InformerEvent, ListWatch};
+pub use leader::{LeaderElection, LeaderEvent};
+pub use queue::{RateLimits, WorkQueue};
+pub use recorder::{EventRecorder, EventType, reference};
+pub use rest::{ApiEndpoint, ApiEndpoints, Client, ClientConfig, ClientError, Listed};
+
+/// `namespace/name`, or the name alone for cluster-scoped objects: client-go's MetaNamespaceKeyFunc.
+pub fn object_key(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> std::rc::Rc<str> {
+    let name = meta.name.as_deref().unwrap_or_default();
+    match meta.namespace.as_deref() {
+        Some(ns) if !ns.is_empty() => format!("{ns}/{name}").into(),
+        _ => name.into(),
+    }
+}
+
+/// A key's namespace (empty for cluster-scoped objects) and name.
+pub fn split_key(key: &str) -> (&str, &str) {
+    key.split_once('/').unwrap_or(("", key))
+}

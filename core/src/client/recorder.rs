@@ -1,0 +1,224 @@
+//! Events: recorded, correlated (aggregated, counted, spam-filtered) and posted one after another.
+//! Models client-go's `tools/record` (event.go, events_cache.go).
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+
+use super::rest::Client;
+use crate::api::object::Object;
+use crate::sim::{Channel, SimTime, TokenBucket, TraceSeq};
+
+/// Whether an event is good or bad news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventType {
+    /// Information.
+    Normal,
+    /// Something is wrong.
+    Warning,
+}
+
+impl EventType {
+    fn as_str(self) -> &'static str {
+        match self {
+            EventType::Normal => "Normal",
+            EventType::Warning => "Warning",
+        }
+    }
+}
+
+/// A reference to an object for events about it.
+pub fn reference(o: &dyn Object) -> ObjectReference {
+    let m = o.meta();
+    ObjectReference {
+        api_version: Some(o.api_version().to_owned()),
+        kind: Some(o.kind().to_owned()),
+        name: m.name.clone(),
+        namespace: m.namespace.clone(),
+        uid: m.uid.clone(),
+        resource_version: m.resource_version.clone(),
+        field_path: None,
+    }
+}
+
+/// Different messages of one sort within the interval from which they are combined.
+const AGGREGATE_AT: usize = 10;
+const AGGREGATE_INTERVAL: Duration = Duration::from_secs(600);
+/// Events about one object from one source: at once, then one each 300 s.
+const SPAM_BURST: u32 = 25;
+const SPAM_QPS: f64 = 1.0 / 300.0;
+/// How many objects and sorts the correlator remembers. Models maxLruCacheEntries.
+const CACHE_MAX: usize = 4096;
+
+/// About what an event is: one source, one object.
+type ObjectKey = Rc<str>;
+
+struct Similar {
+    messages: std::collections::BTreeSet<Rc<str>>,
+    last: SimTime,
+}
+
+struct Seen {
+    count: i32,
+    first: jiff::Timestamp,
+    /// The name of the event posted first.
+    name: String,
+}
+
+#[derive(Default)]
+struct Correlator {
+    similar: BTreeMap<(ObjectKey, EventType, Rc<str>), Similar>,
+    seen: BTreeMap<(ObjectKey, EventType, Rc<str>, Rc<str>), Seen>,
+    spam: BTreeMap<ObjectKey, TokenBucket>,
+}
+
+struct Posting {
+    event: Event,
+    /// The number of times if it was posted before.
+    count: i32,
+    cause: TraceSeq,
+}
+
+/// Records events of one component. Clones share its correlator and its queue.
+#[derive(Clone)]
+pub struct EventRecorder {
+    client: Client,
+    component: Rc<str>,
+    host: Rc<str>,
+    correlator: Rc<RefCell<Correlator>>,
+    queue: Channel<Posting>,
+}
+
+/// Keeps a cache bounded: upstream's are LRU caches of the same size; the eldest key by order is as good a victim here.
+fn bound<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>) {
+    while map.len() > CACHE_MAX {
+        map.pop_first();
+    }
+}
+
+impl EventRecorder {
+    /// A recorder that posts with `client`. `host` is the node for kubelets, else empty.
+    pub fn start(client: &Client, component: &str, host: &str) -> Self {
+        let queue: Channel<Posting> = Channel::new(client.sim());
+        let (q, c) = (queue.clone(), client.clone());
+        client.sim().spawn(client.process(), async move {
+            while let Some(p) = q.recv().await {
+                c.sim().set_cause(p.cause);
+                post(&c, p).await;
+            }
+        });
+        EventRecorder {
+            client: client.clone(),
+            component: component.into(),
+            host: host.into(),
+            correlator: Rc::default(),
+            queue,
+        }
+    }
+
+    /// Records an event about an object.
+    pub fn event(&self, about: &dyn Object, kind: EventType, reason: &str, message: &str) {
+        self.event_about(reference(about), kind, reason, message);
+    }
+
+    /// Records an event about whatever `about` refers to.
+    pub fn event_about(&self, about: ObjectReference, kind: EventType, reason: &str, message: &str) {
+        let sim = self.client.sim();
+        let now = sim.now();
+        let object: ObjectKey = format!(
+            "{}/{}/{}/{}/{}",
+            about.kind.as_deref().unwrap_or_default(),
+            about.namespace.as_deref().unwrap_or_default(),
+            about.name.as_deref().unwrap_or_default(),
+            about.uid.as_deref().unwrap_or_default(),
+            about.field_path.as_deref().unwrap_or_default(),
+        )
+        .into();
+        let reason_key: Rc<str> = reason.into();
+        let mut correlator = self.correlator.borrow_mut();
+        let correlator = &mut *correlator;
+        let mut message: Rc<str> = message.into();
+        let mut observed = message.clone();
+        {
+            let key = (object.clone(), kind, reason_key.clone());
+            let similar =
+                correlator.similar.entry(key).or_insert_with(|| Similar { messages: Default::default(), last: now });
+            if now.since(similar.last) > AGGREGATE_INTERVAL {
+                similar.messages.clear();
+            }
+            similar.last = now;
+            similar.messages.insert(message.clone());
+            if similar.messages.len() >= AGGREGATE_AT {
+                similar.messages.pop_first();
+                message = format!("(combined from similar events): {message}").into();
+                observed = "".into();
+            }
+            bound(&mut correlator.similar);
+        }
+        let stamp = sim.timestamp();
+        let key = (object.clone(), kind, reason_key, observed);
+        let name = format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), stamp.as_nanosecond());
+        let seen = correlator.seen.entry(key).or_insert_with(|| Seen { count: 0, first: stamp, name });
+        seen.count += 1;
+        let (count, first, name) = (seen.count, seen.first, seen.name.clone());
+        bound(&mut correlator.seen);
+        let bucket = correlator.spam.entry(object).or_insert_with(|| TokenBucket::new(SPAM_QPS, SPAM_BURST));
+        let pass = bucket.try_take(now);
+        bound(&mut correlator.spam);
+        if !pass {
+            return;
+        }
+        let namespace = about.namespace.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| "default".into());
+        let event = Event {
+            metadata: ObjectMeta { name: Some(name), namespace: Some(namespace), ..ObjectMeta::default() },
+            involved_object: about,
+            reason: Some(reason.to_owned()),
+            message: Some(message.to_string()),
+            source: Some(EventSource {
+                component: Some(self.component.to_string()),
+                host: (!self.host.is_empty()).then(|| self.host.to_string()),
+            }),
+            first_timestamp: Some(Time(first)),
+            last_timestamp: Some(Time(stamp)),
+            count: Some(count),
+            type_: Some(kind.as_str().to_owned()),
+            reporting_component: Some(self.component.to_string()),
+            reporting_instance: Some(self.host.to_string()),
+            ..Event::default()
+        };
+        self.queue.send(Posting { event, count, cause: sim.cause() });
+    }
+}
+
+async fn post(client: &Client, p: Posting) {
+    let namespace = p.event.metadata.namespace.clone().unwrap_or_default();
+    if p.count > 1 {
+        let name = p.event.metadata.name.clone().unwrap_or_default();
+        let patched = client
+            .patch::<Event>(&namespace, &name, "", |e| {
+                e.count = Some(p.count);
+                e.last_timestamp = p.event.last_timestamp.clone();
+                e.message = p.event.message.clone();
+            })
+            .await;
+        match patched {
+            Err(e) if e.is_not_found() => {}
+            // A failure of the api-server: upstream tries again a dozen times 10 s apart; the loss of a count is not worth that here.
+            _ => return,
+        }
+    }
+    for attempt in 0..12 {
+        match client.create(p.event.clone()).await {
+            Ok(_) | Err(super::ClientError::Status(_)) => return,
+            // Models record.sleepDuration: 10 s between tries, the first at random within it.
+            Err(_) if attempt == 0 => {
+                client.sim().sleep(Duration::from_secs(10).mul_f64(client.sim().random_unit())).await
+            }
+            Err(_) => client.sim().sleep(Duration::from_secs(10)).await,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The cluster: machines, the processes on them, and how they start and die. What the owner holds and moves through time.
+
+mod component;
+
+pub use component::ComponentContext;

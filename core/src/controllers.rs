@@ -1,0 +1,1 @@
+//! kube-controller-manager: control loops, one folder a controller. Models upstream's `pkg/controller`.

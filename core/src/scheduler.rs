@@ -1,0 +1,1 @@
+//! kube-scheduler: decides which node a pod goes to. Models `pkg/scheduler`.

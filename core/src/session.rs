@@ -1,0 +1,1 @@
+//! Recording and replay: a session is a seed and a list of timed inputs.
