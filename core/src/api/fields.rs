@@ -113,10 +113,7 @@ impl Selector {
     }
 
     /// `Transform`: renames or refuses each term; one that becomes `("", "")` is dropped.
-    pub fn transform<E>(
-        self,
-        mut convert: impl FnMut(&str, &str) -> Result<(String, String), E>,
-    ) -> Result<Self, E> {
+    pub fn transform<E>(self, mut convert: impl FnMut(&str, &str) -> Result<(String, String), E>) -> Result<Self, E> {
         let mut terms = Vec::with_capacity(self.terms.len());
         for t in self.terms {
             let (field, value) = convert(&t.field, &t.value)?;

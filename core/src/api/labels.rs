@@ -64,11 +64,9 @@ impl Requirement {
             errors.push(field::Error::invalid_str(&Path::new("key"), key, messages.join("; ")));
         }
         match operator {
-            In | NotIn if values.is_empty() => errors.push(invalid_values(
-                &path,
-                &values,
-                "for 'in', 'notin' operators, values set can't be empty",
-            )),
+            In | NotIn if values.is_empty() => {
+                errors.push(invalid_values(&path, &values, "for 'in', 'notin' operators, values set can't be empty"))
+            }
             Equals | DoubleEquals | NotEquals if values.len() != 1 => {
                 errors.push(invalid_values(&path, &values, "exact-match compatibility requires one single value"));
             }
@@ -349,7 +347,10 @@ mod tests {
             ("a=b c", "found 'c', expected: ',' or 'end of string'"),
             ("!", "unable to parse requirement: found '', expected: identifier"),
             ("a in (!)", "unable to parse requirement: found '!', expected: ',', ')' or identifier"),
-            ("a>x", "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"),
+            (
+                "a>x",
+                "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer",
+            ),
         ] {
             assert_eq!(Selector::parse(text).unwrap_err(), want, "{text}");
         }
@@ -357,7 +358,9 @@ mod tests {
             "unable to parse requirement: <nil>: Invalid value: \"-bad\": name part must consist of alphanumeric"
         ));
         assert!(
-            Selector::parse("a=-b").unwrap_err().starts_with("unable to parse requirement: values[0][a]: Invalid value: \"-b\": a valid label must be")
+            Selector::parse("a=-b")
+                .unwrap_err()
+                .starts_with("unable to parse requirement: values[0][a]: Invalid value: \"-b\": a valid label must be")
         );
     }
 
@@ -367,9 +370,11 @@ mod tests {
         assert_eq!(format_label_selector(None), "<none>");
         assert!(!Selector::from_label_selector(None).unwrap().matches(&Labels::new()));
         let mut s = LabelSelector { match_labels: Some(labels("b=c")), match_expressions: None };
-        s.match_expressions = Some(vec![LabelSelectorRequirement { key: "a".into(), operator: "Exists".into(), values: None }]);
+        s.match_expressions =
+            Some(vec![LabelSelectorRequirement { key: "a".into(), operator: "Exists".into(), values: None }]);
         assert_eq!(format_label_selector(Some(&s)), "a,b=c");
-        s.match_expressions = Some(vec![LabelSelectorRequirement { key: "a".into(), operator: "Is".into(), values: None }]);
+        s.match_expressions =
+            Some(vec![LabelSelectorRequirement { key: "a".into(), operator: "Is".into(), values: None }]);
         assert_eq!(
             Selector::from_label_selector(Some(&s)).unwrap_err(),
             "\"Is\" is not a valid label selector operator"

@@ -17,8 +17,7 @@ pub use meta::{
     validate_owner_references,
 };
 pub use options::{
-    validate_delete_options, validate_dry_run, validate_field_manager, validate_field_validation,
-    validate_patch_force,
+    validate_delete_options, validate_dry_run, validate_field_manager, validate_field_validation, validate_patch_force,
 };
 
 /// What is wrong with a text; empty if nothing is.
@@ -186,8 +185,7 @@ pub fn is_wildcard_dns1123_subdomain(s: &str) -> Messages {
 
 /// `IsQualifiedName`: a label's key, an annotation's, a finalizer's, a resource's name.
 pub fn is_qualified_name(s: &str) -> Messages {
-    const RULE: &str =
-        "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+    const RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
     const EXAMPLES: &[&str] = &["MyName", "my.name", "123-abc"];
     let mut m = Vec::new();
     let mut parts = s.split('/');
@@ -344,7 +342,10 @@ pub fn is_relaxed_env_var_name(s: &str) -> Messages {
         m.push("environment variable name must be non-empty".to_owned());
     }
     if s.chars().any(|c| !(' '..='~').contains(&c) || c == '=') {
-        m.push("a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned());
+        m.push(
+            "a valid environment variable name must consist only of printable ASCII characters other than '='"
+                .to_owned(),
+        );
     }
     m
 }
@@ -486,10 +487,28 @@ mod tests {
             (is_dns1123_label, "a-1", &[]),
             (is_dns1123_label, "a.b", &["must not contain dots"]),
             (is_dns1123_label, &long, &["must be no more than 63 characters"]),
-            (is_dns1123_label, "A", &["a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"]),
+            (
+                is_dns1123_label,
+                "A",
+                &[
+                    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+                ],
+            ),
             (is_dns1123_subdomain, "a.b-c.d", &[]),
-            (is_dns1123_subdomain, "a..b", &["a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"]),
-            (is_dns1035_label, "1a", &["a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"]),
+            (
+                is_dns1123_subdomain,
+                "a..b",
+                &[
+                    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+                ],
+            ),
+            (
+                is_dns1035_label,
+                "1a",
+                &[
+                    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
+                ],
+            ),
             (is_qualified_name, "example.com/a_B", &[]),
             (is_qualified_name, "/a", &["prefix part must be non-empty"]),
             (is_qualified_name, &long, &["name part must be no more than 63 bytes"]),
@@ -497,7 +516,11 @@ mod tests {
             (is_valid_label_value, &long, &["must be no more than 63 bytes"]),
             (is_valid_port_name, "http-1", &[]),
             (is_valid_port_name, "8080", &["must contain at least one letter (a-z)"]),
-            (is_valid_port_name, "-a--", &["must not contain consecutive hyphens", "must not begin or end with a hyphen"]),
+            (
+                is_valid_port_name,
+                "-a--",
+                &["must not contain consecutive hyphens", "must not begin or end with a hyphen"],
+            ),
             (is_config_map_key, "..x", &["must not start with '..'"]),
             (is_path_segment_name, "a/b%", &["may not contain '/'", "may not contain '%'"]),
             (is_env_var_name, "A-b.c_1", &[]),

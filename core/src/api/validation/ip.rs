@@ -10,7 +10,11 @@ fn sloppy_number(s: &str, max: u32) -> Option<u32> {
     if s.is_empty() || !s.bytes().all(|c| c.is_ascii_digit()) {
         return None;
     }
-    let n: u32 = s.trim_start_matches('0').parse().or_else(|e| if s.bytes().all(|c| c == b'0') { Ok(0) } else { Err(e) }).ok()?;
+    let n: u32 = s
+        .trim_start_matches('0')
+        .parse()
+        .or_else(|e| if s.bytes().all(|c| c == b'0') { Ok(0) } else { Err(e) })
+        .ok()?;
     (n <= max).then_some(n)
 }
 

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
-    LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use serde_json::{Value, json};
 
 use super::{NameCheck, is_qualified_name, is_valid_label_value, name_is_dns_label, validate_field_manager};
@@ -230,7 +228,8 @@ fn immutable<T: PartialEq + serde::Serialize>(
     if new == old {
         return;
     }
-    let value = |v: &Option<T>| v.as_ref().map_or_else(|| empty.clone(), |v| serde_json::to_value(v).unwrap_or_default());
+    let value =
+        |v: &Option<T>| v.as_ref().map_or_else(|| empty.clone(), |v| serde_json::to_value(v).unwrap_or_default());
     errors.extend(validate_immutable(&value(new), &value(old), &path.child(name)));
 }
 
@@ -239,8 +238,7 @@ pub fn validate_object_meta_update(new: &ObjectMeta, old: &ObjectMeta, path: &Pa
     let mut errors = ErrorList::new();
     if old.deletion_timestamp.is_some() {
         let had = old.finalizers.as_deref().unwrap_or_default();
-        let mut extra: Vec<&String> =
-            new.finalizers.iter().flatten().filter(|f| !had.contains(f)).collect();
+        let mut extra: Vec<&String> = new.finalizers.iter().flatten().filter(|f| !had.contains(f)).collect();
         extra.sort();
         extra.dedup();
         if !extra.is_empty() {
@@ -341,10 +339,7 @@ mod tests {
         check(json!({"name": "a", "namespace": "b"}), &[]);
         check(
             json!({}),
-            &[
-                "metadata.name: Required value: name or generateName is required",
-                "metadata.namespace: Required value",
-            ],
+            &["metadata.name: Required value: name or generateName is required", "metadata.namespace: Required value"],
         );
         check(
             json!({"name": "a", "namespace": "b", "generation": -1, "ownerReferences": [
@@ -359,7 +354,9 @@ mod tests {
         );
         check(
             json!({"name": "a", "namespace": "b", "finalizers": ["orphan", "foregroundDeletion"]}),
-            &["metadata.finalizers: Invalid value: [\"orphan\",\"foregroundDeletion\"]: finalizer orphan and foregroundDeletion cannot be both set"],
+            &[
+                "metadata.finalizers: Invalid value: [\"orphan\",\"foregroundDeletion\"]: finalizer orphan and foregroundDeletion cannot be both set",
+            ],
         );
     }
 

@@ -108,7 +108,10 @@ mod tests {
     fn options() {
         let p = Path::new("x");
         let texts = |e: ErrorList| e.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(texts(validate_field_manager(&"a".repeat(129), &p)), ["x: Too long: may not be more than 128 bytes"]);
+        assert_eq!(
+            texts(validate_field_manager(&"a".repeat(129), &p)),
+            ["x: Too long: may not be more than 128 bytes"]
+        );
         assert_eq!(
             texts(validate_field_manager("a\nb", &p)),
             ["x: Invalid value: \"a\\nb\": invalid character U+000A (at position 1)"]

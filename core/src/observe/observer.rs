@@ -1,0 +1,625 @@
+//! Follows etcd's changes and the trace from frame to frame.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Event, Node, Pod, ReplicationController};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::view::{
+    EventView, Frame, MessageKind, MessageView, NodeHealth, NodeView, PartView, PodView, TimerKind, TimerView,
+    WorkloadView,
+};
+use super::{pods, timers};
+use crate::api::object::{Obj, Object, typed, typed_rc};
+use crate::etcd::{Etcd, Event as EtcdEvent, Value};
+use crate::sim::{ProcessId, Sim, TraceEvent, TraceSeq};
+
+/// A machine as its owner knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MachineFacts {
+    /// Its number.
+    pub id: u32,
+    /// Its name, which is its node's.
+    pub name: Rc<str>,
+    /// Whether it carries the control plane.
+    pub control_plane: bool,
+    /// Whether it is switched on.
+    pub powered: bool,
+    /// Whether its network cable is in.
+    pub plugged: bool,
+    /// Whether its kubelet's process runs.
+    pub kubelet: bool,
+    /// Whether its container runtime's process runs.
+    pub containerd: bool,
+}
+
+/// The world as an observer finds it.
+pub struct World<'a> {
+    /// The kernel.
+    pub sim: &'a Sim,
+    /// What etcd holds.
+    pub etcd: &'a Etcd,
+    /// The machines.
+    pub machines: &'a [MachineFacts],
+    /// The parts of the control plane.
+    pub parts: &'a [PartView],
+}
+
+/// How many messages a frame carries at most; more are sampled evenly.
+const MESSAGES_MAX: usize = 160;
+/// How many timers a frame carries at most.
+const TIMERS_MAX: usize = 400;
+/// How many events a frame carries at most: the newest.
+const EVENTS_MAX: usize = 300;
+
+struct PodEntry {
+    pod: Rc<Pod>,
+    cpu_milli: u64,
+    memory_bytes: u64,
+    node: Option<Rc<str>>,
+}
+
+struct NodeEntry {
+    node: Option<Rc<Node>>,
+    lease_ns: u64,
+    cpu_requested: u64,
+    memory_requested: u64,
+    lost: bool,
+    pods: BTreeSet<Rc<str>>,
+}
+
+/// Follows one cluster for one viewer.
+#[derive(Default)]
+pub struct Observer {
+    revision: u64,
+    trace: TraceSeq,
+    started: bool,
+    pods: BTreeMap<Rc<str>, PodEntry>,
+    nodes: BTreeMap<Rc<str>, NodeEntry>,
+    machines: BTreeMap<Rc<str>, MachineFacts>,
+    parts: BTreeMap<(String, u32), PartView>,
+    workloads: BTreeMap<Rc<str>, (u32, WorkloadView)>,
+    workload_ids: u32,
+    waiting: BTreeSet<Rc<str>>,
+    silent: BTreeSet<(u64, Rc<str>)>,
+    messages_total: u64,
+    dirty_pods: BTreeSet<Rc<str>>,
+    dirty_nodes: BTreeSet<Rc<str>>,
+    process_names: BTreeMap<ProcessId, String>,
+}
+
+impl Observer {
+    /// An observer that has seen nothing: its first frame is the whole world.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What changed since the last frame.
+    pub fn frame(&mut self, w: &World<'_>) -> Frame {
+        let mut frame = Frame {
+            now_ns: w.sim.now().as_nanos(),
+            unix_s: w.sim.timestamp().as_second(),
+            revision: w.etcd.revision(),
+            next_event_ns: w.sim.next_event_at().map(|t| t.as_nanos()),
+            ..Frame::default()
+        };
+        self.follow_machines(w, &mut frame);
+        self.follow_etcd(w, &mut frame);
+        self.emit_nodes(&mut frame);
+        self.emit_pods(&mut frame, w);
+        self.emit_parts(w, &mut frame);
+        self.emit_messages(w, &mut frame);
+        self.emit_timers(w, &mut frame);
+        frame
+    }
+
+    fn node_entry(&mut self, name: &str) -> &mut NodeEntry {
+        self.nodes.entry(name.into()).or_insert_with(|| NodeEntry {
+            node: None,
+            lease_ns: 0,
+            cpu_requested: 0,
+            memory_requested: 0,
+            lost: false,
+            pods: BTreeSet::new(),
+        })
+    }
+
+    fn follow_machines(&mut self, w: &World<'_>, frame: &mut Frame) {
+        for m in w.machines {
+            if self.machines.get(&m.name) != Some(m) {
+                self.machines.insert(m.name.clone(), m.clone());
+                self.dirty_nodes.insert(m.name.clone());
+            }
+        }
+        if self.machines.len() > w.machines.len() {
+            let there: BTreeSet<&str> = w.machines.iter().map(|m| &*m.name).collect();
+            self.machines.retain(|name, m| {
+                let stays = there.contains(&**name);
+                if !stays {
+                    frame.nodes_gone.push(m.id);
+                }
+                stays
+            });
+        }
+    }
+
+    fn follow_etcd(&mut self, w: &World<'_>, frame: &mut Frame) {
+        let mut changes: Vec<(Rc<str>, Option<Obj>, Option<Obj>)> = Vec::new();
+        let object = |v: Option<&Value>| match v {
+            Some(Value::Object(o)) => Some(o.clone()),
+            _ => None,
+        };
+        match w.etcd.events_since(self.revision) {
+            Ok(events) if self.started => {
+                changes.extend(events.map(|e: &EtcdEvent| {
+                    (
+                        e.key.clone(),
+                        object(e.kv.as_ref().map(|kv| &kv.value)),
+                        object(e.prev.as_ref().map(|kv| &kv.value)),
+                    )
+                }));
+            }
+            _ => {
+                // The first frame, or the viewer slept past a compaction: the whole world again.
+                let (machines, ids) = (std::mem::take(&mut self.machines), self.workload_ids);
+                let (trace, total) = (self.trace, self.messages_total);
+                *self = Observer {
+                    machines,
+                    workload_ids: ids,
+                    trace,
+                    messages_total: total,
+                    started: true,
+                    ..Self::default()
+                };
+                self.dirty_nodes.extend(self.machines.keys().cloned());
+                frame.full = true;
+                w.etcd.for_each_prefix("/registry/", |key, value, _| {
+                    changes.push((key.clone(), object(Some(value)), None));
+                });
+            }
+        }
+        self.revision = w.etcd.revision();
+        for (key, new, old) in changes {
+            self.change(w.sim, &key, new, old, frame);
+        }
+        if frame.events.len() > EVENTS_MAX {
+            frame.events.drain(..frame.events.len() - EVENTS_MAX);
+        }
+    }
+
+    fn change(&mut self, sim: &Sim, key: &Rc<str>, new: Option<Obj>, old: Option<Obj>, frame: &mut Frame) {
+        let Some(any) = new.as_ref().or(old.as_ref()) else { return };
+        match (any.kind(), any.api_version()) {
+            ("Pod", _) => self.pod_changed(key, new.as_ref().and_then(typed_rc::<Pod>), old.as_ref(), frame),
+            ("Node", _) => self.node_changed(any.meta(), new.as_ref().and_then(typed_rc::<Node>)),
+            ("Lease", _) => {
+                let Some(lease) = new.as_ref().and_then(|o| typed::<Lease>(&**o)) else { return };
+                if lease.metadata.namespace.as_deref() == Some("kube-node-lease") {
+                    self.lease_renewed(sim, lease, frame);
+                }
+            }
+            ("Event", "v1") => {
+                if let Some(e) = new.as_ref().and_then(|o| typed::<Event>(&**o)) {
+                    frame.events.push(event_view(sim, key, e));
+                }
+            }
+            _ => self.workload_changed(any, new.is_some(), frame),
+        }
+    }
+
+    fn lease_renewed(&mut self, sim: &Sim, lease: &Lease, frame: &mut Frame) {
+        let name = lease.metadata.name.as_deref().unwrap_or_default();
+        let Some(t) = lease.spec.as_ref().and_then(|s| s.renew_time.as_ref()) else { return };
+        let at = sim.time_of(t.0).as_nanos();
+        let key: Rc<str> = name.into();
+        let entry = self.node_entry(name);
+        let before = std::mem::replace(&mut entry.lease_ns, at);
+        self.silent.remove(&(before, key.clone()));
+        self.silent.insert((at, key.clone()));
+        if let Some(m) = self.machines.get(&key) {
+            frame.heartbeats.push((m.id, at));
+        }
+    }
+
+    fn node_changed(&mut self, meta: &ObjectMeta, node: Option<Rc<Node>>) {
+        let name: Rc<str> = meta.name.as_deref().unwrap_or_default().into();
+        let lost = node.as_ref().is_some_and(|n| ready_status(n).0 == "Unknown");
+        let entry = self.node_entry(&name);
+        let taints = |n: &Option<Rc<Node>>| n.as_ref().and_then(|n| n.spec.as_ref().and_then(|s| s.taints.clone()));
+        let tainted = taints(&entry.node) != taints(&node);
+        entry.node = node;
+        if entry.lost != lost || tainted {
+            entry.lost = lost;
+            let pods: Vec<Rc<str>> = entry.pods.iter().cloned().collect();
+            for p in pods {
+                self.waiting.insert(p.clone());
+                self.dirty_pods.insert(p);
+            }
+        }
+        self.dirty_nodes.insert(name);
+    }
+
+    fn pod_changed(&mut self, key: &Rc<str>, new: Option<Rc<Pod>>, old: Option<&Obj>, frame: &mut Frame) {
+        let before = self.pods.remove(key);
+        if let Some(b) = &before
+            && let Some(node) = &b.node
+        {
+            let (cpu, memory, node) = (b.cpu_milli, b.memory_bytes, node.clone());
+            let entry = self.node_entry(&node);
+            entry.cpu_requested = entry.cpu_requested.saturating_sub(cpu);
+            entry.memory_requested = entry.memory_requested.saturating_sub(memory);
+            entry.pods.remove(key);
+            if new.is_none() {
+                self.dirty_nodes.insert(node);
+            }
+        }
+        let Some(pod) = new else {
+            let uid = before.as_ref().map(|b| b.pod.metadata.uid.clone()).or_else(|| old.map(|o| o.meta().uid.clone()));
+            if let Some(Some(uid)) = uid {
+                frame.pods_gone.push(uid);
+            }
+            self.waiting.remove(key);
+            self.dirty_pods.remove(key);
+            return;
+        };
+        let node: Option<Rc<str>> =
+            pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).filter(|n| !n.is_empty()).map(Into::into);
+        let ended = matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Failed" | "Succeeded"));
+        let (cpu_milli, memory_bytes) = if ended { (0, 0) } else { pods::requests(&pod) };
+        if let Some(n) = &node {
+            let same = before
+                .as_ref()
+                .is_some_and(|b| (b.cpu_milli, b.memory_bytes, &b.node) == (cpu_milli, memory_bytes, &node));
+            let entry = self.node_entry(n);
+            entry.cpu_requested += cpu_milli;
+            entry.memory_requested += memory_bytes;
+            entry.pods.insert(key.clone());
+            let tainted = entry
+                .node
+                .as_ref()
+                .and_then(|n| n.spec.as_ref()?.taints.as_ref())
+                .is_some_and(|t| t.iter().any(|t| t.effect == "NoExecute"));
+            if !same && (cpu_milli, memory_bytes) != (0, 0) {
+                self.dirty_nodes.insert(n.clone());
+            }
+            let backing_off = pods::shape(&pod, false) == super::PodShape::BackOff;
+            if tainted || backing_off || pod.metadata.deletion_timestamp.is_some() {
+                self.waiting.insert(key.clone());
+            }
+        }
+        self.pods.insert(key.clone(), PodEntry { pod, cpu_milli, memory_bytes, node });
+        self.dirty_pods.insert(key.clone());
+    }
+
+    fn workload_changed(&mut self, o: &Obj, there: bool, frame: &mut Frame) {
+        let Some(mut view) = workload_view(&**o) else { return };
+        let uid: Rc<str> = o.meta().uid.as_deref().unwrap_or_default().into();
+        if !there {
+            if let Some((id, _)) = self.workloads.remove(&uid) {
+                frame.workloads_gone.push(id);
+            }
+            return;
+        }
+        let owner = controller_uid(o.meta()).and_then(|u| self.workloads.get(u)).map_or(0, |(id, _)| *id);
+        let id = match self.workloads.get(&uid) {
+            Some((id, _)) => *id,
+            None => {
+                self.workload_ids += 1;
+                self.workload_ids
+            }
+        };
+        view.id = id;
+        view.owner = owner;
+        let same = self.workloads.get(&uid).is_some_and(|(_, v)| *v == view);
+        if !same {
+            frame.workloads.retain(|v| v.id != id);
+            frame.workloads.push(view.clone());
+            self.workloads.insert(uid, (id, view));
+        }
+    }
+
+    /// The number of the workload that owns an object in the end.
+    fn root_workload(&self, meta: &ObjectMeta) -> u32 {
+        let Some((id, view)) = controller_uid(meta).and_then(|u| self.workloads.get(u)) else { return 0 };
+        if view.owner != 0 { view.owner } else { *id }
+    }
+
+    fn emit_nodes(&mut self, frame: &mut Frame) {
+        for name in std::mem::take(&mut self.dirty_nodes) {
+            let Some(m) = self.machines.get(&name) else { continue };
+            let entry = self.nodes.get(&name);
+            frame.nodes.push(node_view(m, entry));
+        }
+    }
+
+    fn emit_pods(&mut self, frame: &mut Frame, w: &World<'_>) {
+        for key in std::mem::take(&mut self.dirty_pods) {
+            let Some(e) = self.pods.get(&key) else { continue };
+            let lost = e.node.as_ref().and_then(|n| self.nodes.get(n)).is_some_and(|n| n.lost);
+            let m = &e.pod.metadata;
+            let namespace = m.namespace.clone().unwrap_or_default();
+            let mut shape = pods::shape(&e.pod, lost);
+            let status = pods::status_text(&e.pod);
+            if shape == super::PodShape::Creating && status == "Pulling" {
+                shape = super::PodShape::Pulling;
+            }
+            frame.pods.push(PodView {
+                uid: m.uid.clone().unwrap_or_default(),
+                name: m.name.clone().unwrap_or_default(),
+                node: e.node.as_ref().and_then(|n| self.machines.get(n)).map(|m| m.id),
+                workload: self.root_workload(m),
+                shape,
+                status,
+                ip: e.pod.status.as_ref().and_then(|s| s.pod_ip.clone()).unwrap_or_default(),
+                created_ns: m.creation_timestamp.as_ref().map_or(0, |t| w.sim.time_of(t.0).as_nanos()),
+                containers: pods::containers(&e.pod),
+                system: namespace == "kube-system",
+                namespace,
+            });
+        }
+    }
+
+    fn emit_parts(&mut self, w: &World<'_>, frame: &mut Frame) {
+        for p in w.parts {
+            let key = (p.name.clone(), p.machine);
+            if self.parts.get(&key) != Some(p) {
+                self.parts.insert(key, p.clone());
+                frame.parts.push(p.clone());
+            }
+        }
+    }
+
+    fn process_name(&mut self, sim: &Sim, id: ProcessId) -> String {
+        if let Some(n) = self.process_names.get(&id) {
+            return n.clone();
+        }
+        let name = match sim.process(id) {
+            Some(p) if p.machine == crate::sim::MachineId::OUTSIDE => "person".to_owned(),
+            Some(p) => format!("{}@{}", p.name, p.machine.0),
+            None => "person".to_owned(),
+        };
+        self.process_names.insert(id, name.clone());
+        name
+    }
+
+    fn emit_messages(&mut self, w: &World<'_>, frame: &mut Frame) {
+        let trace = w.sim.trace();
+        let from = self.trace.max(trace.next_seq().saturating_sub(32_768));
+        let count = trace.next_seq().saturating_sub(from);
+        self.trace = trace.next_seq();
+        self.messages_total += count;
+        frame.messages_total = self.messages_total;
+        let stride = (count as usize).div_ceil(MESSAGES_MAX).max(1);
+        for e in trace.since(from).step_by(stride) {
+            let (kind, from, to, what) = match &e.event {
+                TraceEvent::Request { from, to, verb, resource, namespace, name, code, .. } => {
+                    let kind = if *code >= 400 {
+                        MessageKind::Error
+                    } else if &**resource == "leases" {
+                        MessageKind::Heartbeat
+                    } else {
+                        MessageKind::Request
+                    };
+                    let about = match (namespace.is_empty(), name.is_empty()) {
+                        (_, true) => namespace.to_string(),
+                        (true, false) => name.to_string(),
+                        (false, false) => format!("{namespace}/{name}"),
+                    };
+                    let what = format!("{verb} {resource} {about} {code}");
+                    (kind, self.process_name(w.sim, *from), self.process_name(w.sim, *to), what)
+                }
+                TraceEvent::RequestFailed { from, to, verb, resource, why } => {
+                    let what = format!("{verb} {resource}: {why}");
+                    (MessageKind::Error, self.process_name(w.sim, *from), self.process_name(w.sim, *to), what)
+                }
+                TraceEvent::Watch { from, to, resource, namespace, name } => {
+                    let what = format!("{resource} {namespace}/{name}");
+                    (MessageKind::Watch, self.process_name(w.sim, *from), self.process_name(w.sim, *to), what)
+                }
+                TraceEvent::Traffic { from, to, what } => {
+                    (MessageKind::Traffic, from.to_string(), to.to_string(), what.to_string())
+                }
+                _ => continue,
+            };
+            frame.messages.push(MessageView { seq: e.seq, at_ns: e.at.as_nanos(), kind, from, to, what });
+        }
+    }
+
+    fn emit_timers(&mut self, w: &World<'_>, frame: &mut Frame) {
+        let now = w.sim.now();
+        let patience = 15_000_000_000;
+        for (lease, name) in &self.silent {
+            if now.as_nanos().saturating_sub(*lease) < patience {
+                break;
+            }
+            let (Some(m), Some(e)) = (self.machines.get(name), self.nodes.get(name)) else { continue };
+            if e.lost || e.node.is_none() {
+                continue;
+            }
+            frame.timers.push(TimerView {
+                kind: TimerKind::NodeMonitorGrace,
+                machine: Some(m.id),
+                pod: String::new(),
+                from_ns: *lease,
+                until_ns: lease + timers::NODE_MONITOR_GRACE.as_nanos() as u64,
+                then: format!("the node controller calls {name} NotReady"),
+            });
+        }
+        let mut over = Vec::new();
+        for key in &self.waiting {
+            let Some(e) = self.pods.get(key) else {
+                over.push(key.clone());
+                continue;
+            };
+            let node = e.node.as_ref().and_then(|n| self.nodes.get(n)).and_then(|n| n.node.as_ref());
+            let timer = timers::termination(w.sim, &e.pod)
+                .or_else(|| node.and_then(|n| timers::eviction(w.sim, &e.pod, n)))
+                .or_else(|| timers::back_off(w.sim, &e.pod));
+            match timer {
+                Some(t) => frame.timers.push(t),
+                None => over.push(key.clone()),
+            }
+            if frame.timers.len() >= TIMERS_MAX {
+                break;
+            }
+        }
+        for key in over {
+            self.waiting.remove(&key);
+        }
+        frame.timers.sort_by(|a, b| (a.until_ns, &a.pod, a.machine).cmp(&(b.until_ns, &b.pod, b.machine)));
+    }
+}
+
+/// Status and text of a node's Ready condition.
+fn ready_status(n: &Node) -> (&str, String) {
+    let condition =
+        n.status.as_ref().and_then(|s| s.conditions.as_ref()).and_then(|c| c.iter().find(|c| c.type_ == "Ready"));
+    condition.map_or(("", String::new()), |c| {
+        let why = format!("{}: {}", c.reason.as_deref().unwrap_or_default(), c.message.as_deref().unwrap_or_default());
+        (c.status.as_str(), why)
+    })
+}
+
+fn node_view(m: &MachineFacts, entry: Option<&NodeEntry>) -> NodeView {
+    let node = entry.and_then(|e| e.node.as_ref());
+    let (health, why) = match node {
+        None if entry.is_some_and(|e| e.lease_ns > 0) => (NodeHealth::Gone, "its Node object was deleted".to_owned()),
+        None => (NodeHealth::Joining, String::new()),
+        Some(n) => {
+            let (status, why) = ready_status(n);
+            let health = match status {
+                "True" => NodeHealth::Ready,
+                "Unknown" => NodeHealth::Unknown,
+                "" => NodeHealth::Joining,
+                _ => NodeHealth::NotReady,
+            };
+            (health, why)
+        }
+    };
+    let allocatable = node.and_then(|n| n.status.as_ref()).and_then(|s| s.allocatable.as_ref());
+    let (cpu_milli, memory_bytes) = allocatable.map_or((0, 0), pods::amounts);
+    let pods_max = allocatable.and_then(|a| a.get("pods")).and_then(|q| q.0.parse().ok()).unwrap_or(0);
+    let taints = node.and_then(|n| n.spec.as_ref()).and_then(|s| s.taints.as_ref());
+    NodeView {
+        id: m.id,
+        name: m.name.to_string(),
+        control_plane: m.control_plane,
+        health,
+        why,
+        powered: m.powered,
+        plugged: m.plugged,
+        kubelet: m.kubelet,
+        containerd: m.containerd,
+        unschedulable: node.and_then(|n| n.spec.as_ref()).and_then(|s| s.unschedulable).unwrap_or(false),
+        taints: taints
+            .into_iter()
+            .flatten()
+            .map(|t| match t.value.as_deref() {
+                Some(v) if !v.is_empty() => format!("{}={v}:{}", t.key, t.effect),
+                _ => format!("{}:{}", t.key, t.effect),
+            })
+            .collect(),
+        cpu_milli,
+        cpu_requested_milli: entry.map_or(0, |e| e.cpu_requested),
+        memory_bytes,
+        memory_requested_bytes: entry.map_or(0, |e| e.memory_requested),
+        pods_max,
+    }
+}
+
+fn controller_uid(meta: &ObjectMeta) -> Option<&str> {
+    meta.owner_references.as_ref()?.iter().find(|r| r.controller == Some(true)).map(|r| r.uid.as_str())
+}
+
+fn count(n: Option<i32>) -> u32 {
+    n.map_or(0, |n| n.max(0) as u32)
+}
+
+fn workload_view(o: &dyn Object) -> Option<WorkloadView> {
+    let (resource, desired, current, ready) = if let Some(r) = typed::<ReplicaSet>(o) {
+        let s = r.status.as_ref();
+        (
+            "replicasets.apps",
+            r.spec.as_ref().and_then(|s| s.replicas),
+            s.map(|s| s.replicas),
+            s.and_then(|s| s.ready_replicas),
+        )
+    } else if let Some(r) = typed::<ReplicationController>(o) {
+        let s = r.status.as_ref();
+        (
+            "replicationcontrollers",
+            r.spec.as_ref().and_then(|s| s.replicas),
+            s.map(|s| s.replicas),
+            s.and_then(|s| s.ready_replicas),
+        )
+    } else if let Some(d) = typed::<Deployment>(o) {
+        let s = d.status.as_ref();
+        (
+            "deployments.apps",
+            d.spec.as_ref().and_then(|s| s.replicas),
+            s.and_then(|s| s.replicas),
+            s.and_then(|s| s.ready_replicas),
+        )
+    } else if let Some(d) = typed::<StatefulSet>(o) {
+        let s = d.status.as_ref();
+        (
+            "statefulsets.apps",
+            d.spec.as_ref().and_then(|s| s.replicas),
+            s.map(|s| s.replicas),
+            s.and_then(|s| s.ready_replicas),
+        )
+    } else if let Some(d) = typed::<DaemonSet>(o) {
+        let s = d.status.as_ref();
+        (
+            "daemonsets.apps",
+            s.map(|s| s.desired_number_scheduled),
+            s.map(|s| s.current_number_scheduled),
+            s.map(|s| s.number_ready),
+        )
+    } else if let Some(j) = typed::<Job>(o) {
+        let s = j.status.as_ref();
+        ("jobs.batch", j.spec.as_ref().and_then(|s| s.completions), s.and_then(|s| s.active), s.and_then(|s| s.ready))
+    } else {
+        return None;
+    };
+    let m = o.meta();
+    Some(WorkloadView {
+        id: 0,
+        kind: o.kind().to_owned(),
+        resource: resource.to_owned(),
+        namespace: m.namespace.clone().unwrap_or_default(),
+        name: m.name.clone().unwrap_or_default(),
+        desired: count(desired),
+        current: count(current),
+        ready: count(ready),
+        owner: 0,
+    })
+}
+
+fn event_view(sim: &Sim, key: &Rc<str>, e: &Event) -> EventView {
+    let o = &e.involved_object;
+    let at = e
+        .last_timestamp
+        .as_ref()
+        .map(|t| t.0)
+        .or(e.series.as_ref().and_then(|s| s.last_observed_time.as_ref()).map(|t| t.0))
+        .or(e.event_time.as_ref().map(|t| t.0))
+        .or(e.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    let source = e.source.as_ref().and_then(|s| s.component.clone()).filter(|c| !c.is_empty());
+    EventView {
+        key: key.to_string(),
+        at_ns: at.map_or(0, |t| sim.time_of(t).as_nanos()),
+        kind: e.type_.clone().unwrap_or_default(),
+        reason: e.reason.clone().unwrap_or_default(),
+        about: format!("{}/{}", o.kind.as_deref().unwrap_or_default(), o.name.as_deref().unwrap_or_default()),
+        namespace: o.namespace.clone().unwrap_or_default(),
+        about_uid: o.uid.clone().unwrap_or_default(),
+        message: e.message.clone().unwrap_or_default(),
+        source: source.or(e.reporting_component.clone()).unwrap_or_default(),
+        count: count(e.series.as_ref().and_then(|s| s.count).or(e.count)).max(1),
+    }
+}
