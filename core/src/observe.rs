@@ -3,11 +3,13 @@
 //! An observer stands outside the cluster: it reads what etcd holds and what the trace says, changes nothing and takes no
 //! virtual time. A frame costs in proportion to what changed since the last one.
 
+mod inspect;
 mod observer;
 mod pods;
 mod timers;
 mod view;
 
+pub use inspect::{Answer, CauseView, Question, VerdictView};
 pub use observer::{MachineFacts, Observer, World};
 pub use view::{
     ContainerShape, ContainerView, EventView, Frame, MessageKind, MessageView, NodeHealth, NodeView, PartState,
