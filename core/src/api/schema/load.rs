@@ -174,11 +174,7 @@ impl Loader {
                 required: flags.contains(&"r"),
                 list,
                 atomic,
-                patch: PatchStrategy {
-                    merge: has("merge"),
-                    replace: has("replace"),
-                    retain_keys: has("retainKeys"),
-                },
+                patch: PatchStrategy { merge: has("merge"), replace: has("replace"), retain_keys: has("retainKeys") },
                 patch_merge_key: value("pk="),
                 default,
             });
