@@ -1,5 +1,6 @@
 //! The object model: kinds and their scope, labels and fields, quantities, patches, Status.
 
+pub mod decode;
 pub mod field;
 pub mod fields;
 pub mod labels;
