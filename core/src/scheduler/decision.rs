@@ -1,0 +1,145 @@
+//! The filter and score tables of the latest scheduling cycles: the answer to "why there?" and "why not?".
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
+use super::diagnosis::NodeToStatus;
+use super::framework::ScoreColumn;
+use super::framework::node_info::NodeId;
+
+/// Rows that are kept in all, over all decisions.
+const ROWS_KEPT: usize = 200_000;
+/// Decisions that are kept.
+const DECISIONS_KEPT: usize = 20_000;
+
+/// What a cycle thought of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeVerdict {
+    pub node: Rc<str>,
+    pub outcome: NodeOutcome,
+}
+
+/// Turned down, or scored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeOutcome {
+    Rejected { plugin: &'static str, reasons: Vec<String> },
+    /// Fits. Without scores when it was the only one.
+    Feasible { scores: Vec<PluginScore>, total: i64 },
+}
+
+/// One plugin's opinion of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginScore {
+    pub plugin: &'static str,
+    /// As the plugin counted.
+    pub raw: i64,
+    /// 0..=100.
+    pub normalized: i64,
+    /// Times the plugin's weight.
+    pub weighted: i64,
+}
+
+/// A pod's latest scheduling cycle.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// When, in virtual nanoseconds.
+    pub at: u64,
+    /// The node, or `None` with a message.
+    pub chosen: Option<Rc<str>>,
+    /// Upstream's sentence when no node fits.
+    pub message: String,
+    /// Nodes in the cluster; those that were not looked at appear in no row.
+    pub all_nodes: usize,
+    feasible: Vec<(NodeId, Rc<str>)>,
+    rejected: Vec<Rc<str>>,
+    columns: Vec<ScoreColumn>,
+    statuses: NodeToStatus,
+}
+
+impl Decision {
+    pub(super) fn new(at: u64, all_nodes: usize) -> Self {
+        Decision {
+            at,
+            chosen: None,
+            message: String::new(),
+            all_nodes,
+            feasible: Vec::new(),
+            rejected: Vec::new(),
+            columns: Vec::new(),
+            statuses: NodeToStatus::default(),
+        }
+    }
+    pub(super) fn set_feasible(&mut self, feasible: Vec<(NodeId, Rc<str>)>, columns: Vec<ScoreColumn>) {
+        self.feasible = feasible;
+        self.columns = columns;
+    }
+    /// Names are given in the order of the statuses.
+    pub(super) fn set_rejected(&mut self, names: Vec<Rc<str>>, statuses: NodeToStatus) {
+        self.rejected = names;
+        self.statuses = statuses;
+    }
+    fn rows(&self) -> usize {
+        self.feasible.len() + self.rejected.len() + 1
+    }
+    /// The table: nodes that fit first.
+    pub fn verdicts(&self) -> impl Iterator<Item = NodeVerdict> {
+        let feasible = self.feasible.iter().enumerate().map(|(at, (_, node))| {
+            let scores: Vec<PluginScore> = self
+                .columns
+                .iter()
+                .map(|c| {
+                    let normalized = c.scores.get(at).copied().unwrap_or(0);
+                    let raw = c.raw.as_ref().and_then(|r| r.get(at)).copied().unwrap_or(normalized);
+                    PluginScore { plugin: c.plugin, raw, normalized, weighted: normalized * c.weight }
+                })
+                .collect();
+            let total = scores.iter().map(|s| s.weighted).sum();
+            NodeVerdict { node: Rc::clone(node), outcome: NodeOutcome::Feasible { scores, total } }
+        });
+        let rejected = self.rejected.iter().zip(self.statuses.iter()).map(|(node, (_, status))| NodeVerdict {
+            node: Rc::clone(node),
+            outcome: NodeOutcome::Rejected { plugin: status.plugin(), reasons: status.reasons().map(str::to_owned).collect() },
+        });
+        feasible.chain(rejected)
+    }
+}
+
+/// The latest decision of each pod, oldest dropped first.
+#[derive(Debug, Default)]
+pub struct Decisions {
+    by_pod: IndexMap<Rc<str>, (u64, Decision), FxBuildHasher>,
+    ages: VecDeque<(u64, Rc<str>)>,
+    made: u64,
+    rows: usize,
+}
+
+impl Decisions {
+    /// Keeps a decision in place of the pod's earlier one.
+    pub(super) fn keep(&mut self, uid: &Rc<str>, decision: Decision) {
+        self.made += 1;
+        self.rows += decision.rows();
+        self.ages.push_back((self.made, Rc::clone(uid)));
+        if let Some((_, old)) = self.by_pod.insert(Rc::clone(uid), (self.made, decision)) {
+            self.rows -= old.rows();
+        }
+        while self.rows > ROWS_KEPT || self.by_pod.len() > DECISIONS_KEPT || self.ages.len() > 2 * DECISIONS_KEPT {
+            let Some((made, uid)) = self.ages.pop_front() else { break };
+            if self.by_pod.get(&uid).is_some_and(|(m, _)| *m == made)
+                && let Some((_, old)) = self.by_pod.swap_remove(&uid)
+            {
+                self.rows -= old.rows();
+            }
+        }
+    }
+    /// The pod's latest decision.
+    pub fn get(&self, uid: &str) -> Option<&Decision> {
+        self.by_pod.get(uid).map(|(_, d)| d)
+    }
+    /// How many were ever made.
+    pub fn made(&self) -> u64 {
+        self.made
+    }
+}
