@@ -124,7 +124,9 @@ impl Cache {
         self.release_if_empty(id);
     }
     fn set_images(&mut self, id: NodeId, old: Option<&Node>, new: Option<&Node>) {
-        let images = |node: Option<&Node>| node.and_then(|n| n.status.as_ref()).and_then(|s| s.images.clone()).unwrap_or_default();
+        let images = |node: Option<&Node>| {
+            node.and_then(|n| n.status.as_ref()).and_then(|s| s.images.clone()).unwrap_or_default()
+        };
         let (old, new) = (images(old), images(new));
         if old == new {
             return;
@@ -181,7 +183,8 @@ impl Cache {
         let old = std::mem::replace(&mut state.info, Rc::clone(&info));
         state.assumed = false;
         let id = state.node;
-        if let Some(slot) = self.nodes.get_mut(id.index()).and_then(|n| n.pods.iter_mut().find(|p| Rc::ptr_eq(p, &old))) {
+        if let Some(slot) = self.nodes.get_mut(id.index()).and_then(|n| n.pods.iter_mut().find(|p| Rc::ptr_eq(p, &old)))
+        {
             *slot = info;
         }
     }

@@ -25,9 +25,15 @@ pub struct NodeVerdict {
 /// Turned down, or scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeOutcome {
-    Rejected { plugin: &'static str, reasons: Vec<String> },
+    Rejected {
+        plugin: &'static str,
+        reasons: Vec<String>,
+    },
     /// Fits. Without scores when it was the only one.
-    Feasible { scores: Vec<PluginScore>, total: i64 },
+    Feasible {
+        scores: Vec<PluginScore>,
+        total: i64,
+    },
 }
 
 /// One plugin's opinion of a node.
@@ -101,7 +107,10 @@ impl Decision {
         });
         let rejected = self.rejected.iter().zip(self.statuses.iter()).map(|(node, (_, status))| NodeVerdict {
             node: Rc::clone(node),
-            outcome: NodeOutcome::Rejected { plugin: status.plugin(), reasons: status.reasons().map(str::to_owned).collect() },
+            outcome: NodeOutcome::Rejected {
+                plugin: status.plugin(),
+                reasons: status.reasons().map(str::to_owned).collect(),
+            },
         });
         feasible.chain(rejected)
     }

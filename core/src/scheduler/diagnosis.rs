@@ -94,7 +94,8 @@ impl Diagnosis {
                 self.node_to_status.absent.reasons().for_each(|r| *histogram.entry(r).or_default() += absent);
             }
             // Sorted as text, so that "10 .." comes before "2 ..".
-            let mut reasons: Vec<String> = histogram.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            let mut reasons: Vec<String> =
+                histogram.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
             reasons.sort();
             if !reasons.is_empty() {
                 message.push_str(&format!(" {}.", reasons.join(", ")));
@@ -115,8 +116,13 @@ mod tests {
 
     #[test]
     fn messages() {
-        let check = |statuses: &[(u32, &'static str)], absent: Option<&'static str>, pre: &str, post: &str, want: &str| {
-            let mut d = Diagnosis { pre_filter_message: pre.into(), post_filter_message: post.into(), ..Default::default() };
+        let check = |statuses: &[(u32, &'static str)],
+                     absent: Option<&'static str>,
+                     pre: &str,
+                     post: &str,
+                     want: &str| {
+            let mut d =
+                Diagnosis { pre_filter_message: pre.into(), post_filter_message: post.into(), ..Default::default() };
             for (id, reason) in statuses {
                 d.node_to_status.set(NodeId(*id), Status::new(Code::Unschedulable, reason));
             }
@@ -125,9 +131,22 @@ mod tests {
             }
             assert_eq!(d.message(12), want);
         };
-        let many: Vec<(u32, &str)> = (0..12).map(|i| (i, if i < 2 { "node(s) had untolerated taint(s)" } else { "Insufficient cpu" })).collect();
-        check(&many, None, "", "", "0/12 nodes are available: 10 Insufficient cpu, 2 node(s) had untolerated taint(s).");
-        check(&many[..3], Some("gone"), "", "preemption: x.", "0/12 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s), 9 gone. preemption: x.");
+        let many: Vec<(u32, &str)> =
+            (0..12).map(|i| (i, if i < 2 { "node(s) had untolerated taint(s)" } else { "Insufficient cpu" })).collect();
+        check(
+            &many,
+            None,
+            "",
+            "",
+            "0/12 nodes are available: 10 Insufficient cpu, 2 node(s) had untolerated taint(s).",
+        );
+        check(
+            &many[..3],
+            Some("gone"),
+            "",
+            "preemption: x.",
+            "0/12 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s), 9 gone. preemption: x.",
+        );
         check(&many, None, "stop", "", "0/12 nodes are available: stop.");
         check(&[], None, "", "later.", "0/12 nodes are available: later.");
     }

@@ -21,7 +21,8 @@ fn finished(pod: &Pod) -> bool {
 
 impl Scheduler {
     fn is_mine(&self, pod: &Pod) -> bool {
-        pod.spec.as_ref().and_then(|s| s.scheduler_name.as_deref()).unwrap_or("default-scheduler") == self.scheduler_name
+        pod.spec.as_ref().and_then(|s| s.scheduler_name.as_deref()).unwrap_or("default-scheduler")
+            == self.scheduler_name
     }
     fn move_on(&mut self, event: ClusterEvent, change: &Change, now: u64) {
         let handle = Handle { cache: &self.cache, listers: &self.listers, nominator: &self.nominator };

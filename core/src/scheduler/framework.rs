@@ -16,8 +16,8 @@ use std::rc::Rc;
 use self::cycle_state::CycleState;
 use self::node_info::{NodeId, NodeInfo};
 use self::plugin::{
-    Bind, Filter, Handle, Permit, Plugin, PostFilter, PostFilterContext, PostFilterResult, PreEnqueue, PreFilter, PreFilterResult,
-    QueueSort, Reserve, Score,
+    Bind, Filter, Handle, Permit, Plugin, PostFilter, PostFilterContext, PostFilterResult, PreEnqueue, PreFilter,
+    PreFilterResult, QueueSort, Reserve, Score,
 };
 use self::pod_info::PodInfo;
 use self::status::{Code, Status};
@@ -84,10 +84,16 @@ impl Framework {
                     }
                     continue;
                 }
-                _ if status.is_rejected() => return PreFilterOutcome { nodes: None, status: status.by(plugin.name()), restricting },
+                _ if status.is_rejected() => {
+                    return PreFilterOutcome { nodes: None, status: status.by(plugin.name()), restricting };
+                }
                 _ => {
                     let message = format!("running PreFilter plugin {:?}: {}", plugin.name(), status.message());
-                    return PreFilterOutcome { nodes: None, status: Status::error(message).by(plugin.name()), restricting };
+                    return PreFilterOutcome {
+                        nodes: None,
+                        status: Status::error(message).by(plugin.name()),
+                        restricting,
+                    };
                 }
             }
             if let Some(names) = restriction {
@@ -131,7 +137,13 @@ impl Framework {
     }
 
     /// Runs Filter twice if pods of at least this priority are nominated for the node: with and without them.
-    pub fn run_filter_with_nominated_pods(&self, handle: &Handle, state: &CycleState, pod: &PodInfo, node: &NodeInfo) -> Status {
+    pub fn run_filter_with_nominated_pods(
+        &self,
+        handle: &Handle,
+        state: &CycleState,
+        pod: &PodInfo,
+        node: &NodeInfo,
+    ) -> Status {
         let nominated = handle.nominator.on(&node.name);
         let mut rivals = nominated.iter().filter(|p| p.priority >= pod.priority && p.uid != pod.uid).peekable();
         if rivals.peek().is_some() {
@@ -150,11 +162,25 @@ impl Framework {
     }
 
     /// Tells PreFilter plugins that a pod is on the node as well.
-    pub fn run_add_pod(&self, handle: &Handle, state: &mut CycleState, pod: &PodInfo, other: &PodInfo, node: &NodeInfo) {
+    pub fn run_add_pod(
+        &self,
+        handle: &Handle,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        other: &PodInfo,
+        node: &NodeInfo,
+    ) {
         self.pre_filter.iter().for_each(|p| p.add_pod(handle, state, pod, other, node));
     }
     /// Tells PreFilter plugins that a pod is no longer on the node.
-    pub fn run_remove_pod(&self, handle: &Handle, state: &mut CycleState, pod: &PodInfo, other: &PodInfo, node: &NodeInfo) {
+    pub fn run_remove_pod(
+        &self,
+        handle: &Handle,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        other: &PodInfo,
+        node: &NodeInfo,
+    ) {
         self.pre_filter.iter().for_each(|p| p.remove_pod(handle, state, pod, other, node));
     }
 
@@ -183,7 +209,13 @@ impl Framework {
     }
 
     /// Runs PreScore and Score: a column for each plugin that has something to say.
-    pub fn run_score(&self, handle: &Handle, state: &mut CycleState, pod: &PodInfo, nodes: &[NodeId]) -> Result<Vec<ScoreColumn>, Status> {
+    pub fn run_score(
+        &self,
+        handle: &Handle,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        nodes: &[NodeId],
+    ) -> Result<Vec<ScoreColumn>, Status> {
         for (at, (plugin, _)) in self.score.iter().enumerate() {
             let status = plugin.pre_score(handle, state, pod, nodes);
             if status.is_skip() {
@@ -198,11 +230,18 @@ impl Framework {
             if state.skip_score & (1 << at) != 0 {
                 continue;
             }
-            let mut scores: Vec<i64> =
-                nodes.iter().map(|id| handle.cache.node(*id).map_or(0, |node| plugin.score(handle, state, pod, node))).collect();
+            let mut scores: Vec<i64> = nodes
+                .iter()
+                .map(|id| handle.cache.node(*id).map_or(0, |node| plugin.score(handle, state, pod, node)))
+                .collect();
             let raw = scores.clone();
             let normalized = plugin.normalize(state, nodes, &mut scores);
-            columns.push(ScoreColumn { plugin: plugin.name(), weight: *weight, raw: normalized.then_some(raw), scores });
+            columns.push(ScoreColumn {
+                plugin: plugin.name(),
+                weight: *weight,
+                raw: normalized.then_some(raw),
+                scores,
+            });
         }
         Ok(columns)
     }

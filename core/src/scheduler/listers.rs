@@ -114,12 +114,14 @@ impl Listers {
                     }
                 }
                 ("apps", "ReplicaSet") => {
-                    if let Some(spec) = get(&self.replica_sets, namespace, &owner.name).and_then(|rs| rs.spec.as_ref()) {
+                    if let Some(spec) = get(&self.replica_sets, namespace, &owner.name).and_then(|rs| rs.spec.as_ref())
+                    {
                         selector.require_selector(&spec.selector);
                     }
                 }
                 ("apps", "StatefulSet") => {
-                    if let Some(spec) = get(&self.stateful_sets, namespace, &owner.name).and_then(|ss| ss.spec.as_ref()) {
+                    if let Some(spec) = get(&self.stateful_sets, namespace, &owner.name).and_then(|ss| ss.spec.as_ref())
+                    {
                         selector.require_selector(&spec.selector);
                     }
                 }

@@ -209,7 +209,14 @@ impl SchedulingQueue {
         self.put_unschedulable(pod);
     }
     /// Something happened: pods that may fit now are queued again. Returns whether any was.
-    pub fn move_on(&mut self, framework: &Framework, handle: &Handle, event: ClusterEvent, change: &Change, now: u64) -> bool {
+    pub fn move_on(
+        &mut self,
+        framework: &Framework,
+        handle: &Handle,
+        event: ClusterEvent,
+        change: &Change,
+        now: u64,
+    ) -> bool {
         let wild = event.resource == EventResource::WildCard;
         let concerns = |plugin: &&'static str| {
             let registered = framework.plugins.iter().find(|p| p.name() == *plugin);
@@ -247,7 +254,9 @@ impl SchedulingQueue {
         while let Some(uid) = self.backoff.first_key_value().filter(|(k, _)| due(k)).map(|(_, uid)| Rc::clone(uid)) {
             self.activate(framework, &uid);
         }
-        while let Some(uid) = self.error_backoff.first_key_value().filter(|(k, _)| due(k)).map(|(_, uid)| Rc::clone(uid)) {
+        while let Some(uid) =
+            self.error_backoff.first_key_value().filter(|(k, _)| due(k)).map(|(_, uid)| Rc::clone(uid))
+        {
             self.activate(framework, &uid);
         }
         let late: Vec<Rc<str>> = self
@@ -290,13 +299,21 @@ impl SchedulingQueue {
 }
 
 /// Asks the plugins that turned the pod down.
-fn worth_requeuing(framework: &Framework, handle: &Handle, pod: &QueuedPod, event: ClusterEvent, change: &Change) -> Requeue {
+fn worth_requeuing(
+    framework: &Framework,
+    handle: &Handle,
+    pod: &QueuedPod,
+    event: ClusterEvent,
+    change: &Change,
+) -> Requeue {
     if event.resource == EventResource::WildCard {
         return Requeue::AfterBackoff;
     }
     let mut how = Requeue::Skip;
     for plugin in framework.plugins.iter().filter(|p| pod.rejectors().any(|name| name == p.name())) {
-        if !plugin.events().iter().any(|e| e.covers(event)) || plugin.hint(handle, &pod.info, event, change) == QueueingHint::Skip {
+        if !plugin.events().iter().any(|e| e.covers(event))
+            || plugin.hint(handle, &pod.info, event, change) == QueueingHint::Skip
+        {
             continue;
         }
         if pod.pending_plugins.contains(plugin.name()) {

@@ -155,7 +155,9 @@ impl Scheduler {
         let mut state = CycleState::default();
         match self.filter(&mut state, &pod.info) {
             Err(status) => Some(self.fail(pod, decision, status, Some(String::new()), Vec::new(), now)),
-            Ok(Filtered { feasible, diagnosis }) if feasible.is_empty() => Some(self.no_fit(pod, decision, state, diagnosis, now)),
+            Ok(Filtered { feasible, diagnosis }) if feasible.is_empty() => {
+                Some(self.no_fit(pod, decision, state, diagnosis, now))
+            }
             Ok(Filtered { feasible, diagnosis }) => {
                 let columns = match self.score(&mut state, &pod.info, &feasible) {
                     Ok(columns) => columns,
@@ -269,7 +271,14 @@ impl Scheduler {
     }
 
     /// No node fits: perhaps one would without some of its pods.
-    fn no_fit(&mut self, mut pod: QueuedPod, mut decision: Decision, state: CycleState, mut diagnosis: Diagnosis, now: u64) -> Outcome {
+    fn no_fit(
+        &mut self,
+        mut pod: QueuedPod,
+        mut decision: Decision,
+        state: CycleState,
+        mut diagnosis: Diagnosis,
+        now: u64,
+    ) -> Outcome {
         let rng = &mut self.rng;
         let mut random_below = |n: u32| super::random_below(rng, n);
         let mut cx = PostFilterContext {

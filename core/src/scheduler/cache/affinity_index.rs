@@ -31,7 +31,8 @@ fn terms_of(pod: &PodInfo) -> impl Iterator<Item = (TermKind, Rc<AffinityTerm>)>
     let required = pod.required_affinity.iter().map(|t| (TermKind::Required, Rc::clone(t)));
     let anti = pod.required_anti_affinity.iter().map(|t| (TermKind::RequiredAnti, Rc::clone(t)));
     let preferred = pod.preferred_affinity.iter().map(|t| (TermKind::Preferred(t.weight), Rc::clone(&t.term)));
-    let preferred_anti = pod.preferred_anti_affinity.iter().map(|t| (TermKind::PreferredAnti(t.weight), Rc::clone(&t.term)));
+    let preferred_anti =
+        pod.preferred_anti_affinity.iter().map(|t| (TermKind::PreferredAnti(t.weight), Rc::clone(&t.term)));
     required.chain(anti).chain(preferred).chain(preferred_anti)
 }
 

@@ -41,7 +41,8 @@ impl NodeTree {
 /// Region and zone together; empty when the node says neither.
 pub fn zone_key(node: &Node) -> String {
     let Some(labels) = &node.metadata.labels else { return String::new() };
-    let get = |key: &str, old: &str| labels.get(key).or_else(|| labels.get(old)).map(String::as_str).unwrap_or_default();
+    let get =
+        |key: &str, old: &str| labels.get(key).or_else(|| labels.get(old)).map(String::as_str).unwrap_or_default();
     let region = get("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region");
     let zone = get("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone");
     if region.is_empty() && zone.is_empty() { String::new() } else { format!("{region}:\0:{zone}") }

@@ -92,8 +92,11 @@ impl PodIndex {
         if ns.selectors.len() >= SELECTORS_KEPT.max(2 * ns.classes.len()) {
             ns.drop_least_used();
         }
-        let counts =
-            Rc::new(SelectorCounts { selector: selector.clone(), counts: RefCell::default(), last_use: Cell::new(self.uses) });
+        let counts = Rc::new(SelectorCounts {
+            selector: selector.clone(),
+            counts: RefCell::default(),
+            last_use: Cell::new(self.uses),
+        });
         for class in ns.classes.values().filter(|c| selector.matches(&c.labels)) {
             class.counted_by.borrow_mut().push(Rc::clone(&counts));
             for (node, (_, live)) in class.nodes.borrow().iter() {

@@ -76,7 +76,10 @@ impl ClusterEvent {
             EventResource::WildCard => true,
             EventResource::Pod => matches!(
                 incoming.resource,
-                EventResource::Pod | EventResource::AssignedPod | EventResource::UnscheduledPod | EventResource::TargetPod
+                EventResource::Pod
+                    | EventResource::AssignedPod
+                    | EventResource::UnscheduledPod
+                    | EventResource::TargetPod
             ),
             r => r == incoming.resource,
         };
@@ -87,8 +90,14 @@ impl ClusterEvent {
 /// The objects of an event.
 #[derive(Clone, Debug)]
 pub enum Change {
-    Node { old: Option<Rc<Node>>, new: Option<Rc<Node>> },
-    Pod { old: Option<Rc<PodInfo>>, new: Option<Rc<PodInfo>> },
+    Node {
+        old: Option<Rc<Node>>,
+        new: Option<Rc<Node>>,
+    },
+    Pod {
+        old: Option<Rc<PodInfo>>,
+        new: Option<Rc<PodInfo>>,
+    },
     /// Nothing in particular.
     None,
 }
@@ -105,7 +114,8 @@ pub fn node_changes(old: &Node, new: &Node) -> ActionType {
     let mut action = ActionType(0);
     let (old_spec, new_spec) = (old.spec.as_ref(), new.spec.as_ref());
     let (old_status, new_status) = (old.status.as_ref(), new.status.as_ref());
-    if old_spec.and_then(|s| s.unschedulable).unwrap_or(false) != new_spec.and_then(|s| s.unschedulable).unwrap_or(false)
+    if old_spec.and_then(|s| s.unschedulable).unwrap_or(false)
+        != new_spec.and_then(|s| s.unschedulable).unwrap_or(false)
         || old_spec.and_then(|s| s.taints.as_ref()) != new_spec.and_then(|s| s.taints.as_ref())
     {
         action = action.or(ActionType::UPDATE_NODE_TAINT);
@@ -120,7 +130,11 @@ pub fn node_changes(old: &Node, new: &Node) -> ActionType {
         action = action.or(ActionType::UPDATE_NODE_ANNOTATION);
     }
     let conditions = |s: Option<&k8s_openapi::api::core::v1::NodeStatus>| -> Vec<(String, String)> {
-        s.and_then(|s| s.conditions.as_ref()).into_iter().flatten().map(|c| (c.type_.clone(), c.status.clone())).collect()
+        s.and_then(|s| s.conditions.as_ref())
+            .into_iter()
+            .flatten()
+            .map(|c| (c.type_.clone(), c.status.clone()))
+            .collect()
     };
     if conditions(old_status) != conditions(new_status) {
         action = action.or(ActionType::UPDATE_NODE_CONDITION);

@@ -61,7 +61,15 @@ pub trait PreFilter: Plugin {
     /// Takes into the state that `other` were on the node as well.
     fn add_pod(&self, _handle: &Handle, _state: &mut CycleState, _pod: &PodInfo, _other: &PodInfo, _node: &NodeInfo) {}
     /// Takes into the state that `other` were not on the node.
-    fn remove_pod(&self, _handle: &Handle, _state: &mut CycleState, _pod: &PodInfo, _other: &PodInfo, _node: &NodeInfo) {}
+    fn remove_pod(
+        &self,
+        _handle: &Handle,
+        _state: &mut CycleState,
+        _pod: &PodInfo,
+        _other: &PodInfo,
+        _node: &NodeInfo,
+    ) {
+    }
 }
 
 /// Can the pod run on the node?

@@ -42,7 +42,13 @@ pub struct DefaultSelector {
 impl PodClass {
     /// A class without pods.
     pub fn new(namespace: Rc<str>, labels: Labels) -> Self {
-        PodClass { namespace, labels, nodes: Default::default(), counted_by: Default::default(), default_selector: Default::default() }
+        PodClass {
+            namespace,
+            labels,
+            nodes: Default::default(),
+            counted_by: Default::default(),
+            default_selector: Default::default(),
+        }
     }
 }
 
@@ -150,7 +156,8 @@ impl PodInfo {
             );
         }
         if let Some(a) = affinity.and_then(|a| a.pod_anti_affinity.as_ref()) {
-            required_anti_affinity.extend(a.required_during_scheduling_ignored_during_execution.iter().flatten().map(term));
+            required_anti_affinity
+                .extend(a.required_during_scheduling_ignored_during_execution.iter().flatten().map(term));
             preferred_anti_affinity.extend(
                 a.preferred_during_scheduling_ignored_during_execution
                     .iter()

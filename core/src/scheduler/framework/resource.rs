@@ -283,8 +283,18 @@ mod tests {
         check(serde_json::json!({"containers": [c("1", "10"), c("500m", "20")]}), 1500, 30, (1500, 30));
         check(serde_json::json!({"containers": [c("1", "10")], "initContainers": [c("3", "5")]}), 3000, 10, (3000, 10));
         // The sidecar runs beside the init container that follows it, and beside the containers.
-        check(serde_json::json!({"containers": [c("1", "10")], "initContainers": [sidecar, c("3", "5")]}), 4000, 20, (4000, 20));
+        check(
+            serde_json::json!({"containers": [c("1", "10")], "initContainers": [sidecar, c("3", "5")]}),
+            4000,
+            20,
+            (4000, 20),
+        );
         check(serde_json::json!({"containers": [c("1", "10")], "overhead": {"cpu": "250m"}}), 1250, 10, (1250, 10));
-        check(serde_json::json!({"containers": [c("1", "10")], "resources": {"requests": {"cpu": "2"}}}), 2000, 10, (2000, 10));
+        check(
+            serde_json::json!({"containers": [c("1", "10")], "resources": {"requests": {"cpu": "2"}}}),
+            2000,
+            10,
+            (2000, 10),
+        );
     }
 }

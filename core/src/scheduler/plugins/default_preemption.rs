@@ -13,7 +13,9 @@ use k8s_openapi::api::core::v1::Pod;
 use self::candidates::{Candidate, find_candidates, pick};
 use crate::scheduler::diagnosis::Diagnosis;
 use crate::scheduler::framework::events::{ActionType, Change, ClusterEvent, EventResource, QueueingHint};
-use crate::scheduler::framework::plugin::{Handle, Plugin, PostFilter, PostFilterContext, PostFilterResult, PreEnqueue, Victim};
+use crate::scheduler::framework::plugin::{
+    Handle, Plugin, PostFilter, PostFilterContext, PostFilterResult, PreEnqueue, Victim,
+};
 use crate::scheduler::framework::pod_info::PodInfo;
 use crate::scheduler::framework::status::{Code, Status};
 

@@ -18,7 +18,8 @@ pub const REASON_AFFINITY_RULES_NOT_MATCH: &str = "node(s) didn't match pod affi
 /// A pod that the pod wants to be away from is there.
 pub const REASON_ANTI_AFFINITY_RULES_NOT_MATCH: &str = "node(s) didn't match pod anti-affinity rules";
 /// A pod is there that wants to be away from such pods.
-pub const REASON_EXISTING_ANTI_AFFINITY_RULES_NOT_MATCH: &str = "node(s) didn't satisfy existing pods anti-affinity rules";
+pub const REASON_EXISTING_ANTI_AFFINITY_RULES_NOT_MATCH: &str =
+    "node(s) didn't satisfy existing pods anti-affinity rules";
 
 /// What a required term of a pod on a node is worth when it matches the incoming pod.
 const HARD_POD_AFFINITY_WEIGHT: i64 = 1;
@@ -85,7 +86,10 @@ impl Plugin for InterPodAffinity {
     fn events(&self) -> &'static [ClusterEvent] {
         const {
             &[
-                ClusterEvent::new(EventResource::Pod, ActionType::ADD.or(ActionType::DELETE).or(ActionType::UPDATE_POD_LABEL)),
+                ClusterEvent::new(
+                    EventResource::Pod,
+                    ActionType::ADD.or(ActionType::DELETE).or(ActionType::UPDATE_POD_LABEL),
+                ),
                 ClusterEvent::new(EventResource::Node, ActionType::ADD.or(ActionType::UPDATE_NODE_LABEL)),
             ]
         }
@@ -101,7 +105,8 @@ impl Plugin for InterPodAffinity {
                 if event.resource != EventResource::AssignedPod {
                     return QueueingHint::Skip;
                 }
-                let wanted = |p: Option<&PodInfo>| p.is_some_and(|p| matches_all(handle, &pod.required_affinity, &p.class));
+                let wanted =
+                    |p: Option<&PodInfo>| p.is_some_and(|p| matches_all(handle, &pod.required_affinity, &p.class));
                 let shunned = |p: Option<&PodInfo>| {
                     p.is_some_and(|p| {
                         pod.required_anti_affinity.iter().any(|t| matches(handle, t, &p.class))
@@ -111,7 +116,9 @@ impl Plugin for InterPodAffinity {
                 skip_unless((wanted(new) && !wanted(old)) || (shunned(old) && !shunned(new)))
             }
             Change::Node { old, new: Some(new) } => {
-                let value = |n: &k8s_openapi::api::core::v1::Node, key: &str| n.metadata.labels.as_ref().and_then(|l| l.get(key)).cloned();
+                let value = |n: &k8s_openapi::api::core::v1::Node, key: &str| {
+                    n.metadata.labels.as_ref().and_then(|l| l.get(key)).cloned()
+                };
                 let changed = |t: &Rc<AffinityTerm>| match old {
                     Some(old) => value(old, &t.topology_key) != value(new, &t.topology_key),
                     None => value(new, &t.topology_key).is_some(),

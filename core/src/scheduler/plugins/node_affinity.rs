@@ -8,7 +8,9 @@ use crate::scheduler::framework::cycle_state::{CycleState, StateKey};
 use crate::scheduler::framework::events::{ActionType, Change, ClusterEvent, EventResource, QueueingHint};
 use crate::scheduler::framework::labels::{NodeTerm, RequiredNodeAffinity};
 use crate::scheduler::framework::node_info::{NodeId, NodeInfo};
-use crate::scheduler::framework::plugin::{Filter, Handle, Plugin, PreFilter, PreFilterResult, Score, default_normalize};
+use crate::scheduler::framework::plugin::{
+    Filter, Handle, Plugin, PreFilter, PreFilterResult, Score, default_normalize,
+};
 use crate::scheduler::framework::pod_info::PodInfo;
 use crate::scheduler::framework::status::{Code, Status};
 
@@ -51,7 +53,9 @@ impl Plugin for NodeAffinity {
         let required = pod.spec().map(RequiredNodeAffinity::of).unwrap_or_default();
         let ok = |n: &Node| required.matches(n);
         match change {
-            Change::Node { old, new: Some(new) } if !ok(new) || old.as_ref().is_some_and(|old| ok(old)) => QueueingHint::Skip,
+            Change::Node { old, new: Some(new) } if !ok(new) || old.as_ref().is_some_and(|old| ok(old)) => {
+                QueueingHint::Skip
+            }
             _ => QueueingHint::Queue,
         }
     }
@@ -78,7 +82,9 @@ impl Filter for NodeAffinity {
     fn filter(&self, _: &Handle, state: &CycleState, _: &PodInfo, node: &NodeInfo) -> Status {
         let required = state.read::<PreFilterState>(StateKey::PreFilterNodeAffinity);
         match (required, &node.node) {
-            (Some(required), Some(node)) if !required.0.matches(node) => Status::new(Code::UnschedulableAndUnresolvable, REASON_POD),
+            (Some(required), Some(node)) if !required.0.matches(node) => {
+                Status::new(Code::UnschedulableAndUnresolvable, REASON_POD)
+            }
             _ => Status::SUCCESS,
         }
     }
@@ -92,8 +98,11 @@ impl Score for NodeAffinity {
             .and_then(|a| a.node_affinity.as_ref())
             .and_then(|a| a.preferred_during_scheduling_ignored_during_execution.as_deref())
             .unwrap_or_default();
-        let terms: Vec<(i64, NodeTerm)> =
-            preferred.iter().filter(|t| t.weight != 0).map(|t| (i64::from(t.weight), NodeTerm::parse(&t.preference))).collect();
+        let terms: Vec<(i64, NodeTerm)> = preferred
+            .iter()
+            .filter(|t| t.weight != 0)
+            .map(|t| (i64::from(t.weight), NodeTerm::parse(&t.preference)))
+            .collect();
         if terms.is_empty() {
             return Status::SKIP;
         }
@@ -101,7 +110,10 @@ impl Score for NodeAffinity {
         Status::SUCCESS
     }
     fn score(&self, _: &Handle, state: &CycleState, _: &PodInfo, node: &NodeInfo) -> i64 {
-        let (Some(terms), Some(node)) = (state.read::<PreScoreState>(StateKey::PreScoreNodeAffinity), &node.node) else { return 0 };
+        let (Some(terms), Some(node)) = (state.read::<PreScoreState>(StateKey::PreScoreNodeAffinity), &node.node)
+        else {
+            return 0;
+        };
         terms.0.iter().filter(|(_, t)| t.matches(node)).map(|(weight, _)| weight).sum()
     }
     fn normalize(&self, _: &CycleState, _: &[NodeId], scores: &mut [i64]) -> bool {

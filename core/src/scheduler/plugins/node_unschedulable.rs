@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::{Node, Taint};
 
 use super::taint_toleration::tolerated;
+use crate::scheduler::framework::cycle_state::CycleState;
 use crate::scheduler::framework::events::{ActionType, Change, ClusterEvent, EventResource, QueueingHint};
 use crate::scheduler::framework::node_info::NodeInfo;
-use crate::scheduler::framework::cycle_state::CycleState;
 use crate::scheduler::framework::plugin::{Filter, Handle, Plugin};
 use crate::scheduler::framework::pod_info::PodInfo;
 use crate::scheduler::framework::status::{Code, Status};
@@ -18,7 +18,8 @@ pub struct NodeUnschedulable;
 
 /// Whether the pod puts up with cordoned nodes.
 fn tolerates_unschedulable(pod: &PodInfo) -> bool {
-    let taint = Taint { key: "node.kubernetes.io/unschedulable".into(), effect: "NoSchedule".into(), ..Default::default() };
+    let taint =
+        Taint { key: "node.kubernetes.io/unschedulable".into(), effect: "NoSchedule".into(), ..Default::default() };
     tolerated(pod.spec().and_then(|s| s.tolerations.as_deref()).unwrap_or_default(), &taint)
 }
 
@@ -37,7 +38,9 @@ impl Plugin for NodeUnschedulable {
     fn hint(&self, _: &Handle, _: &PodInfo, _: ClusterEvent, change: &Change) -> QueueingHint {
         let cordoned = |n: &Node| n.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or(false);
         match change {
-            Change::Node { old, new: Some(new) } if cordoned(new) || old.as_ref().is_some_and(|old| !cordoned(old)) => QueueingHint::Skip,
+            Change::Node { old, new: Some(new) } if cordoned(new) || old.as_ref().is_some_and(|old| !cordoned(old)) => {
+                QueueingHint::Skip
+            }
             _ => QueueingHint::Queue,
         }
     }

@@ -20,7 +20,8 @@ pub const NAME: &str = "PodTopologySpread";
 /// The pod would make the topologies too uneven.
 pub const REASON_CONSTRAINTS_NOT_MATCH: &str = "node(s) didn't match pod topology spread constraints";
 /// The node isn't in any of the topologies.
-pub const REASON_NODE_LABEL_NOT_MATCH: &str = "node(s) didn't match pod topology spread constraints (missing required label)";
+pub const REASON_NODE_LABEL_NOT_MATCH: &str =
+    "node(s) didn't match pod topology spread constraints (missing required label)";
 
 const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
 const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
@@ -71,7 +72,10 @@ impl Constraint {
     }
     /// Whether the node's pods count.
     fn includes(&self, pod: &NodeDemands, node: &NodeInfo) -> bool {
-        if self.honor_affinity && !pod.affinity.is_none() && !node.node.as_ref().is_some_and(|n| pod.affinity.matches(n)) {
+        if self.honor_affinity
+            && !pod.affinity.is_none()
+            && !node.node.as_ref().is_some_and(|n| pod.affinity.matches(n))
+        {
             return false;
         }
         !(self.honor_taints && node.has_hard_taints && has_untolerated(&pod.tolerations, node.taints()))
@@ -141,11 +145,17 @@ impl Plugin for PodTopologySpread {
             &[
                 ClusterEvent::new(
                     EventResource::Pod,
-                    ActionType::ADD.or(ActionType::DELETE).or(ActionType::UPDATE_POD_LABEL).or(ActionType::UPDATE_POD_TOLERATION),
+                    ActionType::ADD
+                        .or(ActionType::DELETE)
+                        .or(ActionType::UPDATE_POD_LABEL)
+                        .or(ActionType::UPDATE_POD_TOLERATION),
                 ),
                 ClusterEvent::new(
                     EventResource::Node,
-                    ActionType::ADD.or(ActionType::DELETE).or(ActionType::UPDATE_NODE_LABEL).or(ActionType::UPDATE_NODE_TAINT),
+                    ActionType::ADD
+                        .or(ActionType::DELETE)
+                        .or(ActionType::UPDATE_NODE_LABEL)
+                        .or(ActionType::UPDATE_NODE_TAINT),
                 ),
             ]
         }
@@ -176,9 +186,12 @@ impl Plugin for PodTopologySpread {
                 };
                 match (old.as_deref(), new.as_deref()) {
                     (Some(old), Some(new)) => {
-                        let label = |n: &k8s_openapi::api::core::v1::Node, key: &str| n.metadata.labels.as_ref().and_then(|l| l.get(key)).cloned();
+                        let label = |n: &k8s_openapi::api::core::v1::Node, key: &str| {
+                            n.metadata.labels.as_ref().and_then(|l| l.get(key)).cloned()
+                        };
                         let moved = constraints.iter().any(|c| label(old, &c.column.key) != label(new, &c.column.key));
-                        let tainted = event.action.overlaps(ActionType::UPDATE_NODE_TAINT) && constraints.iter().any(|c| c.honor_taints);
+                        let tainted = event.action.overlaps(ActionType::UPDATE_NODE_TAINT)
+                            && constraints.iter().any(|c| c.honor_taints);
                         skip_unless((moved || tainted) && (fits(old) || fits(new)))
                     }
                     (one, other) => skip_unless(one.or(other).is_some_and(fits)),

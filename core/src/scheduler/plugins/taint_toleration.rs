@@ -76,7 +76,9 @@ impl Plugin for TaintToleration {
     fn hint(&self, _: &Handle, pod: &PodInfo, _: ClusterEvent, change: &Change) -> QueueingHint {
         let bad = |n: &Node| has_untolerated(tolerations_of(pod), taints_of(n));
         match change {
-            Change::Node { old, new: Some(new) } if bad(new) || old.as_ref().is_some_and(|old| !bad(old)) => QueueingHint::Skip,
+            Change::Node { old, new: Some(new) } if bad(new) || old.as_ref().is_some_and(|old| !bad(old)) => {
+                QueueingHint::Skip
+            }
             _ => QueueingHint::Queue,
         }
     }
@@ -94,14 +96,18 @@ impl Filter for TaintToleration {
 impl Score for TaintToleration {
     fn pre_score(&self, _: &Handle, state: &mut CycleState, pod: &PodInfo, _: &[NodeId]) -> Status {
         let soft = |t: &&Toleration| matches!(t.effect.as_deref(), None | Some("" | "PreferNoSchedule"));
-        state.write(StateKey::PreScoreTaintToleration, PreScoreState(tolerations_of(pod).iter().filter(soft).cloned().collect()));
+        state.write(
+            StateKey::PreScoreTaintToleration,
+            PreScoreState(tolerations_of(pod).iter().filter(soft).cloned().collect()),
+        );
         Status::SUCCESS
     }
     fn score(&self, _: &Handle, state: &CycleState, _: &PodInfo, node: &NodeInfo) -> i64 {
         if !node.has_soft_taints {
             return 0;
         }
-        let tolerations = state.read::<PreScoreState>(StateKey::PreScoreTaintToleration).map(|s| s.0.as_slice()).unwrap_or_default();
+        let tolerations =
+            state.read::<PreScoreState>(StateKey::PreScoreTaintToleration).map(|s| s.0.as_slice()).unwrap_or_default();
         let bad = node.taints().iter().filter(|t| t.effect == "PreferNoSchedule" && !tolerated(tolerations, t)).count();
         i64::try_from(bad).unwrap_or(i64::MAX)
     }

@@ -31,7 +31,8 @@ pub(super) fn find_candidates(cx: &mut PostFilterContext, pod: &PodInfo) -> (Vec
     if nodes.is_empty() {
         return (Vec::new(), statuses);
     }
-    let wanted = (nodes.len() * MIN_CANDIDATE_NODES_PERCENTAGE / 100).max(MIN_CANDIDATE_NODES_ABSOLUTE).min(nodes.len());
+    let wanted =
+        (nodes.len() * MIN_CANDIDATE_NODES_PERCENTAGE / 100).max(MIN_CANDIDATE_NODES_ABSOLUTE).min(nodes.len());
     let offset = (cx.random_below)(u32::try_from(nodes.len()).unwrap_or(u32::MAX)) as usize;
     let (mut clean, mut violating) = (Vec::new(), Vec::new());
     for node in nodes.iter().cycle().skip(offset).take(nodes.len()) {

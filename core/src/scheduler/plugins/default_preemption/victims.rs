@@ -21,7 +21,11 @@ fn sort_by_importance(pods: &mut [Rc<PodInfo>]) {
 }
 
 /// Victims, most important first, with the number whose disruption budget is broken; or why the node won't do.
-pub(super) fn select_victims(cx: &PostFilterContext, pod: &PodInfo, node: &NodeInfo) -> Result<(Vec<Rc<PodInfo>>, usize), Status> {
+pub(super) fn select_victims(
+    cx: &PostFilterContext,
+    pod: &PodInfo,
+    node: &NodeInfo,
+) -> Result<(Vec<Rc<PodInfo>>, usize), Status> {
     let mut potential: Vec<Rc<PodInfo>> = node.pods.iter().filter(|p| p.priority < pod.priority).cloned().collect();
     if potential.is_empty() {
         return Err(Status::new(Code::UnschedulableAndUnresolvable, REASON_NO_VICTIMS));
@@ -43,7 +47,8 @@ pub(super) fn select_victims(cx: &PostFilterContext, pod: &PodInfo, node: &NodeI
     let mut victims = Vec::new();
     let mut violations = 0;
     // Spare whom we can: those with a budget first, the most important first.
-    for (pod_to_spare, guarded) in violating.into_iter().map(|p| (p, true)).chain(rest.into_iter().map(|p| (p, false))) {
+    for (pod_to_spare, guarded) in violating.into_iter().map(|p| (p, true)).chain(rest.into_iter().map(|p| (p, false)))
+    {
         node.add_pod(Rc::clone(&pod_to_spare));
         framework.run_add_pod(handle, &mut state, pod, &pod_to_spare, &node);
         if !framework.run_filter_with_nominated_pods(handle, &state, pod, &node).is_success() {
@@ -80,7 +85,12 @@ fn split_by_budget(cx: &PostFilterContext, pods: Vec<Rc<PodInfo>>) -> (Vec<Rc<Po
                 continue;
             }
             // Already let go by the api-server: not counted again.
-            if budget.status.as_ref().and_then(|s| s.disrupted_pods.as_ref()).is_some_and(|d| d.contains_key(pod.name())) {
+            if budget
+                .status
+                .as_ref()
+                .and_then(|s| s.disrupted_pods.as_ref())
+                .is_some_and(|d| d.contains_key(pod.name()))
+            {
                 continue;
             }
             *allowed -= 1;

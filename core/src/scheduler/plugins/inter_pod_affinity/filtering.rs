@@ -1,8 +1,8 @@
 //! Required terms. Models kube-scheduler `plugins/interpodaffinity/filtering.go`.
 
 use super::{
-    InterPodAffinity, REASON_AFFINITY_RULES_NOT_MATCH, REASON_ANTI_AFFINITY_RULES_NOT_MATCH, REASON_EXISTING_ANTI_AFFINITY_RULES_NOT_MATCH,
-    TopologyCounts, matches, matches_all,
+    InterPodAffinity, REASON_AFFINITY_RULES_NOT_MATCH, REASON_ANTI_AFFINITY_RULES_NOT_MATCH,
+    REASON_EXISTING_ANTI_AFFINITY_RULES_NOT_MATCH, TopologyCounts, matches, matches_all,
 };
 use crate::scheduler::cache::affinity_index::TermKind;
 use crate::scheduler::framework::cycle_state::{CycleState, StateKey};

@@ -59,7 +59,8 @@ impl Score for InterPodAffinity {
         let least = scores.iter().copied().min().unwrap_or(0);
         let range = most - least;
         for score in scores {
-            *score = if range > 0 { (MAX_NODE_SCORE as f64 * ((*score - least) as f64 / range as f64)) as i64 } else { 0 };
+            *score =
+                if range > 0 { (MAX_NODE_SCORE as f64 * ((*score - least) as f64 / range as f64)) as i64 } else { 0 };
         }
         true
     }

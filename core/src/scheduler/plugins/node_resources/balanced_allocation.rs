@@ -13,7 +13,8 @@ pub struct BalancedAllocation;
 
 /// How even the shares in use are: 100 when equal. Each pair is (in use, allocatable).
 fn balance(pairs: [(i64, i64); 2]) -> i64 {
-    let share = |(used, allocatable): (i64, i64)| (allocatable != 0).then(|| (used as f64 / allocatable as f64).min(1.0));
+    let share =
+        |(used, allocatable): (i64, i64)| (allocatable != 0).then(|| (used as f64 / allocatable as f64).min(1.0));
     let deviation = match pairs.map(share) {
         [Some(a), Some(b)] => ((a - b) / 2.0).abs(),
         _ => 0.0,
@@ -35,7 +36,8 @@ impl Score for BalancedAllocation {
     }
     fn score(&self, _: &Handle, _: &CycleState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         let (used, wanted, has) = (&node.requested, &pod.requests.requests, &node.allocatable);
-        let with = balance([(used.milli_cpu + wanted.milli_cpu, has.milli_cpu), (used.memory + wanted.memory, has.memory)]);
+        let with =
+            balance([(used.milli_cpu + wanted.milli_cpu, has.milli_cpu), (used.memory + wanted.memory, has.memory)]);
         let without = balance([(used.milli_cpu, has.milli_cpu), (used.memory, has.memory)]);
         // What matters is how much better or worse the pod makes it.
         MAX_NODE_SCORE / 2 + (MAX_NODE_SCORE / 2 + with - without) / 2

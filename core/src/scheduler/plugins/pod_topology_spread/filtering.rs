@@ -1,6 +1,9 @@
 //! Hard constraints. Models kube-scheduler `plugins/podtopologyspread/filtering.go`.
 
-use super::{Constraint, NodeDemands, PodTopologySpread, REASON_CONSTRAINTS_NOT_MATCH, REASON_NODE_LABEL_NOT_MATCH, hard_constraints};
+use super::{
+    Constraint, NodeDemands, PodTopologySpread, REASON_CONSTRAINTS_NOT_MATCH, REASON_NODE_LABEL_NOT_MATCH,
+    hard_constraints,
+};
 use crate::scheduler::framework::cycle_state::{CycleState, StateKey};
 use crate::scheduler::framework::node_info::NodeInfo;
 use crate::scheduler::framework::plugin::{Filter, Handle, PreFilter, PreFilterResult};
@@ -90,7 +93,9 @@ impl PreFilter for PodTopologySpread {
 
 impl Filter for PodTopologySpread {
     fn filter(&self, _: &Handle, state: &CycleState, pod: &PodInfo, node: &NodeInfo) -> Status {
-        let Some(s) = state.read::<PreFilterState>(StateKey::PreFilterPodTopologySpread) else { return Status::SUCCESS };
+        let Some(s) = state.read::<PreFilterState>(StateKey::PreFilterPodTopologySpread) else {
+            return Status::SUCCESS;
+        };
         for (c, d) in s.constraints.iter().zip(&s.domains) {
             let value = c.column.value(node.id);
             if value == 0 {

@@ -54,7 +54,11 @@ impl Score for PodTopologySpread {
             let column = &constraint.column;
             if column.key == LABEL_HOSTNAME {
                 let domains = nodes.len() - ignored.len();
-                terms.push(Term { constraint: constraint.clone(), matching: Vec::new(), weight: ln(domains as f64 + 2.0) });
+                terms.push(Term {
+                    constraint: constraint.clone(),
+                    matching: Vec::new(),
+                    weight: ln(domains as f64 + 2.0),
+                });
                 continue;
             }
             let mut matching = vec![-1; column.size()];
