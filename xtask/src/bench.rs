@@ -1,0 +1,106 @@
+//! `cargo xtask bench`: runs the benches and gathers their figures.
+//!
+//! A bench is a program of the crate `podarium-tests`. Each line on its standard output that begins with `{` is one
+//! figure, `{"name": "boot_ms", "value": 61.2, "unit": "ms", "where": "native"}`; all other lines are for people.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::args;
+use crate::browser::Stage;
+use crate::build::{self, Flavour};
+use crate::dist;
+use crate::guests;
+use crate::paths;
+use crate::report::{self, Context as _, Result};
+use crate::toolchain::{self, Toolchain};
+
+const PLACES: [&str; 2] = ["native", "chromium"];
+
+pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
+    let mut places: Vec<String> = PLACES.iter().map(|place| (*place).to_owned()).collect();
+    let mut json: Option<PathBuf> = None;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            lexopt::Arg::Long("only") => places = args::name_list(parser, &PLACES)?,
+            lexopt::Arg::Long("json") => json = Some(parser.value()?.into()),
+            other => return args::unexpected("bench", &other),
+        }
+    }
+    let mut figures = Vec::new();
+    for place in &places {
+        match place.as_str() {
+            "native" => native(&mut figures)?,
+            _ => chromium(&mut figures)?,
+        }
+    }
+    if let Some(file) = json {
+        fs::write(&file, format!("[\n{}\n]\n", figures.join(",\n"))).context(file.display())?;
+        eprintln!("    {} figures in {}", figures.len(), file.display());
+    }
+    Ok(())
+}
+
+fn native(figures: &mut Vec<String>) -> Result<()> {
+    guests::build(&Toolchain::ensure()?)?;
+    let step = report::step("native bench");
+    run(&mut bench("bench-native"), figures)?;
+    step.done();
+    Ok(())
+}
+
+fn chromium(figures: &mut Vec<String>) -> Result<()> {
+    let folder = build::page(Flavour::Shipped)?;
+    let size = format!(
+        r#"{{"name": "page_brotli_kb", "value": {:.1}, "unit": "kB", "where": "chromium"}}"#,
+        dist::first_screen_brotli_kb()?
+    );
+    println!("{size}");
+    figures.push(size);
+    let step = report::step("bench in Chromium");
+    let stage = Stage::set(folder)?;
+    let mut cargo = bench("bench-chromium");
+    stage.announce(&mut cargo);
+    run(&mut cargo, figures)?;
+    step.done();
+    Ok(())
+}
+
+fn bench(name: &str) -> Command {
+    let mut cargo = Command::new(toolchain::current_cargo());
+    cargo.current_dir(paths::root()).args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "podarium-tests",
+        "--bin",
+        name,
+    ]);
+    cargo
+}
+
+fn run(cargo: &mut Command, figures: &mut Vec<String>) -> Result<()> {
+    let mut child = cargo
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the bench")?;
+    let stdout = child.stdout.take().ok_or("the bench has no output")?;
+    for line in BufReader::new(stdout)
+        .lines()
+        .map_while(std::result::Result::ok)
+    {
+        println!("{line}");
+        if line.starts_with('{') {
+            figures.push(line);
+        }
+    }
+    let status = child.wait().context("waiting for the bench")?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err("the bench failed".into())
+    }
+}

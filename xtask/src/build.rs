@@ -1,0 +1,188 @@
+//! Builds the page: two wasm binaries, their JavaScript glue, the static files and the guests, into dist/.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::compress::{self, Effort};
+use crate::guests;
+use crate::paths;
+use crate::process;
+use crate::report::{self, Context as _, Result};
+use crate::toolchain::{TARGET, Toolchain};
+
+/// The wasm binaries of the crate `podarium-web`: the page's main thread, and the worker with the cluster in it.
+const BINARIES: [&str; 2] = ["app", "worker"];
+
+/// What a build is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// What visitors get: small, fast, compressed; takes minutes.
+    Shipped,
+    /// For working on the code: built quickly.
+    Fast,
+}
+
+impl Flavour {
+    pub fn of(fast: bool) -> Flavour {
+        if fast {
+            Flavour::Fast
+        } else {
+            Flavour::Shipped
+        }
+    }
+
+    fn profile(self) -> &'static str {
+        match self {
+            Flavour::Shipped => "web",
+            Flavour::Fast => "web-fast",
+        }
+    }
+
+    fn effort(self) -> Effort {
+        match self {
+            Flavour::Shipped => Effort::Best,
+            Flavour::Fast => Effort::Quick,
+        }
+    }
+}
+
+/// Builds everything into dist/ and returns that folder.
+pub fn page(flavour: Flavour) -> Result<PathBuf> {
+    let toolchain = Toolchain::ensure()?;
+    let guests = guests::build(&toolchain)?;
+    let wasm_dir = compile(&toolchain, flavour)?;
+
+    let step = report::step("assembling dist/");
+    let mut site = Site {
+        folder: paths::dist(),
+        effort: flavour.effort(),
+        files: BTreeSet::new(),
+    };
+    for name in BINARIES {
+        for (file, bytes) in bind(&wasm_dir, name)? {
+            site.add(Path::new(&file), &bytes)?;
+        }
+    }
+    let statics = paths::root().join("static");
+    for file in files_below(&statics)? {
+        let bytes = fs::read(&file).context(file.display())?;
+        let name = file.strip_prefix(&statics).context("a static file")?;
+        site.add(name, &bytes)?;
+    }
+    for guest in &guests {
+        let bytes = fs::read(guest).context(guest.display())?;
+        let name = guest.file_name().ok_or("a guest without a name")?;
+        site.add(&Path::new("images").join(name), &bytes)?;
+    }
+    site.remove_strangers()?;
+    step.done();
+    Ok(site.folder)
+}
+
+/// Compiles the binaries and returns the folder that they are in.
+fn compile(toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
+    let step = report::step(format!(
+        "compiling the page (profile {})",
+        flavour.profile()
+    ));
+    let target_dir = paths::target();
+    let mut cargo = toolchain.cargo(&target_dir);
+    cargo.current_dir(paths::root()).args([
+        "build",
+        "--package",
+        "podarium-web",
+        "--profile",
+        flavour.profile(),
+        "--target",
+        TARGET,
+    ]);
+    for name in BINARIES {
+        cargo.args(["--bin", name]);
+    }
+    process::run(&mut cargo)?;
+    step.done();
+    Ok(toolchain.output_dir(&target_dir, flavour.profile()))
+}
+
+/// Makes the JavaScript glue for a compiled binary. Returns names and contents of the files for the page.
+fn bind(wasm_dir: &Path, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let input = wasm_dir.join(name).with_extension("wasm");
+    let out = paths::target().join("wasm-bindgen").join(name);
+    let _ = fs::remove_dir_all(&out);
+    let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
+    bindgen
+        .input_path(&input)
+        .web(true)
+        .and_then(|bindgen| {
+            bindgen
+                .typescript(false)
+                .omit_default_module_path(true)
+                .remove_name_section(false)
+                .remove_producers_section(true)
+                .generate(&out)
+        })
+        .map_err(|error| format!("wasm-bindgen on {}: {error:#}", input.display()))?;
+    let mut files = Vec::new();
+    for file in files_below(&out)? {
+        let relative = file.strip_prefix(&out).context("a bound file")?;
+        let relative = relative.to_string_lossy().into_owned();
+        files.push((relative, fs::read(&file).context(file.display())?));
+    }
+    Ok(files)
+}
+
+/// The folder that is being filled, and what belongs there.
+struct Site {
+    folder: PathBuf,
+    effort: Effort,
+    files: BTreeSet<PathBuf>,
+}
+
+impl Site {
+    fn add(&mut self, name: &Path, bytes: &[u8]) -> Result<()> {
+        let file = self.folder.join(name);
+        compress::write(&file, bytes, self.effort)?;
+        for extension in ["br", "gz"] {
+            let neighbour = compress::neighbour(&file, extension);
+            if neighbour.is_file() {
+                self.files.insert(neighbour);
+            }
+        }
+        if !self.files.insert(file) {
+            return Err(format!("two files of the page are called {}", name.display()).into());
+        }
+        Ok(())
+    }
+
+    /// Deletes what an earlier build left.
+    fn remove_strangers(&self) -> Result<()> {
+        for file in files_below(&self.folder)? {
+            if !self.files.contains(&file) {
+                fs::remove_file(&file).context(file.display())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All files below a folder, sorted; none if there is no such folder.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).context(folder.display())?.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path)
+            } else {
+                files.push(path)
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

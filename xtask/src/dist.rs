@@ -1,0 +1,49 @@
+//! `cargo xtask dist`: the page for a static host, and how big it is.
+
+use std::fs;
+
+use crate::args;
+use crate::build::{self, Flavour};
+use crate::compress;
+use crate::paths;
+use crate::report::{Context as _, Result};
+
+/// What the first screen needs, besides what it fetches later.
+const FIRST_SCREEN: [&str; 6] = [
+    "index.html",
+    "style.css",
+    "app.js",
+    "app_bg.wasm",
+    "worker.js",
+    "worker_bg.wasm",
+];
+
+pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
+    let mut fast = false;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            lexopt::Arg::Long("fast") => fast = true,
+            other => return args::unexpected("dist", &other),
+        }
+    }
+    let folder = build::page(Flavour::of(fast))?;
+    println!("{}", folder.display());
+    if !fast {
+        println!("first screen: {:.1} kB brotli", first_screen_brotli_kb()?);
+    }
+    Ok(())
+}
+
+/// The bytes that a browser fetches before the page is alive, in units of 1,000.
+pub fn first_screen_brotli_kb() -> Result<f64> {
+    let mut bytes = 0;
+    for name in FIRST_SCREEN {
+        let file = paths::dist().join(name);
+        if !file.is_file() {
+            continue;
+        }
+        let sent = compress::neighbour(&file, "br");
+        bytes += fs::metadata(&sent).context(sent.display())?.len();
+    }
+    Ok(bytes as f64 / 1000.0)
+}
