@@ -1,0 +1,5 @@
+//! The page's main thread.
+
+fn main() {
+    podarium_web::page::start();
+}

@@ -1,0 +1,5 @@
+//! The worker's thread.
+
+fn main() {
+    podarium_web::worker::start();
+}
