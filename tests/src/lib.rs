@@ -1,1 +1,3 @@
-//! Scenario, client and browser tests.
+//! Scenario, client and browser tests: what they share.
+
+pub mod browser;

@@ -5,10 +5,7 @@ use crate::report::Result;
 /// Reads the value of an option as a list of names, each one of `known`.
 pub fn name_list(parser: &mut lexopt::Parser, known: &[&str]) -> Result<Vec<String>> {
     let value = parser.value()?.to_string_lossy().into_owned();
-    let names: Vec<String> = value
-        .split(',')
-        .map(|name| name.trim().to_owned())
-        .collect();
+    let names: Vec<String> = value.split(',').map(|name| name.trim().to_owned()).collect();
     for name in &names {
         if !known.contains(&name.as_str()) {
             return Err(format!("'{name}' is none of {}", known.join(", ")).into());
@@ -24,8 +21,5 @@ pub fn unexpected<T>(command: &str, arg: &lexopt::Arg<'_>) -> Result<T> {
         lexopt::Arg::Long(name) => format!("--{name}"),
         lexopt::Arg::Value(value) => value.to_string_lossy().into_owned(),
     };
-    Err(
-        format!("'{command}' does not take '{shown}'; 'cargo xtask --help' lists what there is")
-            .into(),
-    )
+    Err(format!("'{command}' does not take '{shown}'; 'cargo xtask --help' lists what there is").into())
 }

@@ -83,24 +83,14 @@ fn bench(name: &str) -> Command {
 }
 
 fn run(cargo: &mut Command, figures: &mut Vec<String>) -> Result<()> {
-    let mut child = cargo
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start the bench")?;
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start the bench")?;
     let stdout = child.stdout.take().ok_or("the bench has no output")?;
-    for line in BufReader::new(stdout)
-        .lines()
-        .map_while(std::result::Result::ok)
-    {
+    for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
         println!("{line}");
         if line.starts_with('{') {
             figures.push(line);
         }
     }
     let status = child.wait().context("waiting for the bench")?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err("the bench failed".into())
-    }
+    if status.success() { Ok(()) } else { Err("the bench failed".into()) }
 }

@@ -10,12 +10,7 @@ use crate::process;
 use crate::report::{self, Context as _, Result};
 use crate::serve;
 
-const CHROMIUM_NAMES: [&str; 4] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-];
+const CHROMIUM_NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const DEBIAN_PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
 
 /// The served page and a running WebDriver. Both end with this value.
@@ -56,9 +51,7 @@ impl Stage {
             .context("cannot start chromedriver")?;
         let mut driver_port = None;
         if let Some(stdout) = driver.stdout.take() {
-            let mut lines = BufReader::new(stdout)
-                .lines()
-                .map_while(std::result::Result::ok);
+            let mut lines = BufReader::new(stdout).lines().map_while(std::result::Result::ok);
             driver_port = lines.by_ref().find_map(|line| announced_port(&line));
             // Keeps the pipe open and empty for as long as the driver lives.
             std::thread::spawn(move || lines.for_each(drop));
@@ -67,22 +60,14 @@ impl Stage {
             process::stop(&mut driver);
             return Err("chromedriver ended without saying its port".into());
         };
-        Ok(Stage {
-            page,
-            driver,
-            driver_port,
-            chromium,
-        })
+        Ok(Stage { page, driver, driver_port, chromium })
     }
 
     /// Tells a program where the page and the driver are. `tests/src/browser.rs` reads this.
     pub fn announce(&self, command: &mut Command) {
         command
             .env("PODARIUM_PAGE", format!("http://{}/", self.page))
-            .env(
-                "PODARIUM_WEBDRIVER",
-                format!("http://127.0.0.1:{}", self.driver_port),
-            )
+            .env("PODARIUM_WEBDRIVER", format!("http://127.0.0.1:{}", self.driver_port))
             .env("PODARIUM_CHROMIUM", &self.chromium);
     }
 }
@@ -91,9 +76,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         // Asked politely, the driver closes the browsers that a failed test left open.
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.driver_port)) {
-            let _ = stream.write_all(
-                b"GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-            );
+            let _ = stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             let deadline = Instant::now() + Duration::from_secs(5);
             while Instant::now() < deadline && matches!(self.driver.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(20));
@@ -114,13 +97,7 @@ mod tests {
 
     #[test]
     fn port_is_read_from_the_drivers_greeting() {
-        assert_eq!(
-            announced_port("ChromeDriver was started successfully on port 41235."),
-            Some(41235)
-        );
-        assert_eq!(
-            announced_port("Starting ChromeDriver 150.0 on port 0"),
-            None
-        );
+        assert_eq!(announced_port("ChromeDriver was started successfully on port 41235."), Some(41235));
+        assert_eq!(announced_port("Starting ChromeDriver 150.0 on port 0"), None);
     }
 }

@@ -25,11 +25,7 @@ pub enum Flavour {
 
 impl Flavour {
     pub fn of(fast: bool) -> Flavour {
-        if fast {
-            Flavour::Fast
-        } else {
-            Flavour::Shipped
-        }
+        if fast { Flavour::Fast } else { Flavour::Shipped }
     }
 
     fn profile(self) -> &'static str {
@@ -54,11 +50,7 @@ pub fn page(flavour: Flavour) -> Result<PathBuf> {
     let wasm_dir = compile(&toolchain, flavour)?;
 
     let step = report::step("assembling dist/");
-    let mut site = Site {
-        folder: paths::dist(),
-        effort: flavour.effort(),
-        files: BTreeSet::new(),
-    };
+    let mut site = Site { folder: paths::dist(), effort: flavour.effort(), files: BTreeSet::new() };
     for name in BINARIES {
         for (file, bytes) in bind(&wasm_dir, name)? {
             site.add(Path::new(&file), &bytes)?;
@@ -82,10 +74,7 @@ pub fn page(flavour: Flavour) -> Result<PathBuf> {
 
 /// Compiles the binaries and returns the folder that they are in.
 fn compile(toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
-    let step = report::step(format!(
-        "compiling the page (profile {})",
-        flavour.profile()
-    ));
+    let step = report::step(format!("compiling the page (profile {})", flavour.profile()));
     let target_dir = paths::target();
     let mut cargo = toolchain.cargo(&target_dir);
     cargo.current_dir(paths::root()).args([
@@ -176,11 +165,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
         }
         for entry in fs::read_dir(&folder).context(folder.display())?.flatten() {
             let path = entry.path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                files.push(path)
-            }
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
     files.sort();

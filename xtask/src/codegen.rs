@@ -304,7 +304,8 @@ fn field_line(f: &Field) -> String {
     if f.omit_zero {
         s.push_str(" z");
     }
-    let optional = f.omit_empty || f.omit_zero || f.markers.iter().any(|m| m == "optional" || m.starts_with("k8s:optional"));
+    let optional =
+        f.omit_empty || f.omit_zero || f.markers.iter().any(|m| m == "optional" || m.starts_with("k8s:optional"));
     if f.markers.iter().any(|m| m == "required") || !optional {
         s.push_str(" r");
     }

@@ -16,10 +16,7 @@ pub enum Effort {
 /// Whether a file shrinks enough to be worth a second copy.
 fn worth_it(file: &Path) -> bool {
     let extension = file.extension().and_then(|extension| extension.to_str());
-    matches!(
-        extension,
-        Some("wasm" | "js" | "html" | "css" | "svg" | "json" | "yaml" | "txt" | "md")
-    )
+    matches!(extension, Some("wasm" | "js" | "html" | "css" | "svg" | "json" | "yaml" | "txt" | "md"))
 }
 
 /// The compressed neighbours of a file: FILE.br and FILE.gz.
@@ -56,14 +53,9 @@ pub fn write(file: &Path, bytes: &[u8], effort: Effort) -> Result<()> {
 
 fn brotli(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut out = Vec::new();
-    let params = brotli::enc::BrotliEncoderParams {
-        quality: 11,
-        lgwin: 22,
-        size_hint: bytes.len(),
-        ..Default::default()
-    };
-    brotli::BrotliCompress(&mut &bytes[..], &mut out, &params)
-        .context("compressing with brotli")?;
+    let params =
+        brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, size_hint: bytes.len(), ..Default::default() };
+    brotli::BrotliCompress(&mut &bytes[..], &mut out, &params).context("compressing with brotli")?;
     Ok(out)
 }
 
@@ -87,9 +79,6 @@ mod tests {
 
     #[test]
     fn neighbour_keeps_the_extension() {
-        assert_eq!(
-            neighbour(Path::new("a/app.js"), "br"),
-            Path::new("a/app.js.br")
-        );
+        assert_eq!(neighbour(Path::new("a/app.js"), "br"), Path::new("a/app.js.br"));
     }
 }

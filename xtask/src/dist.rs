@@ -9,14 +9,7 @@ use crate::paths;
 use crate::report::{Context as _, Result};
 
 /// What the first screen needs, besides what it fetches later.
-const FIRST_SCREEN: [&str; 6] = [
-    "index.html",
-    "style.css",
-    "app.js",
-    "app_bg.wasm",
-    "worker.js",
-    "worker_bg.wasm",
-];
+const FIRST_SCREEN: [&str; 6] = ["index.html", "style.css", "app.js", "app_bg.wasm", "worker.js", "worker_bg.wasm"];
 
 pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     let mut fast = false;

@@ -29,24 +29,16 @@ pub fn build(toolchain: &Toolchain) -> Result<Vec<PathBuf>> {
     let step = report::step("building the guests");
     let target_dir = workspace.join("target");
     let mut cargo = toolchain.cargo(&target_dir);
-    cargo
-        .current_dir(&workspace)
-        .args(["build", "--locked", "--release", "--target", TARGET]);
+    cargo.current_dir(&workspace).args(["build", "--locked", "--release", "--target", TARGET]);
     process::run(&mut cargo)?;
 
     let built = paths::built_images();
     fs::create_dir_all(&built).context("making images/dist")?;
     let mut guests = Vec::new();
     let output = toolchain.output_dir(&target_dir, "release");
-    for entry in fs::read_dir(&output)
-        .context("reading the guests' build")?
-        .flatten()
-    {
+    for entry in fs::read_dir(&output).context("reading the guests' build")?.flatten() {
         let from = entry.path();
-        if from
-            .extension()
-            .is_some_and(|extension| extension == "wasm")
-        {
+        if from.extension().is_some_and(|extension| extension == "wasm") {
             let to = built.join(entry.file_name());
             // An unchanged file keeps its time, so that nothing that embeds it is compiled again.
             let bytes = fs::read(&from).context(from.display())?;

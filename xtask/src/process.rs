@@ -9,28 +9,17 @@ use crate::report::{Context as _, Result};
 /// Runs a command to its end; its failure is ours.
 pub fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
-    let status = command
-        .status()
-        .context(format_args!("cannot start {shown}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{shown} failed ({status})").into())
-    }
+    let status = command.status().context(format_args!("cannot start {shown}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})").into()) }
 }
 
 /// Runs a command, but kills it once the time is over.
 pub fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
     let shown = show(command);
-    let mut child = command
-        .spawn()
-        .context(format_args!("cannot start {shown}"))?;
+    let mut child = command.spawn().context(format_args!("cannot start {shown}"))?;
     let deadline = Instant::now() + limit;
     loop {
-        match child
-            .try_wait()
-            .context(format_args!("waiting for {shown}"))?
-        {
+        match child.try_wait().context(format_args!("waiting for {shown}"))? {
             Some(status) if status.success() => return Ok(()),
             Some(status) => return Err(format!("{shown} failed ({status})").into()),
             None if Instant::now() >= deadline => {
@@ -45,10 +34,7 @@ pub fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
 /// Runs a command and returns what it wrote to standard output.
 pub fn output(command: &mut Command) -> Result<String> {
     let shown = show(command);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .context(format_args!("cannot start {shown}"))?;
+    let output = command.stderr(Stdio::inherit()).output().context(format_args!("cannot start {shown}"))?;
     if !output.status.success() {
         return Err(format!("{shown} failed ({})", output.status).into());
     }
@@ -64,9 +50,7 @@ pub fn stop(child: &mut Child) {
 /// Finds a program in PATH.
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|dir| dir.join(name))
-        .find(|file| is_program(file))
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file))
 }
 
 /// Whether a file can be run, as far as can be told without running it.
@@ -78,9 +62,7 @@ pub fn is_program(file: &Path) -> bool {
 pub fn apt_install(packages: &[&str]) -> Result<()> {
     let by_hand = format!("apt-get install {}", packages.join(" "));
     if find("apt-get").is_none() {
-        return Err(
-            format!("this is not a Debian system; install what Debian has as: {by_hand}").into(),
-        );
+        return Err(format!("this is not a Debian system; install what Debian has as: {by_hand}").into());
     }
     let apt = |args: &[&str]| -> Command {
         let mut command = if is_root() {
@@ -90,10 +72,7 @@ pub fn apt_install(packages: &[&str]) -> Result<()> {
             sudo.args(["-n", "apt-get"]);
             sudo
         };
-        command
-            .args(args)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdout(Stdio::null());
+        command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
         command
     };
     let minutes = |n: u64| Duration::from_secs(60 * n);

@@ -54,10 +54,7 @@ pub struct Step {
 pub fn step(name: impl Into<String>) -> Step {
     let name = name.into();
     eprintln!("==> {name}");
-    Step {
-        name,
-        started: Instant::now(),
-    }
+    Step { name, started: Instant::now() }
 }
 
 impl Step {

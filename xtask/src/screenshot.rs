@@ -21,24 +21,12 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     let mut cargo = Command::new(toolchain::current_cargo());
     cargo
         .current_dir(paths::root())
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "podarium-tests",
-            "--bin",
-            "screenshot",
-            "--",
-        ])
+        .args(["run", "--quiet", "--package", "podarium-tests", "--bin", "screenshot", "--"])
         .args(given);
     if help {
         return process::run(&mut cargo);
     }
-    let folder = if built {
-        paths::dist()
-    } else {
-        build::page(Flavour::of(fast))?
-    };
+    let folder = if built { paths::dist() } else { build::page(Flavour::of(fast))? };
     let stage = Stage::set(folder)?;
     stage.announce(&mut cargo);
     process::run(&mut cargo)

@@ -28,9 +28,7 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
         match arg {
             lexopt::Arg::Long("port") => {
                 let value = parser.value()?.to_string_lossy().into_owned();
-                port = value
-                    .parse()
-                    .map_err(|_| format!("'{value}' is not a port: give 0 to 65535"))?;
+                port = value.parse().map_err(|_| format!("'{value}' is not a port: give 0 to 65535"))?;
             }
             lexopt::Arg::Long("fast") => fast = true,
             lexopt::Arg::Long("no-open") => open = false,
@@ -58,9 +56,8 @@ pub fn in_background(folder: PathBuf) -> Result<SocketAddr> {
 }
 
 fn listen(port: u16) -> Result<TcpListener> {
-    TcpListener::bind(("127.0.0.1", port)).context(format_args!(
-        "cannot listen on port {port} (another one: --port N, --port 0 for any free one)"
-    ))
+    TcpListener::bind(("127.0.0.1", port))
+        .context(format_args!("cannot listen on port {port} (another one: --port N, --port 0 for any free one)"))
 }
 
 fn accept(listener: &TcpListener, folder: Arc<Path>) {
@@ -123,11 +120,7 @@ impl Request {
     }
 
     fn accepts(&self, encoding: &str) -> bool {
-        self.accept_encoding.split(',').any(|item| {
-            item.split(';')
-                .next()
-                .is_some_and(|name| name.trim() == encoding)
-        })
+        self.accept_encoding.split(',').any(|item| item.split(';').next().is_some_and(|name| name.trim() == encoding))
     }
 }
 
@@ -140,11 +133,7 @@ struct Response {
 impl Response {
     fn text(status: &'static str) -> Response {
         let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
-        Response {
-            status,
-            headers,
-            body: format!("{status}\n").into_bytes(),
-        }
+        Response { status, headers, body: format!("{status}\n").into_bytes() }
     }
 
     fn into_bytes(self, headers_alone: bool) -> Vec<u8> {
@@ -190,39 +179,24 @@ fn answer(request: &Request, folder: &Path) -> Response {
     ];
     if request.if_none_match == tag {
         headers.push(("ETag", tag));
-        return Response {
-            status: "304 Not Modified",
-            headers,
-            body: Vec::new(),
-        };
+        return Response { status: "304 Not Modified", headers, body: Vec::new() };
     }
     headers.push(("ETag", tag));
     if let Some(encoding) = encoding {
         headers.push(("Content-Encoding", encoding.to_owned()));
     }
-    Response {
-        status: "200 OK",
-        headers,
-        body,
-    }
+    Response { status: "200 OK", headers, body }
 }
 
 /// The file that a path of the page means; nothing outside the folder.
 fn locate(folder: &Path, path: &str) -> Option<PathBuf> {
     let path = path.split(['?', '#']).next()?.strip_prefix('/')?;
     let relative = Path::new(if path.is_empty() { "index.html" } else { path });
-    if !relative
-        .components()
-        .all(|component| matches!(component, Component::Normal(_)))
-    {
+    if !relative.components().all(|component| matches!(component, Component::Normal(_))) {
         return None;
     }
     let file = folder.join(relative);
-    let file = if file.is_dir() {
-        file.join("index.html")
-    } else {
-        file
-    };
+    let file = if file.is_dir() { file.join("index.html") } else { file };
     file.is_file().then_some(file)
 }
 
@@ -261,12 +235,7 @@ fn open_in_browser(url: &str) {
         return;
     }
     let mut command = Command::new(opener);
-    let _ = command
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
+    let _ = command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
 #[cfg(test)]
@@ -274,8 +243,7 @@ mod tests {
     use super::*;
 
     fn site(name: &str) -> PathBuf {
-        let folder =
-            std::env::temp_dir().join(format!("podarium-serve-{}-{name}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("podarium-serve-{}-{name}", std::process::id()));
         fs::create_dir_all(folder.join("images")).unwrap();
         fs::write(folder.join("index.html"), "<p>tank").unwrap();
         fs::write(folder.join("app_bg.wasm"), "plain").unwrap();
@@ -294,11 +262,7 @@ mod tests {
     }
 
     fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-        response
-            .headers
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.as_str())
+        response.headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
     }
 
     #[test]
@@ -329,14 +293,7 @@ mod tests {
     #[test]
     fn nothing_outside_the_folder_is_served() {
         let folder = site("outside");
-        for path in [
-            "/../secret",
-            "/images/../../secret",
-            "//etc/passwd",
-            "no-slash",
-            "/images",
-            "",
-        ] {
+        for path in ["/../secret", "/images/../../secret", "//etc/passwd", "no-slash", "/images", ""] {
             assert_eq!(get(&folder, path, "", "").status, "404 Not Found", "{path}");
         }
         fs::remove_dir_all(folder).unwrap();
@@ -347,17 +304,11 @@ mod tests {
         let folder = site("keep-alive");
         let address = in_background(folder.clone()).unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /gone HTTP/1.1\r\nHost: x\r\n\r\n")
-            .unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /gone HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
-        let statuses: Vec<&str> = text
-            .split("HTTP/1.1 ")
-            .skip(1)
-            .map(|rest| &rest[..3])
-            .collect();
+        let statuses: Vec<&str> = text.split("HTTP/1.1 ").skip(1).map(|rest| &rest[..3]).collect();
         assert_eq!(statuses, ["200", "404"]);
         fs::remove_dir_all(folder).unwrap();
     }

@@ -39,9 +39,7 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
         };
         if let Err(error) = result {
             report::failure(&error);
-            tally
-                .failures
-                .push(format!("{phase}: {}", first_line(&error.to_string())));
+            tally.failures.push(format!("{phase}: {}", first_line(&error.to_string())));
         }
     }
     tally.tell()
@@ -63,11 +61,7 @@ impl Tally {
             println!("FAILED {failure}");
         }
         println!("{} passed, {failed} failed", self.passed);
-        if failed == 0 {
-            Ok(())
-        } else {
-            Err("not everything passed".into())
-        }
+        if failed == 0 { Ok(()) } else { Err("not everything passed".into()) }
     }
 
     /// Counts the tests of a line that cargo's test runner ends a file with.
@@ -79,11 +73,7 @@ impl Tally {
             let Some((before, _)) = line.split_once(word) else {
                 return 0;
             };
-            before
-                .split_whitespace()
-                .next_back()
-                .and_then(|number| number.parse().ok())
-                .unwrap_or(0)
+            before.split_whitespace().next_back().and_then(|number| number.parse().ok()).unwrap_or(0)
         };
         self.passed += number_before(" passed");
         self.failed += number_before(" failed");
@@ -101,11 +91,8 @@ fn format(tally: &mut Tally) -> Result<()> {
     }
     for workspace in workspaces {
         let mut cargo = Command::new(toolchain::current_cargo());
-        cargo
-            .current_dir(workspace)
-            .args(["fmt", "--all", "--check"]);
-        process::run(&mut cargo)
-            .map_err(|error| format!("{error}\nmend it with: cargo fmt --all"))?;
+        cargo.current_dir(workspace).args(["fmt", "--all", "--check"]);
+        process::run(&mut cargo).map_err(|error| format!("{error}\nmend it with: cargo fmt --all"))?;
     }
     tally.passed += 1;
     step.done();
@@ -154,14 +141,7 @@ fn in_browser(tally: &mut Tally, fast: bool, rest: &[OsString]) -> Result<()> {
     let step = report::step("browser tests");
     let stage = Stage::set(folder)?;
     let mut cargo = Command::new(toolchain::current_cargo());
-    cargo.args([
-        "test",
-        "--locked",
-        "--package",
-        "podarium-tests",
-        "--test",
-        "browser",
-    ]);
+    cargo.args(["test", "--locked", "--package", "podarium-tests", "--test", "browser"]);
     stage.announce(&mut cargo);
     run_tests(&mut cargo, tally, rest)?;
     step.done();
@@ -179,19 +159,12 @@ fn run_tests(cargo: &mut Command, tally: &mut Tally, rest: &[OsString]) -> Resul
         .stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cannot start cargo test")?;
     let stdout = child.stdout.take().ok_or("cargo test has no output")?;
-    for line in BufReader::new(stdout)
-        .lines()
-        .map_while(std::result::Result::ok)
-    {
+    for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
         tally.count(&line);
         println!("{line}");
     }
     let status = child.wait().context("waiting for cargo test")?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err("tests failed".into())
-    }
+    if status.success() { Ok(()) } else { Err("tests failed".into()) }
 }
 
 /// For a summary; the whole was shown when it happened.
@@ -208,19 +181,13 @@ mod tests {
         let mut tally = Tally::default();
         tally.count("test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.02s");
         tally.count("test api::field::tests::nests ... ok");
-        tally.count(
-            "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out",
-        );
+        tally.count("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
         assert_eq!((tally.passed, tally.failed), (13, 2));
     }
 
     #[test]
     fn a_phase_that_ran_no_test_still_fails_the_whole() {
-        let tally = Tally {
-            passed: 5,
-            failed: 0,
-            failures: vec!["clippy: warned".to_owned()],
-        };
+        let tally = Tally { passed: 5, failed: 0, failures: vec!["clippy: warned".to_owned()] };
         assert!(tally.tell().is_err());
     }
 }

@@ -63,10 +63,7 @@ impl Toolchain {
                 command = debian_cargo();
                 command
                     .env("CARGO_TARGET_DIR", target_dir.join("debian"))
-                    .env(
-                        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-                        sysroot_flag(sysroot),
-                    );
+                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", sysroot_flag(sysroot));
             }
         }
         command
@@ -91,21 +88,15 @@ pub fn current_cargo() -> std::ffi::OsString {
 pub fn ensure_component(name: &str, program: &str) -> Result<()> {
     let present = |program: &str| {
         let mut command = Command::new(program);
-        command
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
     if present(program) {
         return Ok(());
     }
     let limit = Duration::from_secs(120);
-    process::run_within(
-        Command::new("rustup").args(["component", "add", name]),
-        limit,
-    )
-    .map_err(|error| format!("{error}\nget it with: rustup component add {name}").into())
+    process::run_within(Command::new("rustup").args(["component", "add", name]), limit)
+        .map_err(|error| format!("{error}\nget it with: rustup component add {name}").into())
 }
 
 fn has_target(rustc: &str) -> bool {
@@ -115,11 +106,8 @@ fn has_target(rustc: &str) -> bool {
 }
 
 fn has_libraries(dir: &Path) -> bool {
-    fs::read_dir(dir).is_ok_and(|entries| {
-        entries
-            .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
-    })
+    fs::read_dir(dir)
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
 fn add_target() -> Result<()> {
@@ -128,16 +116,9 @@ fn add_target() -> Result<()> {
     }
     let step = report::step(format!("rustup target add {TARGET}"));
     let mut command = Command::new("rustup");
-    process::run_within(
-        command.args(["target", "add", TARGET]),
-        Duration::from_secs(60),
-    )?;
+    process::run_within(command.args(["target", "add", TARGET]), Duration::from_secs(60))?;
     step.done();
-    if has_target("rustc") {
-        Ok(())
-    } else {
-        Err("rustup added the target to another toolchain".into())
-    }
+    if has_target("rustc") { Ok(()) } else { Err("rustup added the target to another toolchain".into()) }
 }
 
 fn debian() -> Result<Toolchain> {
@@ -153,9 +134,7 @@ fn debian() -> Result<Toolchain> {
         process::apt_install(&DEBIAN_PACKAGES)?;
         step.done();
         if !complete() {
-            return Err(
-                "the packages are installed but the compiler is not where it should be".into(),
-            );
+            return Err("the packages are installed but the compiler is not where it should be".into());
         }
     }
     let sysroot = paths::target().join("wasm-sysroot");
@@ -185,27 +164,17 @@ fn build_standard_library(libraries: &Path) -> Result<()> {
         .env("CARGO_TARGET_DIR", crate_dir.join("target"))
         // The option is marked unstable; it is used for this one crate and for nothing of ours.
         .env("RUSTC_BOOTSTRAP", "1")
-        .args([
-            "build",
-            "--release",
-            "-Zbuild-std=std,panic_abort",
-            "--target",
-            TARGET,
-        ]);
+        .args(["build", "--release", "-Zbuild-std=std,panic_abort", "--target", TARGET]);
     process::run(&mut command)?;
 
     let _ = fs::remove_dir_all(libraries);
     fs::create_dir_all(libraries).context("making the sysroot")?;
     let built = crate_dir.join("target").join(TARGET).join("release/deps");
-    for entry in fs::read_dir(&built)
-        .context("reading the standard library's build")?
-        .flatten()
-    {
+    for entry in fs::read_dir(&built).context("reading the standard library's build")?.flatten() {
         let name = entry.file_name();
         let shown = name.to_string_lossy();
         if shown.ends_with(".rlib") && !shown.starts_with("libempty-") {
-            fs::copy(entry.path(), libraries.join(&name))
-                .context("copying the standard library")?;
+            fs::copy(entry.path(), libraries.join(&name)).context("copying the standard library")?;
         }
     }
     if !has_libraries(libraries) {

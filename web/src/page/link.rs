@@ -18,10 +18,7 @@ pub struct Link {
 impl Link {
     /// Takes over the worker that the page's boot script started; `None` outside that page.
     pub fn open(mut on_message: impl FnMut(ToPage) + 'static) -> Option<Link> {
-        let worker = Reflect::get(&js_sys::global(), &GLOBAL.into())
-            .ok()?
-            .dyn_into::<Worker>()
-            .ok()?;
+        let worker = Reflect::get(&js_sys::global(), &GLOBAL.into()).ok()?.dyn_into::<Worker>().ok()?;
         let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() else {
                 return;
@@ -37,19 +34,14 @@ impl Link {
         });
         // Messages wait in the worker's port until someone listens; from here on they come.
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        Some(Link {
-            worker,
-            _on_message: on_message,
-        })
+        Some(Link { worker, _on_message: on_message })
     }
 
     /// Sends a message; its bytes are moved, not copied.
     pub fn send(&self, message: &ToWorker) {
         let buffer = Uint8Array::from(&protocol::encode(message)[..]).buffer();
         // It fails for what cannot be cloned or transferred, and a fresh buffer can.
-        let _ = self
-            .worker
-            .post_message_with_transfer(&buffer, &Array::of1(&buffer));
+        let _ = self.worker.post_message_with_transfer(&buffer, &Array::of1(&buffer));
     }
 }
 

@@ -13,9 +13,7 @@ pub fn scope() -> DedicatedWorkerGlobalScope {
 
 /// Milliseconds since the worker began; never goes back.
 pub fn now_ms() -> f64 {
-    scope()
-        .performance()
-        .map_or_else(js_sys::Date::now, |performance| performance.now())
+    scope().performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
 /// Sends a message to the page; its bytes are moved, not copied.

@@ -51,12 +51,9 @@ pub fn start(work: impl Work) {
         Closure::<dyn FnMut()>::new(move || pump.turn())
     };
     // setTimeout would wait 4 ms between portions; a message to oneself comes at once, after what already waits.
-    channel
-        .port2()
-        .set_onmessage(Some(on_turn.as_ref().unchecked_ref()));
+    channel.port2().set_onmessage(Some(on_turn.as_ref().unchecked_ref()));
 
-    let on_message =
-        Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| pump.receive(&event));
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| pump.receive(&event));
     port::scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     // The worker ends with its global scope, and these with it.
     on_turn.forget();
@@ -94,8 +91,7 @@ impl Pump {
             Next::Now => self.queue(),
             Next::After(delay_ms) => {
                 let pump = self.clone();
-                self.timer
-                    .set(Some(Timer::set(delay_ms, move || pump.queue())));
+                self.timer.set(Some(Timer::set(delay_ms, move || pump.queue())));
             }
             Next::WhenAsked => {}
         }
@@ -120,13 +116,9 @@ impl Timer {
         let on_time = Closure::once(then);
         let delay_ms = delay_ms.clamp(0.0, f64::from(i32::MAX)) as i32;
         let function = on_time.as_ref().unchecked_ref();
-        let id = port::scope()
-            .set_timeout_with_callback_and_timeout_and_arguments_0(function, delay_ms)
-            .unwrap_or_default();
-        Timer {
-            id,
-            _on_time: on_time,
-        }
+        let id =
+            port::scope().set_timeout_with_callback_and_timeout_and_arguments_0(function, delay_ms).unwrap_or_default();
+        Timer { id, _on_time: on_time }
     }
 }
 
