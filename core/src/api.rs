@@ -1,6 +1,7 @@
 //! The object model: kinds and their scope, labels and fields, quantities, patches, Status.
 
 pub mod decode;
+pub mod dynamic;
 pub mod field;
 pub mod fields;
 pub mod labels;

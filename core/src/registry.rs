@@ -3,6 +3,44 @@
 //! One file a kind. The generic verbs in `apiserver::store` call the strategy; a new kind is one file and one line in
 //! `Registry::standard`. Models upstream's `pkg/registry/*/*/strategy.go`.
 
+mod cluster_role;
+mod cluster_role_binding;
+mod config_map;
+mod controller_revision;
+mod cron_job;
+mod daemon_set;
+mod deployment;
+mod dynamic;
+mod endpoint_slice;
+mod endpoints;
+mod event;
+mod horizontal_pod_autoscaler;
+mod ingress;
+mod ingress_class;
+mod job;
+mod lease;
+mod limit_range;
+pub mod namespace;
+mod network_policy;
+mod node;
+mod persistent_volume;
+mod persistent_volume_claim;
+pub mod pod;
+mod pod_disruption_budget;
+mod pod_template;
+mod prelude;
+mod priority_class;
+mod replica_set;
+mod replication_controller;
+mod resource_quota;
+mod role;
+mod role_binding;
+mod runtime_class;
+mod secret;
+mod service;
+mod service_account;
+mod stateful_set;
+mod storage_class;
 mod strategy;
 
 use std::collections::BTreeMap;
@@ -10,12 +48,12 @@ use std::rc::Rc;
 
 use k8s_openapi::Resource;
 
-pub use strategy::{DeleteOutcome, KindStrategy, ScaleSpec, Strategy, StrategyContext, Typed};
+pub use strategy::{DeleteOutcome, GcPolicy, KindStrategy, ScaleSpec, Strategy, StrategyContext, Typed};
 
 use crate::api::object::Kind;
 
 /// A kind's names and scope.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct ResourceInfo {
     /// API group, empty for the core group.
     pub group: &'static str,
@@ -38,6 +76,53 @@ pub struct ResourceInfo {
 }
 
 impl ResourceInfo {
+    /// A kind whose objects live in namespaces.
+    pub const fn namespaced(
+        group: &'static str,
+        version: &'static str,
+        resource: &'static str,
+        singular: &'static str,
+        kind: &'static str,
+    ) -> Self {
+        ResourceInfo {
+            group,
+            version,
+            resource,
+            singular,
+            kind,
+            namespaced: true,
+            short_names: &[],
+            categories: &[],
+            subresources: &[],
+        }
+    }
+
+    /// A kind whose objects are the cluster's.
+    pub const fn cluster(
+        group: &'static str,
+        version: &'static str,
+        resource: &'static str,
+        singular: &'static str,
+        kind: &'static str,
+    ) -> Self {
+        ResourceInfo { namespaced: false, ..Self::namespaced(group, version, resource, singular, kind) }
+    }
+
+    /// The same with these short names.
+    pub const fn short(self, short_names: &'static [&'static str]) -> Self {
+        ResourceInfo { short_names, ..self }
+    }
+
+    /// The same in these categories.
+    pub const fn categories(self, categories: &'static [&'static str]) -> Self {
+        ResourceInfo { categories, ..self }
+    }
+
+    /// The same with these subresources, in the order in which discovery lists them.
+    pub const fn subresources(self, subresources: &'static [&'static str]) -> Self {
+        ResourceInfo { subresources, ..self }
+    }
+
     /// `group/version`, or the version alone in the core group.
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
@@ -112,6 +197,51 @@ impl Registry {
             by_kind.entry((info.group, info.kind)).or_insert(id);
         }
         Rc::new(Registry { strategies, by_path, by_kind })
+    }
+
+    /// Every kind that a v1.36 api-server serves by default.
+    pub fn standard() -> Rc<Self> {
+        // In discovery's order within a group; groups in the order of upstream's storage providers.
+        let mut all: Vec<Box<dyn Strategy>> = vec![
+            Typed::boxed(config_map::ConfigMaps),
+            Typed::boxed(endpoints::EndpointsKind),
+            Typed::boxed(event::Events),
+            Typed::boxed(limit_range::LimitRanges),
+            Typed::boxed(namespace::Namespaces),
+            Typed::boxed(node::Nodes),
+            Typed::boxed(persistent_volume_claim::PersistentVolumeClaims),
+            Typed::boxed(persistent_volume::PersistentVolumes),
+            Typed::boxed(pod::Pods),
+            Typed::boxed(pod_template::PodTemplates),
+            Typed::boxed(replication_controller::ReplicationControllers),
+            Typed::boxed(resource_quota::ResourceQuotas),
+            Typed::boxed(secret::Secrets),
+            Typed::boxed(service_account::ServiceAccounts),
+            Typed::boxed(service::Services),
+            Typed::boxed(controller_revision::ControllerRevisions),
+            Typed::boxed(daemon_set::DaemonSets),
+            Typed::boxed(deployment::Deployments),
+            Typed::boxed(replica_set::ReplicaSets),
+            Typed::boxed(stateful_set::StatefulSets),
+            Typed::boxed(horizontal_pod_autoscaler::HorizontalPodAutoscalers),
+            Typed::boxed(cron_job::CronJobs),
+            Typed::boxed(job::Jobs),
+            Typed::boxed(ingress_class::IngressClasses),
+            Typed::boxed(ingress::Ingresses),
+            Typed::boxed(network_policy::NetworkPolicies),
+            Typed::boxed(pod_disruption_budget::PodDisruptionBudgets),
+            Typed::boxed(cluster_role_binding::ClusterRoleBindings),
+            Typed::boxed(cluster_role::ClusterRoles),
+            Typed::boxed(role_binding::RoleBindings),
+            Typed::boxed(role::Roles),
+            Typed::boxed(storage_class::StorageClasses),
+            Typed::boxed(priority_class::PriorityClasses),
+            Typed::boxed(lease::Leases),
+            Typed::boxed(runtime_class::RuntimeClasses),
+            Typed::boxed(endpoint_slice::EndpointSlices),
+        ];
+        all.extend(dynamic::all());
+        Self::new(all)
     }
 
     /// The strategy of a kind.

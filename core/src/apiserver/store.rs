@@ -584,7 +584,11 @@ impl ApiServer {
         let mut changed = false;
         let mut finalizers = old.meta().finalizers.clone().unwrap_or_default();
         if old.meta().deletion_timestamp.is_none() || !finalizers.is_empty() {
-            let wanted = deletion_finalizers(o, self.strategy(id).orphans_by_default(), &finalizers);
+            let wanted = deletion_finalizers(
+                o,
+                self.strategy(id).gc_policy() == crate::registry::GcPolicy::OrphanDependents,
+                &finalizers,
+            );
             if wanted != finalizers {
                 finalizers = wanted;
                 changed = true;

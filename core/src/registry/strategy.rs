@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::ResourceInfo;
-use crate::api::field::ErrorList;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::api::field::{ErrorList, Path};
 use crate::api::object::{Kind, Obj, Object, typed, typed_mut};
+use crate::api::validation::{NameCheck, name_is_dns_subdomain, validate_object_meta, validate_object_meta_update};
 use crate::sim::Sim;
 
 /// What a strategy may ask of its surroundings.
@@ -37,6 +40,41 @@ pub struct ScaleSpec {
     pub selector: String,
 }
 
+/// What happens to the dependents of a deleted object when nobody says. Upstream's `rest.GarbageCollectionPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GcPolicy {
+    /// The garbage collector takes them.
+    DeleteDependents,
+    /// They stay.
+    OrphanDependents,
+    /// The kind never has finalizers for that.
+    Unsupported,
+}
+
+/// Takes `old` for `new`, copying only when they differ.
+pub fn keep<T: PartialEq + Clone>(new: &mut T, old: &T) {
+    if new != old {
+        new.clone_from(old);
+    }
+}
+
+/// The generation after a change of what the user asks for.
+pub fn bump_generation(new: &mut ObjectMeta, old: &ObjectMeta) {
+    new.generation = Some(old.generation.unwrap_or(0) + 1);
+}
+
+/// What a status update can't change of the metadata. Models `metav1.ResetObjectMetaForStatus`.
+pub fn reset_meta_for_status(new: &mut ObjectMeta, old: &ObjectMeta) {
+    keep(&mut new.deletion_timestamp, &old.deletion_timestamp);
+    keep(&mut new.generation, &old.generation);
+    keep(&mut new.self_link, &old.self_link);
+    keep(&mut new.labels, &old.labels);
+    keep(&mut new.annotations, &old.annotations);
+    keep(&mut new.finalizers, &old.finalizers);
+    keep(&mut new.owner_references, &old.owner_references);
+    keep(&mut new.managed_fields, &old.managed_fields);
+}
+
 /// A kind's strategy, untyped: what the generic verbs call. Written through `KindStrategy`.
 pub trait Strategy {
     /// Names and scope.
@@ -61,8 +99,14 @@ pub trait Strategy {
     fn allow_unconditional_update(&self) -> bool;
     /// How a delete begins; `asked` is the grace asked for in seconds.
     fn check_delete(&self, o: &dyn Object, asked: Option<i64>) -> DeleteOutcome;
-    /// What happens to dependents when nobody says: true leaves them.
-    fn orphans_by_default(&self) -> bool;
+    /// Whether deletes go through `check_delete`: upstream's `RESTGracefulDeleteStrategy`.
+    fn graceful(&self) -> bool;
+    /// What happens to dependents when nobody says.
+    fn gc_policy(&self) -> GcPolicy;
+    /// Whether an object without finalizers that is marked for deletion may go.
+    fn may_go(&self, o: &dyn Object) -> bool;
+    /// Whether a delete answers with the object rather than with a Status.
+    fn returns_deleted(&self) -> bool;
     /// A field that field selectors may name, beyond metadata.name and metadata.namespace; `None` for an unknown one.
     fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>>;
     /// The names of those fields.
@@ -89,7 +133,9 @@ pub trait KindStrategy: 'static {
     /// Before a create.
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, _o: &mut Self::Kind) {}
     /// Checks a new object.
-    fn validate(&self, o: &Self::Kind) -> ErrorList;
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validate_object_meta(o.meta(), self.info().namespaced, self.name_rule(), &Path::new("metadata"))
+    }
     /// Warnings for whoever writes it.
     fn warnings(&self, _o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
         Vec::new()
@@ -97,7 +143,9 @@ pub trait KindStrategy: 'static {
     /// Before an update.
     fn prepare_for_update(&self, _cx: &StrategyContext<'_>, _new: &mut Self::Kind, _old: &Self::Kind) {}
     /// Checks a changed object.
-    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList;
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validate_object_meta_update(new.meta(), old.meta(), &Path::new("metadata"))
+    }
     /// Whether PUT may create.
     fn allow_create_on_update(&self) -> bool {
         false
@@ -110,9 +158,25 @@ pub trait KindStrategy: 'static {
     fn check_delete(&self, _o: &Self::Kind, _asked: Option<i64>) -> DeleteOutcome {
         DeleteOutcome::Immediate
     }
-    /// What happens to dependents when nobody says.
-    fn orphans_by_default(&self) -> bool {
+    /// Whether deletes go through `check_delete`.
+    fn graceful(&self) -> bool {
         false
+    }
+    /// What happens to dependents when nobody says.
+    fn gc_policy(&self) -> GcPolicy {
+        GcPolicy::DeleteDependents
+    }
+    /// Whether an object without finalizers that is marked for deletion may go.
+    fn may_go(&self, _o: &Self::Kind) -> bool {
+        true
+    }
+    /// Whether a delete answers with the object rather than with a Status.
+    fn returns_deleted(&self) -> bool {
+        false
+    }
+    /// How names are checked where the kind has no validation of its own.
+    fn name_rule(&self) -> NameCheck {
+        name_is_dns_subdomain
     }
     /// A field that field selectors may name.
     fn field<'a>(&self, _o: &'a Self::Kind, _path: &str) -> Option<Cow<'a, str>> {
@@ -195,8 +259,17 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     fn check_delete(&self, o: &dyn Object, asked: Option<i64>) -> DeleteOutcome {
         typed(o).map_or(DeleteOutcome::Immediate, |o| self.strategy.check_delete(o, asked))
     }
-    fn orphans_by_default(&self) -> bool {
-        self.strategy.orphans_by_default()
+    fn graceful(&self) -> bool {
+        self.strategy.graceful()
+    }
+    fn gc_policy(&self) -> GcPolicy {
+        self.strategy.gc_policy()
+    }
+    fn may_go(&self, o: &dyn Object) -> bool {
+        typed(o).is_none_or(|o| self.strategy.may_go(o))
+    }
+    fn returns_deleted(&self) -> bool {
+        self.strategy.returns_deleted()
     }
     fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
         match path {

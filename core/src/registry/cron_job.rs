@@ -1,0 +1,35 @@
+//! CronJobs. Models `pkg/registry/batch/cronjob/strategy.go`.
+
+use k8s_openapi::api::batch::v1::CronJob;
+
+use super::prelude::*;
+
+/// The strategy of CronJobs.
+pub struct CronJobs;
+
+impl KindStrategy for CronJobs {
+    type Kind = CronJob;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("batch", "v1", "cronjobs", "cronjob", "CronJob")
+            .short(&["cj"])
+            .categories(&["all"])
+            .subresources(&["status"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.status = Some(Default::default());
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+            return;
+        }
+        keep(&mut new.status, &old.status);
+        if new.spec != old.spec {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+}

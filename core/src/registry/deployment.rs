@@ -1,0 +1,52 @@
+//! Deployments. Models `pkg/registry/apps/deployment/strategy.go`.
+
+use k8s_openapi::api::apps::v1::Deployment;
+
+use super::prelude::*;
+
+/// The strategy of Deployments.
+pub struct Deployments;
+
+impl KindStrategy for Deployments {
+    type Kind = Deployment;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("apps", "v1", "deployments", "deployment", "Deployment")
+            .short(&["deploy"])
+            .categories(&["all"])
+            .subresources(&["scale", "status"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.status = Some(Default::default());
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+            keep(&mut new.metadata.labels, &old.metadata.labels);
+            return;
+        }
+        keep(&mut new.status, &old.status);
+        // Annotations count too: the deployment controller copies them to the ReplicaSets.
+        if new.spec != old.spec || new.metadata.annotations != old.metadata.annotations {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+
+    fn scale(&self, o: &Self::Kind) -> Option<ScaleSpec> {
+        let spec = o.spec.as_ref()?;
+        Some(ScaleSpec {
+            replicas: spec.replicas.unwrap_or(0),
+            status_replicas: o.status.as_ref().map_or(0, |s| s.replicas.unwrap_or(0)),
+            selector: crate::api::labels::format_label_selector(Some(&spec.selector)),
+        })
+    }
+
+    fn set_scale(&self, o: &mut Self::Kind, replicas: i32) {
+        if let Some(spec) = &mut o.spec {
+            spec.replicas = Some(replicas);
+        }
+    }
+}

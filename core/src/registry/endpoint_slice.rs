@@ -1,0 +1,31 @@
+//! EndpointSlices. Models `pkg/registry/discovery/endpointslice/strategy.go`.
+
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+
+use super::prelude::*;
+
+/// The strategy of EndpointSlices.
+pub struct EndpointSlices;
+
+impl KindStrategy for EndpointSlices {
+    type Kind = EndpointSlice;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice")
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, _cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if new.endpoints != old.endpoints
+            || new.ports != old.ports
+            || new.address_type != old.address_type
+            || new.metadata.labels != old.metadata.labels
+            || new.metadata.annotations != old.metadata.annotations
+        {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+}

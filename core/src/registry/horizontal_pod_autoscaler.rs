@@ -1,0 +1,37 @@
+//! HorizontalPodAutoscalers. Models `pkg/registry/autoscaling/horizontalpodautoscaler/strategy.go`.
+
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+
+use super::prelude::*;
+
+/// The strategy of HorizontalPodAutoscalers.
+pub struct HorizontalPodAutoscalers;
+
+impl KindStrategy for HorizontalPodAutoscalers {
+    type Kind = HorizontalPodAutoscaler;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced(
+            "autoscaling",
+            "v2",
+            "horizontalpodautoscalers",
+            "horizontalpodautoscaler",
+            "HorizontalPodAutoscaler",
+        )
+        .short(&["hpa"])
+        .categories(&["all"])
+        .subresources(&["status"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.status = Some(Default::default());
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+            return;
+        }
+        keep(&mut new.status, &old.status);
+    }
+}

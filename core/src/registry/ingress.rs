@@ -1,0 +1,34 @@
+//! Ingresses. Models `pkg/registry/networking/ingress/strategy.go`.
+
+use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
+
+use super::prelude::*;
+
+/// The strategy of Ingresses.
+pub struct Ingresses;
+
+impl KindStrategy for Ingresses {
+    type Kind = Ingress;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("networking.k8s.io", "v1", "ingresses", "ingress", "Ingress")
+            .short(&["ing"])
+            .subresources(&["status"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.status = Some(IngressStatus { load_balancer: Some(Default::default()) });
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+            return;
+        }
+        keep(&mut new.status, &old.status);
+        if new.spec != old.spec {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! IngressClasses. Models `pkg/registry/networking/ingressclass/strategy.go`.
+
+use k8s_openapi::api::networking::v1::IngressClass;
+
+use super::prelude::*;
+
+/// The strategy of IngressClasses.
+pub struct IngressClasses;
+
+impl KindStrategy for IngressClasses {
+    type Kind = IngressClass;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::cluster("networking.k8s.io", "v1", "ingressclasses", "ingressclass", "IngressClass")
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, _cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if new.spec != old.spec {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! LimitRanges. Models `pkg/registry/core/limitrange/strategy.go`.
+
+use k8s_openapi::api::core::v1::LimitRange;
+
+use super::prelude::*;
+
+/// The strategy of LimitRanges.
+pub struct LimitRanges;
+
+impl KindStrategy for LimitRanges {
+    type Kind = LimitRange;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("", "v1", "limitranges", "limitrange", "LimitRange").short(&["limits"])
+    }
+
+    fn allow_create_on_update(&self) -> bool {
+        true
+    }
+}

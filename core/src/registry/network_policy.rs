@@ -1,0 +1,27 @@
+//! NetworkPolicies. Models `pkg/registry/networking/networkpolicy/strategy.go`.
+
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+use super::prelude::*;
+
+/// The strategy of NetworkPolicies.
+pub struct NetworkPolicies;
+
+impl KindStrategy for NetworkPolicies {
+    type Kind = NetworkPolicy;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("networking.k8s.io", "v1", "networkpolicies", "networkpolicy", "NetworkPolicy")
+            .short(&["netpol"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, _cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if new.spec != old.spec {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+}

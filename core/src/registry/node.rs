@@ -1,0 +1,38 @@
+//! Nodes. Models `pkg/registry/core/node/strategy.go`.
+
+use k8s_openapi::api::core::v1::Node;
+
+use super::prelude::*;
+
+/// The strategy of Nodes.
+pub struct Nodes;
+
+impl KindStrategy for Nodes {
+    type Kind = Node;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::cluster("", "v1", "nodes", "node", "Node").short(&["no"]).subresources(&["proxy", "status"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        // Nodes keep the status that they are made with.
+        o.spec.get_or_insert_default();
+        o.status.get_or_insert_default();
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+        } else {
+            keep(&mut new.status, &old.status);
+        }
+    }
+
+    fn field<'a>(&self, o: &'a Self::Kind, path: &str) -> Option<Cow<'a, str>> {
+        (path == "spec.unschedulable").then(|| flag(o.spec.as_ref().and_then(|s| s.unschedulable)))
+    }
+
+    fn selectable_fields(&self) -> &'static [&'static str] {
+        &["spec.unschedulable"]
+    }
+}

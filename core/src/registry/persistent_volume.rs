@@ -1,0 +1,39 @@
+//! PersistentVolumes. Models `pkg/registry/core/persistentvolume/strategy.go`.
+
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::prelude::*;
+
+/// The strategy of PersistentVolumes.
+pub struct PersistentVolumes;
+
+impl KindStrategy for PersistentVolumes {
+    type Kind = PersistentVolume;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::cluster("", "v1", "persistentvolumes", "persistentvolume", "PersistentVolume")
+            .short(&["pv"])
+            .subresources(&["status"])
+    }
+
+    fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.status = Some(PersistentVolumeStatus {
+            phase: Some("Pending".into()),
+            last_phase_transition_time: Some(Time(cx.sim.timestamp())),
+            ..Default::default()
+        });
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+            return;
+        }
+        keep(&mut new.status, &old.status);
+    }
+
+    fn returns_deleted(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,34 @@
+//! PodTemplates. Models `pkg/registry/core/podtemplate/strategy.go`.
+
+use k8s_openapi::api::core::v1::PodTemplate;
+
+use super::prelude::*;
+
+/// The strategy of PodTemplates.
+pub struct PodTemplates;
+
+impl KindStrategy for PodTemplates {
+    type Kind = PodTemplate;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("", "v1", "podtemplates", "podtemplate", "PodTemplate")
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, _cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if new.template != old.template {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+
+    fn allow_create_on_update(&self) -> bool {
+        true
+    }
+
+    fn returns_deleted(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,21 @@
+//! PriorityClasses. Models `pkg/registry/scheduling/priorityclass/strategy.go`.
+
+use k8s_openapi::api::scheduling::v1::PriorityClass;
+
+use super::prelude::*;
+
+/// The strategy of PriorityClasses.
+pub struct PriorityClasses;
+
+impl KindStrategy for PriorityClasses {
+    type Kind = PriorityClass;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::cluster("scheduling.k8s.io", "v1", "priorityclasses", "priorityclass", "PriorityClass")
+            .short(&["pc"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.metadata.generation = Some(1);
+    }
+}

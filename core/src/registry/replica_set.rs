@@ -1,0 +1,50 @@
+//! ReplicaSets. Models `pkg/registry/apps/replicaset/strategy.go`.
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+
+use super::prelude::*;
+
+/// The strategy of ReplicaSets.
+pub struct ReplicaSets;
+
+impl KindStrategy for ReplicaSets {
+    type Kind = ReplicaSet;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("apps", "v1", "replicasets", "replicaset", "ReplicaSet")
+            .short(&["rs"])
+            .categories(&["all"])
+            .subresources(&["scale", "status"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.status = Some(Default::default());
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+            return;
+        }
+        keep(&mut new.status, &old.status);
+        if new.spec != old.spec {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+
+    fn scale(&self, o: &Self::Kind) -> Option<ScaleSpec> {
+        let spec = o.spec.as_ref()?;
+        Some(ScaleSpec {
+            replicas: spec.replicas.unwrap_or(0),
+            status_replicas: o.status.as_ref().map_or(0, |s| s.replicas),
+            selector: crate::api::labels::format_label_selector(Some(&spec.selector)),
+        })
+    }
+
+    fn set_scale(&self, o: &mut Self::Kind, replicas: i32) {
+        if let Some(spec) = &mut o.spec {
+            spec.replicas = Some(replicas);
+        }
+    }
+}

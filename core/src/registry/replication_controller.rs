@@ -1,0 +1,62 @@
+//! ReplicationControllers. Models `pkg/registry/core/replicationcontroller/strategy.go`.
+
+use k8s_openapi::api::core::v1::ReplicationController;
+
+use super::prelude::*;
+
+/// The strategy of ReplicationControllers.
+pub struct ReplicationControllers;
+
+impl KindStrategy for ReplicationControllers {
+    type Kind = ReplicationController;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("", "v1", "replicationcontrollers", "replicationcontroller", "ReplicationController")
+            .short(&["rc"])
+            .categories(&["all"])
+            .subresources(&["scale", "status"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.status = Some(Default::default());
+        o.metadata.generation = Some(1);
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+            return;
+        }
+        keep(&mut new.status, &old.status);
+        if new.spec != old.spec {
+            bump_generation(&mut new.metadata, &old.metadata);
+        }
+    }
+
+    fn gc_policy(&self) -> GcPolicy {
+        GcPolicy::OrphanDependents
+    }
+
+    fn field<'a>(&self, o: &'a Self::Kind, path: &str) -> Option<Cow<'a, str>> {
+        (path == "status.replicas").then(|| Cow::Owned(o.status.as_ref().map_or(0, |s| s.replicas).to_string()))
+    }
+
+    fn selectable_fields(&self) -> &'static [&'static str] {
+        &["status.replicas"]
+    }
+
+    fn scale(&self, o: &Self::Kind) -> Option<ScaleSpec> {
+        let spec = o.spec.as_ref()?;
+        Some(ScaleSpec {
+            replicas: spec.replicas.unwrap_or(0),
+            status_replicas: o.status.as_ref().map_or(0, |s| s.replicas),
+            selector: crate::api::labels::format_labels(spec.selector.as_ref()),
+        })
+    }
+
+    fn set_scale(&self, o: &mut Self::Kind, replicas: i32) {
+        if let Some(spec) = &mut o.spec {
+            spec.replicas = Some(replicas);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! ResourceQuotas. Models `pkg/registry/core/resourcequota/strategy.go`.
+
+use k8s_openapi::api::core::v1::ResourceQuota;
+
+use super::prelude::*;
+
+/// The strategy of ResourceQuotas.
+pub struct ResourceQuotas;
+
+impl KindStrategy for ResourceQuotas {
+    type Kind = ResourceQuota;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("", "v1", "resourcequotas", "resourcequota", "ResourceQuota")
+            .short(&["quota"])
+            .subresources(&["status"])
+    }
+
+    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        o.status = Some(Default::default());
+    }
+
+    fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
+        if cx.subresource == "status" {
+            keep(&mut new.spec, &old.spec);
+            return;
+        }
+        keep(&mut new.status, &old.status);
+    }
+}

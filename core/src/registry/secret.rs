@@ -1,0 +1,24 @@
+//! Secrets. Models `pkg/registry/core/secret/strategy.go`.
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::prelude::*;
+
+/// The strategy of Secrets.
+pub struct Secrets;
+
+impl KindStrategy for Secrets {
+    type Kind = Secret;
+
+    fn info(&self) -> ResourceInfo {
+        ResourceInfo::namespaced("", "v1", "secrets", "secret", "Secret")
+    }
+
+    fn field<'a>(&self, o: &'a Self::Kind, path: &str) -> Option<Cow<'a, str>> {
+        (path == "type").then(|| text(&o.type_))
+    }
+
+    fn selectable_fields(&self) -> &'static [&'static str] {
+        &["type"]
+    }
+}
