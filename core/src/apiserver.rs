@@ -6,8 +6,11 @@
 pub mod admission;
 mod binding;
 mod cacher;
+mod delete;
+mod list;
 mod options;
 mod paging;
+mod selection;
 mod store;
 
 use std::cell::RefCell;
@@ -18,7 +21,9 @@ pub use cacher::{WatchEvent, WatchEventType, WatchStream};
 pub use options::{
     Caller, CreateOptions, DeleteOptions, ListOptions, ObjectList, Preconditions, Propagation, UpdateOptions, User,
 };
-pub use store::{Deleted, Selection, Updater};
+pub use delete::Deleted;
+pub use selection::Selection;
+pub use store::Updater;
 
 use crate::api::status::Status;
 use crate::etcd::Etcd;
@@ -47,6 +52,38 @@ pub struct ApiServer {
     cachers: Vec<Cacher>,
     /// The revision up to which etcd's changes were put into the watch caches.
     seen_revision: u64,
+    /// Warnings of the request that is being served, if its client reads them.
+    warnings: Warnings,
+}
+
+/// Collects warnings for the client while a request is served; typed clients read none, so nothing is computed for them.
+#[derive(Default)]
+struct Warnings(std::cell::RefCell<Option<Vec<String>>>);
+
+impl Warnings {
+    /// From now on warnings are wanted.
+    fn begin(&self) {
+        *self.0.borrow_mut() = Some(Vec::new());
+    }
+
+    /// Ends the collection.
+    fn take(&self) -> Vec<String> {
+        self.0.borrow_mut().take().unwrap_or_default()
+    }
+
+    /// Adds one if they are wanted.
+    fn add(&self, warning: impl FnOnce() -> String) {
+        if let Some(all) = &mut *self.0.borrow_mut() {
+            all.push(warning());
+        }
+    }
+
+    /// Adds several if they are wanted.
+    fn extend(&self, warnings: impl FnOnce() -> Vec<String>) {
+        if let Some(all) = &mut *self.0.borrow_mut() {
+            all.extend(warnings());
+        }
+    }
 }
 
 /// How long objects can be watched back: etcd is compacted this often.
@@ -57,7 +94,7 @@ impl ApiServer {
     pub fn start(sim: &Sim, process: ProcessId, registry: Rc<Registry>, etcd: EtcdEndpoint) -> Rc<RefCell<Self>> {
         let cachers = registry.ids().map(|id| Cacher::new(registry.strategy(id))).collect();
         let seen_revision = etcd.store.borrow().revision();
-        let server = ApiServer { sim: sim.clone(), process, registry, etcd: etcd.clone(), cachers, seen_revision };
+        let server = ApiServer { sim: sim.clone(), process, registry, etcd: etcd.clone(), cachers, seen_revision, warnings: Warnings::default() };
         let server = Rc::new(RefCell::new(server));
         // Changes made through another api-server reach this one's watch caches as etcd tells it.
         sim.spawn(process, {

@@ -9,7 +9,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::options::ListOptions;
-use super::store::Selection;
+use super::selection::Selection;
 use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
 use crate::etcd::{Event, EventType, Value};
@@ -53,6 +53,22 @@ struct Buffer {
     ended: Option<Status>,
     closed: bool,
     waiter: Option<TaskId>,
+    /// When it ends by itself.
+    deadline: Option<SimTime>,
+}
+
+/// How a watch begins.
+pub(super) struct Start {
+    /// The namespace, `None` for all.
+    pub namespace: Option<Rc<str>>,
+    /// What it is about.
+    pub selection: Selection,
+    /// Changes after this revision are sent.
+    pub since: u64,
+    /// What is sent first.
+    pub initial: Vec<Result<WatchEvent, Status>>,
+    /// The machines at both ends.
+    pub ends: (MachineId, MachineId),
 }
 
 /// The reading end of a watch. Dropping it ends the watch.
@@ -109,6 +125,15 @@ impl WatchStream {
             if b.closed {
                 return std::task::Poll::Ready(None);
             }
+            if let Some(deadline) = b.deadline {
+                if deadline <= now {
+                    b.closed = true;
+                    return std::task::Poll::Ready(None);
+                }
+                if let Some(t) = self.sim.current_task() {
+                    self.sim.wake_at(t, deadline);
+                }
+            }
             b.waiter = self.sim.current_task();
             std::task::Poll::Pending
         })
@@ -126,6 +151,9 @@ impl WatchStream {
         {
             b.closed = true;
             return Some(Err(status));
+        }
+        if b.events.is_empty() && b.deadline.is_some_and(|d| d <= self.sim.now()) {
+            b.closed = true;
         }
         None
     }
@@ -146,6 +174,7 @@ impl WatchStream {
 }
 
 struct Watcher {
+    since: u64,
     selection: Selection,
     namespace: Option<Rc<str>>,
     latency: Duration,
@@ -219,20 +248,10 @@ impl Cacher {
         namespace.map_or(IndexKey::All, |n| IndexKey::Namespace(n.clone()))
     }
 
-    /// Adds a watcher. `initial`: what it is sent first.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn watch(
-        &mut self,
-        sim: &Sim,
-        strategy: &dyn Strategy,
-        namespace: Option<Rc<str>>,
-        selection: Selection,
-        o: &ListOptions,
-        since: u64,
-        initial: Vec<Result<WatchEvent, Status>>,
-        latency: Duration,
-        ends: (MachineId, MachineId),
-    ) -> WatchStream {
+    /// Adds a watcher.
+    pub(super) fn watch(&mut self, sim: &Sim, strategy: &dyn Strategy, o: &ListOptions, start: Start) -> WatchStream {
+        let Start { namespace, selection, since, initial, ends } = start;
+        let latency = sim.links().latency(ends.0, ends.1);
         let at = sim.now() + latency;
         let mut ended = None;
         let mut events = VecDeque::with_capacity(initial.len());
@@ -251,13 +270,20 @@ impl Cacher {
                 events.push_back((at, e));
             }
         }
-        let buffer = Rc::new(RefCell::new(Buffer { events, ended, closed: false, waiter: None }));
+        let deadline = (o.timeout_seconds > 0).then(|| sim.now() + Duration::from_secs(o.timeout_seconds));
+        let buffer = Rc::new(RefCell::new(Buffer { events, ended, closed: false, waiter: None, deadline }));
         let id = self.next_watcher;
         self.next_watcher += 1;
         let key = self.index_key(namespace.as_ref(), &selection);
         self.index.entry(key).or_default().insert(id);
-        let watcher =
-            Watcher { selection, namespace, latency, bookmarks: o.allow_bookmarks, buffer: Rc::downgrade(&buffer) };
+        let watcher = Watcher {
+            since,
+            selection,
+            namespace,
+            latency,
+            bookmarks: o.allow_bookmarks,
+            buffer: Rc::downgrade(&buffer),
+        };
         self.watchers.insert(id, watcher);
         WatchStream { sim: sim.clone(), buffer, ends, cut_since: None }
     }
@@ -295,6 +321,9 @@ impl Cacher {
             let Some(ids) = self.index.get(key) else { continue };
             for id in ids {
                 let Some(w) = self.watchers.get(id) else { continue };
+                if e.revision <= w.since {
+                    continue;
+                }
                 if w.namespace.as_deref().is_some_and(|n| change.object.meta().namespace.as_deref() != Some(n)) {
                     continue;
                 }

@@ -18,18 +18,36 @@ pub(super) fn decode(token: &str, prefix: &str) -> Result<Option<(String, u64)>,
     if token.is_empty() {
         return Ok(None);
     }
-    let invalid = |why: &str| Status::bad_request(format!("continue key is not valid: {why}"));
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid("illegal base64 data"))?;
-    let v: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| invalid("invalid character"))?;
-    match (v["v"].as_str(), v["rv"].as_u64(), v["start"].as_str()) {
-        (Some("meta.k8s.io/v1"), Some(rv), Some(start)) if rv > 0 && !start.is_empty() => {
-            if start.contains("..") {
-                return Err(invalid("encoded start key must not contain '..'"));
-            }
-            Ok(Some((format!("{prefix}{start}"), rv)))
+    let invalid = |why: &str| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|e| {
+        let at = match e {
+            base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+            _ => token.len(),
+        };
+        invalid(&format!("illegal base64 data at input byte {at}"))
+    })?;
+    let v = crate::api::decode::parse_json(&bytes).map_err(|e| invalid(&e))?;
+    match v["v"].as_str() {
+        Some("meta.k8s.io/v1") => {}
+        other => {
+            let version = crate::api::field::quote(other.unwrap_or_default());
+            return Err(invalid(&format!("server does not recognize this encoded version {version}")));
         }
-        _ => Err(invalid("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")),
     }
+    let plain = |why: &str| Status::bad_request(format!("invalid continue token: {why}"));
+    let revision = v["rv"].as_u64().unwrap_or(0);
+    if revision == 0 {
+        return Err(plain("incorrect encoded start resourceVersion (version meta.k8s.io/v1)"));
+    }
+    let start = v["start"].as_str().unwrap_or_default();
+    if start.is_empty() {
+        return Err(invalid("encoded start key empty (version meta.k8s.io/v1)"));
+    }
+    // A token may not lead out of the kind's keys.
+    if start.split('/').any(|part| part == "..") {
+        return Err(invalid(&format!("{start}: invalid key")));
+    }
+    Ok(Some((format!("{prefix}{start}"), revision)))
 }
 
 /// The first key after all that begin with `prefix`.

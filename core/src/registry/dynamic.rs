@@ -300,6 +300,10 @@ impl Strategy for Dynamic {
     fn may_go(&self, _: &dyn Object) -> bool {
         true
     }
+    fn marks_itself(&self) -> bool {
+        false
+    }
+    fn mark_deleting(&self, _: &mut dyn Object) {}
     fn returns_deleted(&self) -> bool {
         // Upstream's storages of storage.k8s.io return what they deleted.
         self.row.info.group == "storage.k8s.io" || self.row.info.group == "resource.k8s.io"

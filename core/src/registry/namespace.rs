@@ -43,6 +43,14 @@ impl KindStrategy for Namespaces {
         o.spec.as_ref().and_then(|s| s.finalizers.as_ref()).is_none_or(Vec::is_empty)
     }
 
+    fn marks_itself(&self) -> bool {
+        true
+    }
+
+    fn mark_deleting(&self, o: &mut Self::Kind) {
+        o.status.get_or_insert_default().phase = Some("Terminating".into());
+    }
+
     fn returns_deleted(&self) -> bool {
         true
     }

@@ -105,6 +105,10 @@ pub trait Strategy {
     fn gc_policy(&self) -> GcPolicy;
     /// Whether an object without finalizers that is marked for deletion may go.
     fn may_go(&self, o: &dyn Object) -> bool;
+    /// Whether the first delete only marks, always: namespaces, which their controller empties first.
+    fn marks_itself(&self) -> bool;
+    /// What that first delete changes besides the metadata.
+    fn mark_deleting(&self, o: &mut dyn Object);
     /// Whether a delete answers with the object rather than with a Status.
     fn returns_deleted(&self) -> bool;
     /// A field that field selectors may name, beyond metadata.name and metadata.namespace; `None` for an unknown one.
@@ -170,6 +174,12 @@ pub trait KindStrategy: 'static {
     fn may_go(&self, _o: &Self::Kind) -> bool {
         true
     }
+    /// Whether the first delete only marks, always.
+    fn marks_itself(&self) -> bool {
+        false
+    }
+    /// What that first delete changes besides the metadata.
+    fn mark_deleting(&self, _o: &mut Self::Kind) {}
     /// Whether a delete answers with the object rather than with a Status.
     fn returns_deleted(&self) -> bool {
         false
@@ -267,6 +277,14 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     }
     fn may_go(&self, o: &dyn Object) -> bool {
         typed(o).is_none_or(|o| self.strategy.may_go(o))
+    }
+    fn marks_itself(&self) -> bool {
+        self.strategy.marks_itself()
+    }
+    fn mark_deleting(&self, o: &mut dyn Object) {
+        if let Some(o) = typed_mut(o) {
+            self.strategy.mark_deleting(o);
+        }
     }
     fn returns_deleted(&self) -> bool {
         self.strategy.returns_deleted()
