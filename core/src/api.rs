@@ -6,6 +6,7 @@ pub mod field;
 pub mod fields;
 pub mod labels;
 pub mod object;
+pub mod patch;
 pub mod quantity;
 pub mod schema;
 pub mod status;

@@ -7,6 +7,7 @@ use super::schema::{TypeId, schema};
 use super::status::Status;
 
 mod bind;
+mod convert;
 mod json;
 mod time;
 mod tree;
@@ -142,43 +143,12 @@ pub fn decode_object(
         Format::Json => unrecognized(format!("couldn't get version/kind; json parse error: {e}")),
         Format::Yaml => unrecognized(e),
     })?;
-    let (data_version, data_kind) = interpret(&tree).map_err(unrecognized)?;
-    let (mut group, mut version) = split(&data_version).map_err(unrecognized)?;
-    let (default_group, default_version) = split(api_version).unwrap_or(("", api_version));
-    let data_kind = if data_kind.is_empty() { kind.to_owned() } else { data_kind };
-    if version.is_empty() && group.is_empty() {
-        (group, version) = (default_group, default_version);
-    } else if version.is_empty() && group == default_group {
-        version = default_version;
-    }
-    let data_version = join(group, version);
-
-    let schema = schema();
+    let found = identify(&tree, api_version, kind).map_err(unrecognized)?;
     let cannot = |e: String| {
-        let version = super::field::quote(version);
-        Status::bad_request(format!("{data_kind} in version {version} cannot be handled as a {kind}: {e}"))
+        let version = super::field::quote(found.version());
+        Status::bad_request(format!("{} in version {version} cannot be handled as a {kind}: {e}", found.kind))
     };
-    let ours = data_version == api_version && data_kind == kind;
-    if !ours && !schema.is_registered(&data_version, &data_kind) {
-        return Err(cannot(format!(
-            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
-            super::field::quote(&data_kind),
-            super::field::quote(&data_version)
-        )));
-    }
-    let ty = schema.kind(&data_version, &data_kind);
-    let bound = bind::bind(&tree, ty, yaml_errors).map_err(cannot)?;
-    if !ours {
-        let package = |v: &str, k: &str| schema.internal_package(v, k).map(str::to_owned);
-        let theirs = package(&data_version, &data_kind);
-        let wanted = package(api_version, kind);
-        if data_kind != kind || (theirs.is_some() && wanted.is_some() && theirs != wanted) {
-            return Err(cannot(format!(
-                "converting ({version}.{data_kind}) to ({}.{kind}): unknown conversion",
-                wanted.unwrap_or_default()
-            )));
-        }
-    }
+    let bound = bind_identified(&tree, &found, api_version, kind, yaml_errors).map_err(cannot)?;
     let mut warnings = Vec::new();
     if !bound.strict_errors.is_empty() {
         match validation {
@@ -187,17 +157,84 @@ pub fn decode_object(
             FieldValidation::Strict => return Err(cannot(bound.strict_error())),
         }
     }
-    if !ours && data_version != api_version {
+    if found.api_version != api_version {
         return Err(Status::bad_request(format!(
-            "the API version in the data ({data_version}) does not match the expected API version ({api_version})"
+            "the API version in the data ({}) does not match the expected API version ({api_version})",
+            found.api_version
         )));
     }
-    let mut value = bound.value;
-    if let Some(o) = value.as_object_mut() {
-        o.insert("apiVersion".to_owned(), Value::from(data_version.clone()));
-        o.insert("kind".to_owned(), Value::from(data_kind.clone()));
+    Ok(Decoded { value: bound.value, api_version: found.api_version, kind: found.kind, warnings })
+}
+
+/// What an object says it is, with defaults where it says nothing.
+struct Found {
+    api_version: String,
+    kind: String,
+}
+
+impl Found {
+    fn version(&self) -> &str {
+        self.api_version.rsplit('/').next().unwrap_or("")
     }
-    Ok(Decoded { value, api_version: data_version, kind: data_kind, warnings })
+}
+
+fn identify(tree: &Tree, api_version: &str, kind: &str) -> Result<Found, String> {
+    let (data_version, data_kind) = interpret(tree)?;
+    let (mut group, mut version) = split(&data_version)?;
+    let (default_group, default_version) = split(api_version).unwrap_or(("", api_version));
+    if version.is_empty() && group.is_empty() {
+        (group, version) = (default_group, default_version);
+    } else if version.is_empty() && group == default_group {
+        version = default_version;
+    }
+    let kind = if data_kind.is_empty() { kind.to_owned() } else { data_kind };
+    Ok(Found { api_version: join(group, version), kind })
+}
+
+/// Reads the document into the type that it says it is, and sees whether that converts to the one wanted.
+fn bind_identified(
+    tree: &Tree,
+    found: &Found,
+    api_version: &str,
+    kind: &str,
+    yaml_errors: Vec<String>,
+) -> Result<Bound, String> {
+    let schema = schema();
+    let ours = found.api_version == api_version && found.kind == kind;
+    if !ours && !schema.is_registered(&found.api_version, &found.kind) {
+        return Err(format!(
+            "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+            super::field::quote(&found.kind),
+            super::field::quote(&found.api_version)
+        ));
+    }
+    let mut bound = bind::bind(tree, schema.kind(&found.api_version, &found.kind), yaml_errors)?;
+    if !ours {
+        let theirs = schema.internal_package(&found.api_version, &found.kind);
+        let wanted = schema.internal_package(api_version, kind);
+        if found.kind != kind || (theirs.is_some() && wanted.is_some() && theirs != wanted) {
+            let (version, found) = (found.version(), &found.kind);
+            let wanted = wanted.unwrap_or_default();
+            return Err(format!("converting ({version}.{found}) to ({wanted}.{kind}): unknown conversion"));
+        }
+    }
+    if let Some(o) = bound.value.as_object_mut() {
+        o.insert("apiVersion".to_owned(), Value::from(found.api_version.clone()));
+        o.insert("kind".to_owned(), Value::from(found.kind.clone()));
+    }
+    Ok(bound)
+}
+
+/// `runtime.DecodeInto`: an object that a patch made, which is to be of this kind.
+pub fn decode_into(value: &Value, api_version: &str, kind: &str) -> Result<Bound, String> {
+    let tree = Tree::from_value(value);
+    let found = identify(&tree, api_version, kind)?;
+    bind_identified(&tree, &found, api_version, kind, Vec::new())
+}
+
+/// Checks untyped JSON against a type, as Go's unstructured converter does, whose errors are other than the decoder's.
+pub fn convert_value(value: &Value, ty: TypeId) -> Result<Bound, String> {
+    convert::convert(value, ty)
 }
 
 /// Reads any JSON text; the error is Go's, without a prefix.

@@ -185,7 +185,7 @@ impl Binder<'_> {
                     let before = self.push_key(key);
                     let value = self.value(*v, *of, depth + 1)?;
                     self.path.truncate(before);
-                    out.insert(key.clone(), value.unwrap_or_else(|| self.zero(*of)));
+                    out.insert(key.clone(), value.unwrap_or_else(|| zero(schema, *of)));
                 }
                 Ok(Some(Value::Object(out)))
             }
@@ -196,7 +196,7 @@ impl Binder<'_> {
                     self.path.push_str(&format!("[{i}]"));
                     let value = self.value(*item, *of, depth + 1)?;
                     self.path.truncate(before);
-                    out.push(value.unwrap_or_else(|| self.zero(*of)));
+                    out.push(value.unwrap_or_else(|| zero(schema, *of)));
                 }
                 Ok(Some(Value::Array(out)))
             }
@@ -232,6 +232,8 @@ impl Binder<'_> {
                 Err(_) => Err(self.type_error(&format!("number {n}"), "int32")),
             },
             (Shape::IntOrString, other) => Err(self.type_error(other.word(), "int32")),
+            // What an interface holds is read by the decoder, what encodes itself isn't looked into.
+            (Shape::Any, _) if t.go == "interface {}" => self.any(id, depth).map(Some),
             (Shape::Any, _) => tree.value_of(id, depth).map(Some),
             (_, other) => {
                 self.mismatch(other.word(), &t.go);
@@ -296,17 +298,17 @@ impl Binder<'_> {
         }
         Ok(Value::Object(out))
     }
+}
 
-    /// What a null among a list's items or a map's values stands for.
-    fn zero(&self, ty: TypeId) -> Value {
-        match self.schema.get(ty).shape {
-            Shape::Struct(_) => Value::Object(Map::new()),
-            Shape::String => Value::from(""),
-            Shape::Bool => Value::Bool(false),
-            Shape::Int32 | Shape::Int64 | Shape::Float64 | Shape::IntOrString => Value::from(0),
-            Shape::Quantity => Value::from("0"),
-            _ => Value::Null,
-        }
+/// What a null among a list's items or a map's values stands for.
+pub(super) fn zero(schema: &Schema, ty: TypeId) -> Value {
+    match schema.get(ty).shape {
+        Shape::Struct(_) => Value::Object(Map::new()),
+        Shape::String => Value::from(""),
+        Shape::Bool => Value::Bool(false),
+        Shape::Int32 | Shape::Int64 | Shape::Float64 | Shape::IntOrString => Value::from(0),
+        Shape::Quantity => Value::from("0"),
+        _ => Value::Null,
     }
 }
 

