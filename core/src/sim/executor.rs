@@ -101,6 +101,7 @@ pub(super) struct Executor {
     /// The cause while no task runs: an input from outside.
     outer_cause: Cell<TraceSeq>,
     polls: Cell<u64>,
+    steps: Cell<u64>,
 }
 
 impl Sim {
@@ -357,6 +358,7 @@ impl Sim {
             }
         };
         let Some(task) = task else { return false };
+        ex.steps.set(ex.steps.get() + 1);
         self.wake(task);
         self.run_ready();
         true
@@ -366,6 +368,18 @@ impl Sim {
     pub fn run_until(&self, t: SimTime) {
         while self.step(t) {}
         if t > self.now() && t != SimTime::MAX {
+            self.0.now.set(t);
+        }
+    }
+
+    /// How many events have run since the beginning.
+    pub fn steps(&self) -> u64 {
+        self.0.executor.steps.get()
+    }
+
+    /// Moves the clock forward to `t` without running anything: for replay, which knows that nothing was due.
+    pub fn advance_to(&self, t: SimTime) {
+        if t > self.now() {
             self.0.now.set(t);
         }
     }
