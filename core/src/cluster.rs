@@ -2,6 +2,8 @@
 
 mod component;
 mod machine;
+mod person;
 
 pub use component::ComponentContext;
 pub use machine::{Machine, MachineShape, Unit};
+pub use person::{Output, Outputs};

@@ -22,6 +22,7 @@ impl Work for Tank {
     fn receive(&mut self, message: ToWorker) {
         match message {
             ToWorker::Ping(number) => port::send(&ToPage::Pong(number)),
+            _ => {}
         }
     }
 

@@ -80,7 +80,8 @@ fn read(body: &[u8], format: Format) -> Result<(Tree, Vec<String>), String> {
 
 /// `SimpleMetaFactory.Interpret`: apiVersion and kind, whose names may be in any case here.
 fn interpret(tree: &Tree) -> Result<(String, String), String> {
-    const STRUCT: &str = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    const STRUCT: &str =
+        r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
     let fail = |e: String| Err(format!("couldn't get version/kind; json parse error: json: cannot unmarshal {e}"));
     let mut api_version = String::new();
     let mut kind = String::new();
@@ -99,7 +100,8 @@ fn interpret(tree: &Tree) -> Result<(String, String), String> {
                     Node::String(s) => s.clone_into(target),
                     Node::Null => {}
                     other => {
-                        first_error.get_or_insert(format!("{} into Go struct field .{name} of type string", other.word()));
+                        first_error
+                            .get_or_insert(format!("{} into Go struct field .{name} of type string", other.word()));
                     }
                 }
             }

@@ -46,10 +46,8 @@ impl Bound {
 }
 
 /// Go's decoder doesn't mind what the last character's unused bits are.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
-);
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 struct Binder<'a> {
     tree: &'a Tree,
@@ -203,7 +201,8 @@ impl Binder<'_> {
             (Shape::String, Node::String(s)) => Ok(Some(Value::String(s.clone()))),
             (Shape::Bool, Node::Bool(b)) => Ok(Some(Value::Bool(*b))),
             (Shape::Int32 | Shape::Int64, Node::Number(n)) => {
-                let fits = n.parse::<i64>().ok().filter(|i| matches!(t.shape, Shape::Int64) || i32::try_from(*i).is_ok());
+                let fits =
+                    n.parse::<i64>().ok().filter(|i| matches!(t.shape, Shape::Int64) || i32::try_from(*i).is_ok());
                 if fits.is_none() {
                     self.mismatch(&format!("number {n}"), &t.go);
                 }
@@ -288,7 +287,8 @@ impl Binder<'_> {
                     }
                 },
                 None if matches!(self.tree.get(*v), Node::Null) => {
-                    let resets = f.pointer || matches!(schema.get(f.ty).shape, Shape::Map(_) | Shape::List(_) | Shape::Bytes | Shape::Any);
+                    let resets = f.pointer
+                        || matches!(schema.get(f.ty).shape, Shape::Map(_) | Shape::List(_) | Shape::Bytes | Shape::Any);
                     if resets {
                         out.remove(f.json);
                     }

@@ -130,7 +130,9 @@ impl Reader<'_> {
                 Some(b'"') => {
                     self.pos += 1;
                     // What isn't UTF-8 becomes U+FFFD.
-                    return Ok(String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()));
+                    return Ok(
+                        String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+                    );
                 }
                 Some(b'\\') => {
                     self.pos += 1;

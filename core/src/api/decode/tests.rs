@@ -63,7 +63,10 @@ fn depth_is_bounded() {
 fn type_errors() {
     let pod = |body: &str| refused(Format::Json, "v1", "Pod", body);
     for (body, want) in [
-        (r#"{"metadata":"x"}"#, "json: cannot unmarshal string into Go struct field Pod.metadata of type v1.ObjectMeta"),
+        (
+            r#"{"metadata":"x"}"#,
+            "json: cannot unmarshal string into Go struct field Pod.metadata of type v1.ObjectMeta",
+        ),
         (
             r#"{"spec":{"containers":[{"env":[{"value":5}]}]}}"#,
             "json: cannot unmarshal number into Go struct field EnvVar.spec.containers.env.value of type string",
@@ -169,7 +172,10 @@ fn strictness() {
     assert_eq!(with(FieldValidation::Ignore).unwrap().warnings.len(), 0);
     assert_eq!(
         with(FieldValidation::Strict).unwrap_err(),
-        format!("ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: {}", errors.join(", "))
+        format!(
+            "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: {}",
+            errors.join(", ")
+        )
     );
     let body = r#"{"spec":{"containers":[{"name":"c"},{"imagee":"x"}]}}"#;
     let d = decode(body, Format::Json, "v1", "Pod", FieldValidation::Warn).unwrap();
@@ -200,7 +206,10 @@ fn what_comes_out_is_canonical() {
 fn yaml_documents() {
     for (text, want) in [
         ("a: 1\nb: [x, 'y', ~]\n", json!({"a": 1, "b": ["x", "y", null]})),
-        ("a: &x {k: v}\nb: *x\nc:\n  <<: *x\n  l: w\n", json!({"a": {"k": "v"}, "b": {"k": "v"}, "c": {"k": "v", "l": "w"}})),
+        (
+            "a: &x {k: v}\nb: *x\nc:\n  <<: *x\n  l: w\n",
+            json!({"a": {"k": "v"}, "b": {"k": "v"}, "c": {"k": "v", "l": "w"}}),
+        ),
         ("1: a\ntrue: b\n", json!({"1": "a", "true": "b"})),
         ("a: 1.50\nb: 1e3\nc: 0o10\nd: |\n  x\n  y\n", json!({"a": 1.5, "b": 1000, "c": 8, "d": "x\ny\n"})),
         ("", json!(null)),
@@ -239,7 +248,10 @@ fn times() {
         ("2020-02-30T00:00:00Z", "parsing time \"2020-02-30T00:00:00Z\": day out of range"),
         ("2020-13-01T00:00:00Z", "parsing time \"2020-13-01T00:00:00Z\": month out of range"),
         ("2020-01-01", "parsing time \"2020-01-01\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"T\""),
-        ("2020-01-01T00:00:00", "parsing time \"2020-01-01T00:00:00\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"Z07:00\""),
+        (
+            "2020-01-01T00:00:00",
+            "parsing time \"2020-01-01T00:00:00\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"\" as \"Z07:00\"",
+        ),
         ("2020-01-01T00:00:00Zx", "parsing time \"2020-01-01T00:00:00Zx\": extra text: \"x\""),
     ] {
         assert_eq!(parse_rfc3339(text).unwrap_err(), want);

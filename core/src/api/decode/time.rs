@@ -116,7 +116,8 @@ fn parse(text: &str, layout: &'static str) -> Result<Timestamp, String> {
     }
     let nanos = if micro {
         // Go wants exactly the six digits that the layout has.
-        let digits = p.rest.strip_prefix(['.', ',']).and_then(|r| r.get(..6)).filter(|d| d.bytes().all(|c| c.is_ascii_digit()));
+        let digits =
+            p.rest.strip_prefix(['.', ',']).and_then(|r| r.get(..6)).filter(|d| d.bytes().all(|c| c.is_ascii_digit()));
         let Some(digits) = digits else { return p.fail(".000000") };
         p.take(7);
         digits.parse::<i32>().unwrap_or(0) * 1000

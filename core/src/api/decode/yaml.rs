@@ -187,7 +187,13 @@ impl Builder {
             Scalar::Uint(u) => Node::Number(u.to_string()),
             Scalar::Float(f) if f.is_finite() => Node::Number(resolve::go_float(f)),
             Scalar::Float(f) => {
-                let shown = if f.is_nan() { "NaN" } else if f > 0.0 { "+Inf" } else { "-Inf" };
+                let shown = if f.is_nan() {
+                    "NaN"
+                } else if f > 0.0 {
+                    "+Inf"
+                } else {
+                    "-Inf"
+                };
                 return Err(format!("json: unsupported value: {shown}"));
             }
         };

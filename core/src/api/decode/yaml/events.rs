@@ -9,11 +9,22 @@ use unsafe_libyaml as sys;
 /// What the parser saw.
 #[derive(Debug)]
 pub(super) enum Event {
-    SequenceStart { anchor: Option<String> },
-    MappingStart { anchor: Option<String> },
+    SequenceStart {
+        anchor: Option<String>,
+    },
+    MappingStart {
+        anchor: Option<String>,
+    },
     ContainerEnd,
-    Scalar { value: String, tag: Option<String>, plain: bool, anchor: Option<String> },
-    Alias { anchor: String },
+    Scalar {
+        value: String,
+        tag: Option<String>,
+        plain: bool,
+        anchor: Option<String>,
+    },
+    Alias {
+        anchor: String,
+    },
     /// The stream or a document begins.
     Other,
     /// The stream or a document ends.
@@ -71,11 +82,8 @@ impl<'a> Events<'a> {
                 sys::YAML_ALIAS_EVENT => Event::Alias { anchor: text(e.data.alias.anchor).unwrap_or_default() },
                 sys::YAML_SCALAR_EVENT => {
                     let s = &e.data.scalar;
-                    let bytes = if s.value.is_null() {
-                        &[]
-                    } else {
-                        std::slice::from_raw_parts(s.value, s.length as usize)
-                    };
+                    let bytes =
+                        if s.value.is_null() { &[] } else { std::slice::from_raw_parts(s.value, s.length as usize) };
                     Event::Scalar {
                         value: String::from_utf8_lossy(bytes).into_owned(),
                         tag: text(s.tag),

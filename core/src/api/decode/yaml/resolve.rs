@@ -41,7 +41,9 @@ impl Scalar {
             Scalar::Float(f) if f.is_nan() => Ok(".nan".to_owned()),
             Scalar::Float(f) if f.is_infinite() => Ok(if *f > 0.0 { ".inf" } else { "-.inf" }.to_owned()),
             Scalar::Float(f) => Ok(format!("{}", *f as f32)),
-            Scalar::Uint(u) => Err(format!("unsupported map key of type: uint64, key: 0x{u:x}, value: interface {{}}(nil)")),
+            Scalar::Uint(u) => {
+                Err(format!("unsupported map key of type: uint64, key: 0x{u:x}, value: interface {{}}(nil)"))
+            }
             Scalar::Null => {
                 Err("unsupported map key of type: %!s(<nil>), key: <nil>, value: interface {}(nil)".to_owned())
             }
@@ -114,7 +116,11 @@ fn guess(s: &str) -> Scalar {
     let text = || Scalar::String(s.to_owned());
     match s.bytes().next() {
         Some(b'.') => {
-            if is_float(s) { s.parse().map_or_else(|_| text(), Scalar::Float) } else { text() }
+            if is_float(s) {
+                s.parse().map_or_else(|_| text(), Scalar::Float)
+            } else {
+                text()
+            }
         }
         Some(b'0'..=b'9' | b'-' | b'+') => {
             let plain = s.replace('_', "");
