@@ -7,12 +7,14 @@ mod leader;
 mod queue;
 mod recorder;
 mod rest;
+mod shared;
 
-pub use informer::{Informer, InformerEvent, ListWatch};
+pub use informer::{Informer, InformerEvent, ListWatch, ObjectInformer};
 pub use leader::{LeaderElection, LeaderEvent};
 pub use queue::{RateLimits, WorkQueue};
 pub use recorder::{EventRecorder, EventType, reference};
 pub use rest::{ApiEndpoint, ApiEndpoints, Client, ClientConfig, ClientError, Listed};
+pub use shared::SharedInformers;
 
 /// `namespace/name`, or the name alone for cluster-scoped objects: client-go's MetaNamespaceKeyFunc.
 pub fn object_key(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> std::rc::Rc<str> {

@@ -1,1 +1,11 @@
-//! kube-controller-manager: control loops, one folder a controller. Models upstream's `pkg/controller`.
+//! kube-controller-manager: the control loops, one folder a controller, by upstream's names.
+//!
+//! Each controller has a client of its own (its own service account and its own QPS limit) and shares the process's informers.
+//! Nothing here reaches past the api-server. Models `cmd/kube-controller-manager`.
+
+mod context;
+pub mod replicaset;
+mod replication;
+pub mod util;
+
+pub use context::{ControllerContext, start};

@@ -3,12 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::rest::{Client, ClientError};
 use super::{object_key, split_key};
-use crate::api::object::{Kind, Obj, revision, typed_rc};
+use crate::api::object::{Kind, Obj, Object, revision, typed, typed_rc};
 use crate::api::status::Status;
 use crate::apiserver::{ListOptions, WatchEventType, WatchStream};
 use crate::registry::ResourceId;
@@ -27,7 +28,7 @@ pub struct ListWatch {
 
 /// A change as handlers see it.
 #[derive(Debug)]
-pub enum InformerEvent<'a, K> {
+pub enum InformerEvent<'a, K: ?Sized> {
     /// New, or there at the first list.
     Added(&'a Rc<K>),
     /// Changed.
@@ -41,37 +42,37 @@ pub enum InformerEvent<'a, K> {
     Deleted(&'a Rc<K>),
 }
 
-type IndexFn<K> = Box<dyn Fn(&K) -> Vec<Rc<str>>>;
-type Handler<K> = Rc<dyn Fn(&InformerEvent<'_, K>)>;
+type IndexFn = Box<dyn Fn(&Obj) -> Vec<Rc<str>>>;
+type Handler = Rc<dyn Fn(&InformerEvent<'_, dyn Object>)>;
 
-struct Index<K> {
-    of: IndexFn<K>,
-    keys: BTreeMap<Rc<str>, BTreeSet<Rc<str>>>,
+struct Index {
+    of: IndexFn,
+    /// Objects by value and key: walking one value's objects touches nothing else.
+    found: BTreeMap<Rc<str>, BTreeMap<Rc<str>, Obj>>,
 }
 
-struct Store<K> {
-    items: BTreeMap<Rc<str>, Rc<K>>,
-    indexes: BTreeMap<&'static str, Index<K>>,
+#[derive(Default)]
+struct Store {
+    items: BTreeMap<Rc<str>, Obj>,
+    indexes: BTreeMap<&'static str, Index>,
 }
 
-impl<K: Kind> Store<K> {
-    fn put(&mut self, key: Rc<str>, new: Rc<K>) -> Option<Rc<K>> {
-        let old = self.items.insert(key.clone(), new.clone());
+impl Store {
+    fn put(&mut self, key: Rc<str>, new: Obj) -> Option<Obj> {
         for index in self.indexes.values_mut() {
             let now = (index.of)(&new);
-            let before = old.as_ref().map(|o| (index.of)(o)).unwrap_or_default();
-            if now == before {
-                continue;
+            let before = self.items.get(&key).map(|o| (index.of)(o)).unwrap_or_default();
+            if now != before {
+                unindex(index, &before, &key);
             }
-            unindex(index, &before, &key);
             for v in now {
-                index.keys.entry(v).or_default().insert(key.clone());
+                index.found.entry(v).or_default().insert(key.clone(), new.clone());
             }
         }
-        old
+        self.items.insert(key, new)
     }
 
-    fn remove(&mut self, key: &str) -> Option<Rc<K>> {
+    fn remove(&mut self, key: &str) -> Option<Obj> {
         let old = self.items.remove(key)?;
         for index in self.indexes.values_mut() {
             let before = (index.of)(&old);
@@ -81,31 +82,38 @@ impl<K: Kind> Store<K> {
     }
 }
 
-fn unindex<K>(index: &mut Index<K>, values: &[Rc<str>], key: &str) {
+fn unindex(index: &mut Index, values: &[Rc<str>], key: &str) {
     for v in values {
-        if let Some(keys) = index.keys.get_mut(v) {
-            keys.remove(key);
-            if keys.is_empty() {
-                index.keys.remove(v);
+        if let Some(found) = index.found.get_mut(v) {
+            found.remove(key);
+            if found.is_empty() {
+                index.found.remove(v);
             }
         }
     }
 }
 
-struct Inner<K> {
-    store: RefCell<Store<K>>,
-    handlers: RefCell<Vec<Handler<K>>>,
+struct Inner {
+    store: RefCell<Store>,
+    handlers: RefCell<Vec<Handler>>,
     synced: Cell<bool>,
     sync: Notify,
     revision: Cell<u64>,
 }
 
-/// A local copy of a kind. Clones share it.
-pub struct Informer<K>(Rc<Inner<K>>);
+/// A local copy of a kind, untyped. Clones share it.
+#[derive(Clone)]
+pub struct ObjectInformer(Rc<Inner>);
+
+/// A local copy of a kind. Clones share it, and so do its untyped view and all other typed ones.
+pub struct Informer<K: ?Sized> {
+    objects: ObjectInformer,
+    kind: PhantomData<K>,
+}
 
 impl<K> Clone for Informer<K> {
     fn clone(&self) -> Self {
-        Informer(self.0.clone())
+        Informer { objects: self.objects.clone(), kind: PhantomData }
     }
 }
 
@@ -113,15 +121,115 @@ impl<K: Kind> Informer<K> {
     /// An informer that begins to list and watch when the client's process next runs. Handlers and indexes may be added
     /// before or after.
     pub fn start(client: &Client, lw: ListWatch) -> Self {
-        let inner = Rc::new(Inner {
-            store: RefCell::new(Store { items: BTreeMap::new(), indexes: BTreeMap::new() }),
+        Self::view(ObjectInformer::start(client, client.registry().id_of::<K>(), lw))
+    }
+
+    /// A typed view of an untyped informer of this kind.
+    pub fn view(objects: ObjectInformer) -> Self {
+        Informer { objects, kind: PhantomData }
+    }
+
+    /// The untyped view.
+    pub fn objects(&self) -> &ObjectInformer {
+        &self.objects
+    }
+
+    /// Calls `handler` with every change from now on, and at once with what is there.
+    pub fn on_event(&self, handler: impl Fn(&InformerEvent<'_, K>) + 'static) {
+        self.objects.on_event(move |e| {
+            let event = match e {
+                InformerEvent::Added(o) => typed_rc::<K>(o).map(|o| handler(&InformerEvent::Added(&o))),
+                InformerEvent::Updated { old, new } => typed_rc::<K>(old)
+                    .zip(typed_rc::<K>(new))
+                    .map(|(old, new)| handler(&InformerEvent::Updated { old: &old, new: &new })),
+                InformerEvent::Deleted(o) => typed_rc::<K>(o).map(|o| handler(&InformerEvent::Deleted(&o))),
+            };
+            debug_assert!(event.is_some(), "an informer holds objects of its own kind");
+        });
+    }
+
+    /// Adds an index: `of` gives the values under which an object is found.
+    pub fn add_index(&self, name: &'static str, of: impl Fn(&K) -> Vec<Rc<str>> + 'static) {
+        self.objects.add_index(name, move |o| typed::<K>(&**o).map(&of).unwrap_or_default());
+    }
+
+    /// The object with this `namespace/name` key.
+    pub fn get(&self, key: &str) -> Option<Rc<K>> {
+        self.objects.get(key).as_ref().and_then(typed_rc)
+    }
+
+    /// The object of this namespace and name.
+    pub fn get_named(&self, namespace: &str, name: &str) -> Option<Rc<K>> {
+        self.objects.get_named(namespace, name).as_ref().and_then(typed_rc)
+    }
+
+    /// Every object, in key order.
+    pub fn list(&self) -> Vec<Rc<K>> {
+        self.objects.0.store.borrow().items.values().filter_map(typed_rc).collect()
+    }
+
+    /// The objects of one namespace, in key order.
+    pub fn list_namespace(&self, namespace: &str) -> Vec<Rc<K>> {
+        let start = format!("{namespace}/");
+        let store = self.objects.0.store.borrow();
+        store
+            .items
+            .range::<str, _>((std::ops::Bound::Included(start.as_str()), std::ops::Bound::Unbounded))
+            .take_while(|(k, _)| split_key(k).0 == namespace)
+            .filter_map(|(_, o)| typed_rc(o))
+            .collect()
+    }
+
+    /// The objects that an index finds under `value`, in key order.
+    pub fn by_index(&self, name: &str, value: &str) -> Vec<Rc<K>> {
+        let store = self.objects.0.store.borrow();
+        let found = store.indexes.get(name).and_then(|i| i.found.get(value));
+        found.map(|f| f.values().filter_map(typed_rc).collect()).unwrap_or_default()
+    }
+
+    /// How many objects an index finds under `value`.
+    pub fn count_by_index(&self, name: &str, value: &str) -> usize {
+        let store = self.objects.0.store.borrow();
+        store.indexes.get(name).and_then(|i| i.found.get(value)).map_or(0, BTreeMap::len)
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.objects.0.store.borrow().items.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the first list is in.
+    pub fn has_synced(&self) -> bool {
+        self.objects.has_synced()
+    }
+
+    /// Waits until the first list is in.
+    pub async fn wait_synced(&self) {
+        self.objects.wait_synced().await;
+    }
+
+    /// The newest revision seen.
+    pub fn revision(&self) -> u64 {
+        self.objects.0.revision.get()
+    }
+}
+
+impl ObjectInformer {
+    /// An informer of the kind `id`; one of a kind that the cluster doesn't have stays empty and counts as synced.
+    pub fn start(client: &Client, id: Option<ResourceId>, lw: ListWatch) -> Self {
+        let informer = ObjectInformer(Rc::new(Inner {
+            store: RefCell::default(),
             handlers: RefCell::default(),
-            synced: Cell::new(false),
+            synced: Cell::new(id.is_none()),
             sync: Notify::new(client.sim()),
             revision: Cell::new(0),
-        });
-        let informer = Informer(inner);
-        if let Some(id) = client.registry().id_of::<K>() {
+        }));
+        if let Some(id) = id {
             let (i, c) = (informer.clone(), client.clone());
             client.sim().spawn(client.process(), async move { i.run(&c, id, &lw).await });
         }
@@ -129,68 +237,42 @@ impl<K: Kind> Informer<K> {
     }
 
     /// Calls `handler` with every change from now on, and at once with what is there.
-    pub fn on_event(&self, handler: impl Fn(&InformerEvent<'_, K>) + 'static) {
-        let there: Vec<Rc<K>> = self.0.store.borrow().items.values().cloned().collect();
+    pub fn on_event(&self, handler: impl Fn(&InformerEvent<'_, dyn Object>) + 'static) {
+        let there: Vec<Obj> = self.0.store.borrow().items.values().cloned().collect();
         for o in &there {
             handler(&InformerEvent::Added(o));
         }
         self.0.handlers.borrow_mut().push(Rc::new(handler));
     }
 
-    /// Adds an index: `of` gives the values under which an object is found.
-    pub fn add_index(&self, name: &'static str, of: impl Fn(&K) -> Vec<Rc<str>> + 'static) {
+    /// Adds an index unless there is one of that name: `of` gives the values under which an object is found.
+    pub fn add_index(&self, name: &'static str, of: impl Fn(&Obj) -> Vec<Rc<str>> + 'static) {
         let mut store = self.0.store.borrow_mut();
-        let mut keys: BTreeMap<Rc<str>, BTreeSet<Rc<str>>> = BTreeMap::new();
+        if store.indexes.contains_key(name) {
+            return;
+        }
+        let mut found: BTreeMap<Rc<str>, BTreeMap<Rc<str>, Obj>> = BTreeMap::new();
         for (key, o) in &store.items {
             for v in of(o) {
-                keys.entry(v).or_default().insert(key.clone());
+                found.entry(v).or_default().insert(key.clone(), o.clone());
             }
         }
-        store.indexes.insert(name, Index { of: Box::new(of), keys });
+        store.indexes.insert(name, Index { of: Box::new(of), found });
     }
 
     /// The object with this `namespace/name` key.
-    pub fn get(&self, key: &str) -> Option<Rc<K>> {
+    pub fn get(&self, key: &str) -> Option<Obj> {
         self.0.store.borrow().items.get(key).cloned()
     }
 
     /// The object of this namespace and name.
-    pub fn get_named(&self, namespace: &str, name: &str) -> Option<Rc<K>> {
+    pub fn get_named(&self, namespace: &str, name: &str) -> Option<Obj> {
         if namespace.is_empty() { self.get(name) } else { self.get(&format!("{namespace}/{name}")) }
     }
 
     /// Every object, in key order.
-    pub fn list(&self) -> Vec<Rc<K>> {
+    pub fn list(&self) -> Vec<Obj> {
         self.0.store.borrow().items.values().cloned().collect()
-    }
-
-    /// The objects of one namespace, in key order.
-    pub fn list_namespace(&self, namespace: &str) -> Vec<Rc<K>> {
-        let start = format!("{namespace}/");
-        let store = self.0.store.borrow();
-        store
-            .items
-            .range::<str, _>((std::ops::Bound::Included(start.as_str()), std::ops::Bound::Unbounded))
-            .take_while(|(k, _)| split_key(k).0 == namespace)
-            .map(|(_, o)| o.clone())
-            .collect()
-    }
-
-    /// The objects that an index finds under `value`, in key order.
-    pub fn by_index(&self, name: &str, value: &str) -> Vec<Rc<K>> {
-        let store = self.0.store.borrow();
-        let Some(keys) = store.indexes.get(name).and_then(|i| i.keys.get(value)) else { return Vec::new() };
-        keys.iter().filter_map(|k| store.items.get(k).cloned()).collect()
-    }
-
-    /// How many objects there are.
-    pub fn len(&self) -> usize {
-        self.0.store.borrow().items.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Whether the first list is in.
@@ -209,28 +291,25 @@ impl<K: Kind> Informer<K> {
         }
     }
 
-    /// The newest revision seen.
-    pub fn revision(&self) -> u64 {
-        self.0.revision.get()
-    }
-
-    fn tell(&self, event: &InformerEvent<'_, K>) {
+    fn tell(&self, event: &InformerEvent<'_, dyn Object>) {
         // Handlers may look at the informer and add handlers; no borrow is held while they run.
-        let handlers: Vec<Handler<K>> = self.0.handlers.borrow().clone();
-        for h in &handlers {
+        let mut at = 0;
+        loop {
+            let Some(h) = self.0.handlers.borrow().get(at).cloned() else { break };
             h(event);
+            at += 1;
         }
     }
 
-    fn put(&self, new: &Rc<K>) {
-        let old = self.0.store.borrow_mut().put(object_key(new.meta()), new.clone());
+    fn put(&self, key: Rc<str>, new: &Obj) {
+        let old = self.0.store.borrow_mut().put(key, new.clone());
         match &old {
             Some(old) => self.tell(&InformerEvent::Updated { old, new }),
             None => self.tell(&InformerEvent::Added(new)),
         }
     }
 
-    fn remove(&self, key: &str, last: Option<&Rc<K>>) {
+    fn remove(&self, key: &str, last: Option<&Obj>) {
         let old = self.0.store.borrow_mut().remove(key);
         if let Some(old) = &old {
             self.tell(&InformerEvent::Deleted(last.unwrap_or(old)));
@@ -239,12 +318,12 @@ impl<K: Kind> Informer<K> {
 
     fn replace(&self, items: &[Obj]) {
         let mut gone: BTreeSet<Rc<str>> = self.0.store.borrow().items.keys().cloned().collect();
-        for o in items.iter().filter_map(typed_rc::<K>) {
+        for o in items {
             let key = object_key(o.meta());
             gone.remove(&key);
             let same = self.get(&key).is_some_and(|h| h.meta().resource_version == o.meta().resource_version);
             if !same {
-                self.put(&o);
+                self.put(key, o);
             }
         }
         for key in gone {
@@ -265,23 +344,37 @@ impl<K: Kind> Informer<K> {
         }
     }
 
-    /// Lists, then watches until the revision is too old or the server can't be reached. Whether the list succeeded.
+    /// Lists by a watch that begins with what there is (upstream's WatchList), then watches until the revision is too old or the server can't be reached. Whether the list succeeded.
     async fn list_and_watch(&self, client: &Client, id: ResourceId, lw: &ListWatch) -> bool {
         let o = ListOptions {
             label_selector: lw.label_selector.clone(),
             field_selector: lw.field_selector.clone(),
             ..ListOptions::default()
         };
-        let Ok(list) = client.list_objects(id, lw.namespace.as_deref(), &o).await else { return false };
-        self.replace(&list.items);
-        self.0.revision.set(list.resource_version);
+        let initial = ListOptions { send_initial_events: Some(true), allow_bookmarks: true, ..o.clone() };
+        let Ok(mut stream) = client.watch(id, lw.namespace.as_deref(), &initial).await else { return false };
+        let mut items = Vec::new();
+        loop {
+            let Some(Ok(event)) = stream.next().await else { return false };
+            if event.kind == WatchEventType::Bookmark && event.initial_events_end {
+                self.0.revision.set(event.revision);
+                break;
+            }
+            items.extend(event.object);
+        }
+        self.replace(&items);
         if !self.0.synced.replace(true) {
             self.0.sync.notify();
         }
+        let mut first = Some(stream);
         loop {
             let o =
                 ListOptions { resource_version: self.0.revision.get().to_string(), allow_bookmarks: true, ..o.clone() };
-            match client.watch(id, lw.namespace.as_deref(), &o).await {
+            let next = match first.take() {
+                Some(stream) => Ok(stream),
+                None => client.watch(id, lw.namespace.as_deref(), &o).await,
+            };
+            match next {
                 Ok(stream) => {
                     if let Err(expired) = self.follow(client, stream).await
                         && expired
@@ -302,14 +395,14 @@ impl<K: Kind> Informer<K> {
         while let Some(event) = stream.next().await {
             let event = event.map_err(|s: Status| s.code == 410)?;
             self.0.revision.set(event.revision.max(self.0.revision.get()));
-            let Some(o) = event.object.as_ref().and_then(typed_rc::<K>) else { continue };
+            let Some(o) = event.object else { continue };
             client.sim().set_cause(event.cause as TraceSeq);
             match event.kind {
                 WatchEventType::Added | WatchEventType::Modified => {
                     let r = revision(o.meta());
                     let key = object_key(o.meta());
-                    if self.get(&key).is_none_or(|h| revision(h.meta()) < r) {
-                        self.put(&o);
+                    if self.0.store.borrow().items.get(&key).is_none_or(|h| revision(h.meta()) < r) {
+                        self.put(key, &o);
                     }
                 }
                 WatchEventType::Deleted => self.remove(&object_key(o.meta()), Some(&o)),

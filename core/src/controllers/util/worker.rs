@@ -1,0 +1,68 @@
+//! Workers that take keys from a queue and sync them.
+
+use std::rc::Rc;
+
+use crate::client::{ClientError, WorkQueue};
+
+use super::super::ControllerContext;
+
+/// Why a sync didn't reach its end; it is tried again.
+#[derive(Clone, Debug)]
+pub enum SyncError {
+    /// The api-server refused, or couldn't be reached.
+    Client(ClientError),
+    /// Something else, in upstream's words.
+    Message(String),
+}
+
+impl std::fmt::Display for SyncError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SyncError::Client(e) => write!(f, "{e}"),
+            SyncError::Message(m) => f.write_str(m),
+        }
+    }
+}
+
+impl From<ClientError> for SyncError {
+    fn from(e: ClientError) -> Self {
+        SyncError::Client(e)
+    }
+}
+
+impl SyncError {
+    /// An error in words.
+    pub fn message(m: impl Into<String>) -> Self {
+        SyncError::Message(m.into())
+    }
+
+    /// Whether the object wasn't there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, SyncError::Client(e) if e.is_not_found())
+    }
+}
+
+/// What a sync ends with.
+pub type SyncResult = Result<(), SyncError>;
+
+/// Runs `n` workers: each takes a key, syncs it, and queues it again with back-off if that failed.
+pub fn run_workers<F, Fut>(ctx: &ControllerContext, queue: &WorkQueue<Rc<str>>, n: usize, sync: F)
+where
+    F: Fn(Rc<str>) -> Fut + 'static,
+    Fut: Future<Output = SyncResult> + 'static,
+{
+    let sync = Rc::new(sync);
+    for _ in 0..n {
+        let (queue, sync) = (queue.clone(), sync.clone());
+        ctx.spawn(async move {
+            loop {
+                let key = queue.get().await;
+                match sync(key.clone()).await {
+                    Ok(()) => queue.forget(&key),
+                    Err(_) => queue.add_rate_limited(key.clone()),
+                }
+                queue.done(&key);
+            }
+        });
+    }
+}
