@@ -4,8 +4,10 @@
 //! Nothing here reaches past the api-server. Models `cmd/kube-controller-manager`.
 
 mod context;
+pub mod nodelifecycle;
 pub mod replicaset;
 mod replication;
+mod tainteviction;
 pub mod util;
 
 pub use context::{ControllerContext, start};

@@ -98,6 +98,8 @@ pub fn start(component: &ComponentContext) {
 fn start_controllers(component: ComponentContext) {
     let informers = component.client("system:kube-controller-manager", &[], AGENT, QPS, BURST);
     let ctx = ControllerContext { informers: SharedInformers::new(&informers), component };
+    super::nodelifecycle::start(&ctx);
+    super::tainteviction::start(&ctx);
     super::replicaset::start(&ctx);
     super::replication::start(&ctx);
 }

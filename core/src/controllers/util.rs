@@ -6,6 +6,7 @@ pub mod pods;
 pub mod rank;
 pub mod ref_manager;
 pub mod sort;
+pub mod taints;
 pub mod time;
 pub mod worker;
 

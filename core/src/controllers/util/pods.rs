@@ -5,8 +5,10 @@ use std::rc::Rc;
 use k8s_openapi::api::core::v1::{Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{controller_of, namespace};
-use crate::client::Informer;
+use super::{controller_of, name, namespace, uid};
+use crate::api::object::{make_mut, typed_mut};
+use crate::api::status::Status;
+use crate::client::{Client, ClientError, Informer};
 
 /// A pod's phase, empty before it has one.
 pub fn phase(pod: &Pod) -> &str {
@@ -123,4 +125,40 @@ pub fn add_node_index(pods: &Informer<Pod>) {
         "" => Vec::new(),
         n => vec![n.into()],
     });
+}
+
+/// Sets a condition on the pod that is stored, if it differs and the pod is still the same one. Models PatchPodStatus.
+pub async fn patch_condition(client: &Client, pod: &Pod, new: PodCondition, now: Time) -> Result<(), ClientError> {
+    let mut status = pod.status.clone().unwrap_or_default();
+    if !update_condition(&mut status, new.clone(), now.clone()) {
+        return Ok(());
+    }
+    patch_status(client, pod, |s| {
+        update_condition(s, new.clone(), now.clone());
+    })
+    .await
+}
+
+/// Changes a stored pod's status, if the pod is still the same one.
+pub async fn patch_status(
+    client: &Client,
+    pod: &Pod,
+    mut change: impl FnMut(&mut PodStatus),
+) -> Result<(), ClientError> {
+    let Some(id) = client.registry().id_of::<Pod>() else { return Ok(()) };
+    let wanted = uid(&pod.metadata);
+    client
+        .patch_object(id, namespace(&pod.metadata), name(&pod.metadata), "status", |o| {
+            let have = uid(o.meta());
+            if have != wanted {
+                let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {have}");
+                return Err(Status::conflict("", "pods", name(o.meta()), &why));
+            }
+            if let Some(p) = typed_mut::<Pod>(make_mut(o)) {
+                change(p.status.get_or_insert_default());
+            }
+            Ok(())
+        })
+        .await
+        .map(|_| ())
 }

@@ -1,0 +1,133 @@
+//! When each node was last heard of, by the controller's own clock. Models tryUpdateNodeHealth of `node_lifecycle_controller.go`.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Node, NodeCondition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::condition;
+
+/// `--node-monitor-grace-period`.
+const MONITOR_GRACE_PERIOD: Duration = Duration::from_secs(50);
+/// `--node-startup-grace-period`.
+const STARTUP_GRACE_PERIOD: Duration = Duration::from_secs(60);
+
+/// What is known of one node's health.
+#[derive(Clone)]
+pub struct NodeHealth {
+    /// When it last gave a sign of life.
+    pub probe: jiff::Timestamp,
+    /// When its readiness last changed, as seen from here.
+    pub ready_transition: jiff::Timestamp,
+    /// Its Ready condition when last looked at.
+    pub ready: Option<NodeCondition>,
+    /// Its lease when last looked at.
+    pub lease: Option<Rc<Lease>>,
+}
+
+/// What one look at a node found.
+pub struct Observation {
+    /// Ready as the node says; Unknown if it never said.
+    pub observed: NodeCondition,
+    /// Ready as it is to be from now on.
+    pub current: Option<NodeCondition>,
+    /// The node with its conditions turned Unknown, if it has been silent for too long and doesn't say so yet.
+    pub silent: Option<Node>,
+    /// The health to remember.
+    pub health: NodeHealth,
+}
+
+/// Looks at a node. `saved` is what was remembered of it.
+pub fn observe(node: &Node, saved: Option<NodeHealth>, lease: Option<Rc<Lease>>, now: jiff::Timestamp) -> Observation {
+    let current = condition(node, "Ready").cloned();
+    let created = node.metadata.creation_timestamp.clone();
+    let (observed, grace) = match &current {
+        Some(c) => (c.clone(), MONITOR_GRACE_PERIOD),
+        None => {
+            let never = NodeCondition {
+                type_: "Ready".into(),
+                status: "Unknown".into(),
+                last_heartbeat_time: created.clone(),
+                last_transition_time: created.clone(),
+                ..NodeCondition::default()
+            };
+            (never, STARTUP_GRACE_PERIOD)
+        }
+    };
+    let fresh = || NodeHealth { probe: now, ready_transition: now, ready: current.clone(), lease: None };
+    let had = saved.is_some();
+    let saved_lease = saved.as_ref().and_then(|h| h.lease.clone());
+    let mut health = match saved {
+        None if current.is_none() => {
+            let since = created.clone().map_or(now, |t| t.0);
+            NodeHealth { probe: since, ready_transition: since, ready: None, lease: None }
+        }
+        None => fresh(),
+        Some(h) => match (&h.ready, &current) {
+            (None, None) => h,
+            (None, Some(_)) | (Some(_), None) => fresh(),
+            (Some(before), Some(is)) if before.last_heartbeat_time != is.last_heartbeat_time => NodeHealth {
+                ready_transition: if before.last_transition_time == is.last_transition_time {
+                    h.ready_transition
+                } else {
+                    now
+                },
+                ..fresh()
+            },
+            _ => h,
+        },
+    };
+    if had && health.lease.is_none() {
+        // The lease seen before still counts as seen, whatever else began anew.
+        health.lease = saved_lease.clone();
+    }
+    if let Some(l) = &lease
+        && saved_lease.as_ref().is_none_or(|s| renewed(s) < renewed(l))
+    {
+        health.lease = Some(l.clone());
+        health.probe = now;
+    }
+
+    let mut silent = None;
+    let mut becomes = current.clone();
+    if now.duration_since(health.probe) > jiff::SignedDuration::try_from(grace).unwrap_or_default() {
+        let mut changed = node.clone();
+        mark_unknown(&mut changed, created, now);
+        becomes = condition(&changed, "Ready").cloned();
+        if becomes.as_ref() != Some(&observed) {
+            silent = Some(changed);
+        }
+    }
+    Observation { observed, current: becomes, silent, health }
+}
+
+fn renewed(l: &Lease) -> Option<jiff::Timestamp> {
+    l.spec.as_ref()?.renew_time.as_ref().map(|t| t.0)
+}
+
+/// Turns the conditions that the kubelet keeps Unknown. NetworkUnavailable isn't the kubelet's.
+fn mark_unknown(node: &mut Node, created: Option<Time>, now: jiff::Timestamp) {
+    let now = crate::controllers::util::time::cut(now);
+    let conditions = node.status.get_or_insert_default().conditions.get_or_insert_default();
+    for kind in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
+        match conditions.iter_mut().find(|c| c.type_ == kind) {
+            None => conditions.push(NodeCondition {
+                type_: kind.into(),
+                status: "Unknown".into(),
+                reason: Some("NodeStatusNeverUpdated".into()),
+                message: Some("Kubelet never posted node status.".into()),
+                last_heartbeat_time: created.clone(),
+                last_transition_time: Some(now.clone()),
+            }),
+            Some(c) if c.status != "Unknown" => {
+                c.status = "Unknown".into();
+                c.reason = Some("NodeStatusUnknown".into());
+                c.message = Some("Kubelet stopped posting node status.".into());
+                c.last_transition_time = Some(now.clone());
+            }
+            Some(_) => {}
+        }
+    }
+}
