@@ -10,6 +10,7 @@ pub mod framework;
 pub mod listers;
 pub mod nominator;
 pub mod plugins;
+pub mod process;
 pub mod queue;
 pub mod schedule_one;
 
