@@ -13,15 +13,15 @@ mod paging;
 mod selection;
 mod store;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 pub use cacher::{WatchEvent, WatchEventType, WatchStream};
+pub use delete::Deleted;
 pub use options::{
     Caller, CreateOptions, DeleteOptions, ListOptions, ObjectList, Preconditions, Propagation, UpdateOptions, User,
 };
-pub use delete::Deleted;
 pub use selection::Selection;
 pub use store::Updater;
 
@@ -37,8 +37,8 @@ use cacher::Cacher;
 pub struct EtcdEndpoint {
     /// The store.
     pub store: Rc<RefCell<Etcd>>,
-    /// The process that serves it.
-    pub process: ProcessId,
+    /// The process that serves it at the time.
+    pub process: Rc<Cell<ProcessId>>,
     /// Told after every change.
     pub changed: Notify,
 }
@@ -94,7 +94,15 @@ impl ApiServer {
     pub fn start(sim: &Sim, process: ProcessId, registry: Rc<Registry>, etcd: EtcdEndpoint) -> Rc<RefCell<Self>> {
         let cachers = registry.ids().map(|id| Cacher::new(registry.strategy(id))).collect();
         let seen_revision = etcd.store.borrow().revision();
-        let server = ApiServer { sim: sim.clone(), process, registry, etcd: etcd.clone(), cachers, seen_revision, warnings: Warnings::default() };
+        let server = ApiServer {
+            sim: sim.clone(),
+            process,
+            registry,
+            etcd: etcd.clone(),
+            cachers,
+            seen_revision,
+            warnings: Warnings::default(),
+        };
         let server = Rc::new(RefCell::new(server));
         // Changes made through another api-server reach this one's watch caches as etcd tells it.
         sim.spawn(process, {
@@ -155,8 +163,8 @@ impl ApiServer {
 
     /// Fails as upstream does when etcd can't be reached.
     fn check_etcd(&self) -> Result<(), Status> {
-        let (us, etcd) = (self.sim.machine_of(self.process), self.sim.machine_of(self.etcd.process));
-        if self.sim.process_runs(self.etcd.process) && self.sim.links().connected(us, etcd) {
+        let (us, etcd) = (self.sim.machine_of(self.process), self.sim.machine_of(self.etcd.process.get()));
+        if self.sim.process_runs(self.etcd.process.get()) && self.sim.links().connected(us, etcd) {
             Ok(())
         } else {
             Err(Status::internal(

@@ -61,7 +61,11 @@ fn unprocessable() -> Status {
 }
 
 /// What strictness makes of errors: warnings, nothing, or a refusal.
-fn judge(errors: Vec<String>, validation: FieldValidation, shown: impl FnOnce() -> String) -> Result<Vec<String>, Status> {
+fn judge(
+    errors: Vec<String>,
+    validation: FieldValidation,
+    shown: impl FnOnce() -> String,
+) -> Result<Vec<String>, Status> {
     if errors.is_empty() || validation == FieldValidation::Ignore {
         return Ok(Vec::new());
     }
@@ -87,9 +91,7 @@ pub fn apply(
     }
     match patch_kind {
         PatchKind::Strategic => apply_strategic(current, patch, ty, validation),
-        PatchKind::Json | PatchKind::Merge => {
-            apply_json(patch_kind, current, patch, api_version, kind, validation)
-        }
+        PatchKind::Json | PatchKind::Merge => apply_json(patch_kind, current, patch, api_version, kind, validation),
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::session::ServiceAction;
-use crate::sim::{MachineId, ProcessId, ProcessState, Sim, TraceEvent};
+use crate::sim::{MachineId, Notify, ProcessId, ProcessState, Sim, TraceEvent};
 
 /// What a machine is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ pub struct Machine {
     pub shape: MachineShape,
     /// Its files, by absolute path: manifests, configuration. They survive a power cut.
     pub files: RefCell<BTreeMap<String, String>>,
+    /// Told when a file changed.
+    pub files_changed: Notify,
     /// Changes with every boot.
     pub boot_id: RefCell<String>,
     powered: Cell<bool>,
@@ -74,6 +76,7 @@ impl Machine {
             control_plane,
             shape,
             files: RefCell::default(),
+            files_changed: Notify::new(sim),
             boot_id: RefCell::new(sim.random_uuid()),
             powered: Cell::new(true),
             units: RefCell::default(),

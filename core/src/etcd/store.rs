@@ -177,6 +177,7 @@ pub struct Etcd {
     live: usize,
     log: VecDeque<Event>,
     leases: Leases,
+    changes: u64,
 }
 
 impl Default for Etcd {
@@ -207,6 +208,16 @@ impl Etcd {
     /// How many keys there are.
     pub fn key_count(&self) -> usize {
         self.live
+    }
+
+    /// How many writes there were that are more than a heartbeat: of any key but Leases.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The newest change, unless it was compacted away.
+    pub fn last_event(&self) -> Option<&Event> {
+        self.log.back()
     }
 
     /// The leases.
@@ -315,7 +326,12 @@ impl Etcd {
         let revision = self.revision + 1;
         let mut wrote = false;
         for op in then {
-            wrote |= self.apply(op, revision, cause);
+            let (Op::Put { key, .. } | Op::Delete { key }) = &op;
+            let heartbeat = key.starts_with("/registry/leases/");
+            if self.apply(op, revision, cause) {
+                wrote = true;
+                self.changes += u64::from(!heartbeat);
+            }
         }
         if wrote {
             self.revision = revision;

@@ -92,14 +92,30 @@ impl Converter {
                 Ok(Some(Value::Array(out)))
             }
             Shape::Bytes => match v {
-                Value::String(_) => {
-                    self.by_itself(v, ty).map_err(|e| format!("error decoding from json: {e}"))
-                }
+                Value::String(_) => self.by_itself(v, ty).map_err(|e| format!("error decoding from json: {e}")),
                 _ => Err(format!("cannot restore slice from {}", kind(v))),
             },
-            Shape::String => if v.is_string() { Ok(Some(v.clone())) } else { cannot() },
-            Shape::Bool => if v.is_boolean() { Ok(Some(v.clone())) } else { cannot() },
-            Shape::Float64 => if v.is_number() { Ok(Some(v.clone())) } else { cannot() },
+            Shape::String => {
+                if v.is_string() {
+                    Ok(Some(v.clone()))
+                } else {
+                    cannot()
+                }
+            }
+            Shape::Bool => {
+                if v.is_boolean() {
+                    Ok(Some(v.clone()))
+                } else {
+                    cannot()
+                }
+            }
+            Shape::Float64 => {
+                if v.is_number() {
+                    Ok(Some(v.clone()))
+                } else {
+                    cannot()
+                }
+            }
             Shape::Int32 | Shape::Int64 => {
                 let whole = v.as_i64().or_else(|| v.as_f64().filter(|f| f.trunc() == *f).map(|f| f as i64));
                 match whole {

@@ -179,9 +179,7 @@ fn set_element_order(original: &mut Object, patch: &mut Object, ty: TypeId) -> O
                     _ => continue,
                 }
             }
-            (Some(had), Some(given)) => {
-                merge_list(had.clone(), given.clone(), &meta, false)?
-            }
+            (Some(had), Some(given)) => merge_list(had.clone(), given.clone(), &meta, false)?,
             (None, None) => continue,
         };
         let had = had.unwrap_or_default();

@@ -49,7 +49,11 @@ fn strategic_merges() {
         assert_eq!(strip(got.pointer(&at("containers")).cloned().unwrap()), want, "{patch}");
     }
     strategic(json!({"metadata": {"finalizers": ["a/3"]}}), "/metadata/finalizers", json!(["a/3", "a/1", "a/2"]));
-    strategic(json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a/1"]}}), "/metadata/finalizers", json!(["a/2"]));
+    strategic(
+        json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a/1"]}}),
+        "/metadata/finalizers",
+        json!(["a/2"]),
+    );
     let labels = "/spec/template/metadata/labels";
     let meta = |l: Value| json!({"spec": {"template": {"metadata": {"labels": l}}}});
     strategic(meta(json!({"b": null, "c": "3"})), labels, json!({"a": "1", "c": "3"}));
@@ -77,13 +81,27 @@ fn strategic_errors() {
             "map: map[image:x] does not contain declared merge key: name",
         ),
         (
-            in_pod(json!({"containers": [{"name": "q", "image": "q"}], "$setElementOrder/containers": [{"name": "s"}, {"name": "c"}]})),
+            in_pod(
+                json!({"containers": [{"name": "q", "image": "q"}], "$setElementOrder/containers": [{"name": "s"}, {"name": "c"}]}),
+            ),
             500,
             "The order in patch list:\n[map[image:q name:q]]\n doesn't match $setElementOrder list:\n[map[name:s] map[name:c]]\n",
         ),
-        (json!({"spec": []}), 422, " \"\" is invalid: patch: Invalid value: \"map[spec:[]]\": cannot restore struct from: slice"),
-        (json!({"spec": {"replicas": "x"}}), 422, " \"\" is invalid: patch: Invalid value: \"map[spec:map[replicas:x]]\": cannot convert string to int32"),
-        (json!({"specs": {}}), 422, " \"\" is invalid: patch: Invalid value: \"map[specs:map[]]\": strict decoding error: unknown field \"specs\""),
+        (
+            json!({"spec": []}),
+            422,
+            " \"\" is invalid: patch: Invalid value: \"map[spec:[]]\": cannot restore struct from: slice",
+        ),
+        (
+            json!({"spec": {"replicas": "x"}}),
+            422,
+            " \"\" is invalid: patch: Invalid value: \"map[spec:map[replicas:x]]\": cannot convert string to int32",
+        ),
+        (
+            json!({"specs": {}}),
+            422,
+            " \"\" is invalid: patch: Invalid value: \"map[specs:map[]]\": strict decoding error: unknown field \"specs\"",
+        ),
         (json!({"metadata": {"$patch": "nope"}}), 500, "unknown patch type: nope in map: map[$patch:nope]"),
         (json!({"spec": {"strategy": {"$retainKeys": 1}}}), 400, "invalid patch format of retainKeys"),
     ] {
@@ -123,11 +141,42 @@ fn merge_and_json_errors() {
     let unprocessable = "the server rejected our request due to an error in our request".to_owned();
     use PatchKind::{Json, Merge};
     for (kind, patch, code, want) in [
-        (Merge, "data: {k: z}", 400, "error decoding patch: invalid character 'd' looking for beginning of value".to_owned()),
-        (Merge, "[]", 400, "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}".to_owned()),
-        (Merge, r#"{"kind":"Secret"}"#, 422, format!(" \"\" is invalid: patch: Invalid value: \"{text}\\\"kind\\\":\\\"Secret\\\",{tail}\": illegal base64 data at input byte 0")),
-        (Merge, r#"{"datas":{"k":"v"}}"#, 422, format!(" \"\" is invalid: patch: Invalid value: \"{text}\\\"datas\\\":{{\\\"k\\\":\\\"v\\\"}},\\\"kind\\\":\\\"ConfigMap\\\",{tail}\": strict decoding error: unknown field \"datas\"")),
-        (Json, r#"{"op":"add"}"#, 400, "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp".to_owned()),
+        (
+            Merge,
+            "data: {k: z}",
+            400,
+            "error decoding patch: invalid character 'd' looking for beginning of value".to_owned(),
+        ),
+        (
+            Merge,
+            "[]",
+            400,
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+                .to_owned(),
+        ),
+        (
+            Merge,
+            r#"{"kind":"Secret"}"#,
+            422,
+            format!(
+                " \"\" is invalid: patch: Invalid value: \"{text}\\\"kind\\\":\\\"Secret\\\",{tail}\": illegal base64 data at input byte 0"
+            ),
+        ),
+        (
+            Merge,
+            r#"{"datas":{"k":"v"}}"#,
+            422,
+            format!(
+                " \"\" is invalid: patch: Invalid value: \"{text}\\\"datas\\\":{{\\\"k\\\":\\\"v\\\"}},\\\"kind\\\":\\\"ConfigMap\\\",{tail}\": strict decoding error: unknown field \"datas\""
+            ),
+        ),
+        (
+            Json,
+            r#"{"op":"add"}"#,
+            400,
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+                .to_owned(),
+        ),
         (Json, r#"[{"op":"add","path":"/metadata/annotations/x","value":"y"}]"#, 422, unprocessable.clone()),
         (Json, r#"[{"op":"add","value":"x"}]"#, 422, unprocessable.clone()),
         (Json, r#"[{"op":"remove","path":"/data/none"}]"#, 422, unprocessable.clone()),
@@ -146,7 +195,10 @@ fn json_patches() {
         (r#"[{"op":"replace","path":"/data/none","value":"z"}]"#, json!({"k": "v", "none": "z"})),
         (r#"[{"op":"add","path":"/data/a~1b~0c","value":"z"}]"#, json!({"k": "v", "a/b~c": "z"})),
         (r#"[{"op":"move","from":"/data/k","path":"/data/m"}]"#, json!({"m": "v"})),
-        (r#"[{"op":"copy","from":"/data/k","path":"/data/m"},{"op":"test","path":"/data/m","value":"v"}]"#, json!({"k": "v", "m": "v"})),
+        (
+            r#"[{"op":"copy","from":"/data/k","path":"/data/m"},{"op":"test","path":"/data/m","value":"v"}]"#,
+            json!({"k": "v", "m": "v"}),
+        ),
     ] {
         assert_eq!(on_config_map(PatchKind::Json, patch).map(|v| v["data"].clone()), Ok(want), "{patch}");
     }

@@ -113,11 +113,7 @@ fn deduplicate(list: &mut Vec<Value>) {
     }
 }
 
-fn merge_special(
-    mut original: Vec<Value>,
-    patch: Vec<Value>,
-    key: &str,
-) -> Outcome<(Vec<Value>, Vec<Value>)> {
+fn merge_special(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Outcome<(Vec<Value>, Vec<Value>)> {
     let mut plain = Vec::new();
     let mut replace = false;
     for v in patch {
