@@ -190,6 +190,7 @@ impl Default for Etcd {
             live: 0,
             log: VecDeque::new(),
             leases: Leases::default(),
+            changes: 0,
         }
     }
 }
