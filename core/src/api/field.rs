@@ -5,40 +5,84 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// A path to a field of an object, as upstream prints it: `spec.containers[0].image`, `metadata.labels[a/b]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Path(String);
+/// A path to a field of an object, printed as upstream does: `spec.containers[0].image`, `metadata.labels[a/b]`.
+///
+/// It borrows its parent and is rendered only when an error is made, so that walking a valid object allocates
+/// nothing. A dotted name in `child` stands for several steps: `child("a.b")` is `child("a")` then `child("b")`.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<'a> {
+    parent: Option<&'a Path<'a>>,
+    part: Part<'a>,
+}
 
-impl Path {
+#[derive(Clone, Copy, Debug)]
+enum Part<'a> {
+    Root,
+    Name(&'a str),
+    Index(usize),
+    Key(&'a str),
+}
+
+impl<'a> Path<'a> {
     /// A root path of one name, such as `spec`.
-    pub fn new(name: &str) -> Self {
-        Path(name.to_owned())
+    pub const fn new(name: &'a str) -> Self {
+        Path { parent: None, part: Part::Name(name) }
     }
     /// No path at all: children are roots.
-    pub fn root() -> Self {
-        Path(String::new())
+    pub const fn root() -> Self {
+        Path { parent: None, part: Part::Root }
+    }
+    /// Whether this is no path at all, upstream's nil.
+    pub fn is_root(&self) -> bool {
+        matches!(self.part, Part::Root)
     }
     /// The named field below this one.
-    pub fn child(&self, name: &str) -> Self {
-        if self.0.is_empty() { Path(name.to_owned()) } else { Path(format!("{}.{name}", self.0)) }
+    pub fn child<'b>(&'b self, name: &'b str) -> Path<'b> {
+        Path { parent: Some(self), part: Part::Name(name) }
     }
     /// The element at `index` of this list.
-    pub fn index(&self, index: usize) -> Self {
-        Path(format!("{}[{index}]", self.0))
+    pub fn index(&self, index: usize) -> Path<'_> {
+        Path { parent: Some(self), part: Part::Index(index) }
     }
     /// The entry under `key` of this map.
-    pub fn key(&self, key: &str) -> Self {
-        Path(format!("{}[{key}]", self.0))
+    pub fn key<'b>(&'b self, key: &'b str) -> Path<'b> {
+        Path { parent: Some(self), part: Part::Key(key) }
     }
-    /// The path as printed.
-    pub fn as_str(&self) -> &str {
-        &self.0
+
+    fn render(&self, out: &mut String) {
+        if let Some(parent) = self.parent {
+            parent.render(out);
+        }
+        match self.part {
+            Part::Root => {}
+            Part::Name(name) => {
+                if self.parent.is_some_and(|p| !p.is_root()) {
+                    out.push('.');
+                }
+                out.push_str(name);
+            }
+            Part::Index(i) => {
+                out.push('[');
+                out.push_str(&i.to_string());
+                out.push(']');
+            }
+            Part::Key(k) => {
+                out.push('[');
+                out.push_str(k);
+                out.push(']');
+            }
+        }
     }
 }
 
-impl fmt::Display for Path {
+impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "<nil>" } else { &self.0 })
+        if self.is_root() {
+            return f.write_str("<nil>");
+        }
+        let mut out = String::new();
+        self.render(&mut out);
+        f.write_str(&out)
     }
 }
 
@@ -110,8 +154,23 @@ pub type ErrorList = Vec<Error>;
 pub fn show(value: &Value) -> String {
     match value {
         Value::String(s) => quote(s),
-        other => other.to_string(),
+        other => escape_html(&other.to_string()),
     }
+}
+
+/// Go's JSON encoder writes `<`, `>` and `&` as escapes.
+fn escape_html(json: &str) -> String {
+    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Go's `%q`.
@@ -161,6 +220,24 @@ impl Error {
     /// `field.Invalid` of a string, the common case.
     pub fn invalid_str(path: &Path, value: &str, detail: impl Into<String>) -> Self {
         make(ErrorType::Invalid, path, Some(quote(value)), detail)
+    }
+    /// `field.Invalid` of a value already printed, such as an internal struct's JSON.
+    pub fn invalid_shown(path: &Path, shown: impl Into<String>, detail: impl Into<String>) -> Self {
+        make(ErrorType::Invalid, path, Some(shown.into()), detail)
+    }
+    /// `field.Duplicate` of a value already printed.
+    pub fn duplicate_shown(path: &Path, shown: impl Into<String>) -> Self {
+        make(ErrorType::Duplicate, path, Some(shown.into()), "")
+    }
+    /// `field.NotSupported` of a value already printed.
+    pub fn not_supported_shown(path: &Path, shown: impl Into<String>, supported: &[&str]) -> Self {
+        Error { bad_value: Some(shown.into()), ..Self::not_supported(path, "", supported) }
+    }
+    /// The same error with another detail.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
     }
     /// `field.TypeInvalid`.
     pub fn type_invalid(path: &Path, value: &Value, detail: impl Into<String>) -> Self {
