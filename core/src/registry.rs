@@ -9,6 +9,7 @@ mod config_map;
 mod controller_revision;
 mod cron_job;
 mod daemon_set;
+pub mod defaults;
 mod deployment;
 mod dynamic;
 mod endpoint_slice;
@@ -42,6 +43,7 @@ mod service_account;
 mod stateful_set;
 mod storage_class;
 mod strategy;
+pub mod validation;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
