@@ -291,8 +291,9 @@ pub fn validate_object_meta_update(new: &ObjectMeta, old: &ObjectMeta, path: &Pa
 pub fn validate_label_selector(selector: Option<&LabelSelector>, allow_bad_values: bool, path: &Path) -> ErrorList {
     let Some(selector) = selector else { return Vec::new() };
     let mut errors = validate_labels(selector.match_labels.as_ref(), &path.child("matchLabels"));
+    let expressions = path.child("matchExpressions");
     for (i, e) in selector.match_expressions.iter().flatten().enumerate() {
-        let path = path.child("matchExpressions").index(i);
+        let path = expressions.index(i);
         let values = e.values.as_deref().unwrap_or_default();
         match e.operator.as_str() {
             "In" | "NotIn" => {
@@ -313,8 +314,9 @@ pub fn validate_label_selector(selector: Option<&LabelSelector>, allow_bad_value
         }
         errors.extend(validate_label_name(&e.key, &path.child("key")));
         if !allow_bad_values {
+            let values_path = path.child("values");
             for (i, v) in values.iter().enumerate() {
-                let at = path.child("values").index(i);
+                let at = values_path.index(i);
                 errors.extend(is_valid_label_value(v).into_iter().map(|m| Error::invalid_str(&at, v, m)));
             }
         }

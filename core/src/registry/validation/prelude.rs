@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 pub(crate) use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 pub(crate) use serde_json::json;
 
-pub(crate) use super::names::{self, NameRule};
+pub(crate) use super::names;
+pub(crate) use super::names::NameRule;
 pub(crate) use crate::api::field::{Error, ErrorList, Path};
 
 /// An optional string, absent as empty.

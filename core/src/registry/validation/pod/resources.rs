@@ -113,7 +113,7 @@ pub(crate) fn quantity_value(name: &str, value: &Quantity, path: &Path, errs: &m
 }
 
 /// A huge-page quantity is a whole number of pages.
-fn huge_pages_divisible(name: &str, value: &Quantity) -> bool {
+pub(super) fn huge_pages_divisible(name: &str, value: &Quantity) -> bool {
     let Some(page) = name.strip_prefix("hugepages-").and_then(|p| Quantity::parse(p).ok()) else { return false };
     let (page, value) = (page.value(), value.value());
     page > 0 && value % page == 0
@@ -129,7 +129,7 @@ pub(super) fn requirements(
     let limits_path = path.child("limits");
     let requests_path = path.child("requests");
     let (mut compute, mut huge) = (false, false);
-    let mut one = |name: &str, value: &Quantity, at: &Path, errs: &mut ErrorList| {
+    let one = |name: &str, value: &Quantity, at: &Path, errs: &mut ErrorList| {
         name_rule(name, at, errs);
         quantity_value(name, value, at, errs);
     };

@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::{
     WindowsSecurityContextOptions,
 };
 
-use super::{go_struct, visit_containers, volumes};
+use super::{visit_containers, volumes};
+use crate::registry::validation::go_struct;
 use crate::registry::validation::prelude::*;
 
 const APPARMOR_PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/";

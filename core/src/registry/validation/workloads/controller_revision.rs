@@ -1,0 +1,33 @@
+//! ControllerRevisions.
+//! Models `pkg/apis/apps/validation/validation.go` (ValidateControllerRevision and kin).
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+
+use super::*;
+use crate::api::validation::name_is_dns_subdomain;
+
+/// Checks a new ControllerRevision.
+pub fn validate_create(revision: &ControllerRevision) -> ErrorList {
+    let mut errs = ErrorList::new();
+    create_into(revision, &mut errs);
+    errs
+}
+
+fn create_into(revision: &ControllerRevision, errs: &mut ErrorList) {
+    names::object_meta(&revision.metadata, true, name_is_dns_subdomain, errs);
+    if revision.data.is_none() {
+        errs.push(Error::required(&Path::new("data"), "data is mandatory"));
+    }
+    nonnegative(revision.revision, &Path::new("revision"), errs);
+}
+
+/// Checks a changed ControllerRevision.
+pub fn validate_update(new: &ControllerRevision, old: &ControllerRevision) -> ErrorList {
+    let mut errs = ErrorList::new();
+    names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
+    create_into(new, &mut errs);
+    if new.data != old.data {
+        errs.push(Error::invalid(&Path::new("data"), &json!(new.data), "field is immutable"));
+    }
+    errs
+}
