@@ -12,4 +12,7 @@ pub mod pod;
 mod selector;
 pub mod workloads;
 
+#[cfg(test)]
+mod golden_tests;
+
 pub(crate) use pod::{aggregate_limits as pod_limits, aggregate_requests as pod_requests};

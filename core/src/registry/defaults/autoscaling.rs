@@ -11,7 +11,7 @@ use super::pointer;
 /// A HorizontalPodAutoscaler: of one replica at least, by cpu at 80 % unless it says otherwise.
 pub fn horizontal_pod_autoscaler(hpa: &mut HorizontalPodAutoscaler) {
     hpa.status.get_or_insert_default();
-    let spec = hpa.spec.get_or_insert_default();
+    let spec = &mut hpa.spec;
     pointer(&mut spec.min_replicas, 1);
     if spec.metrics.as_ref().is_none_or(|m| m.is_empty()) {
         let target = MetricTarget {

@@ -41,7 +41,7 @@ pub fn job(job: &mut Job) {
 /// A CronJob. The job template's own defaults come when a job is made of it.
 pub fn cron_job(cron_job: &mut CronJob) {
     cron_job.status.get_or_insert_default();
-    let spec = cron_job.spec.get_or_insert_default();
+    let spec = &mut cron_job.spec;
     text(&mut spec.concurrency_policy, "Allow");
     pointer(&mut spec.suspend, false);
     pointer(&mut spec.successful_jobs_history_limit, 3);

@@ -33,7 +33,7 @@ pub fn endpoint_slice(slice: &mut EndpointSlice) {
         pointer(&mut port.name, String::new());
         text(&mut port.protocol, "TCP");
     }
-    for endpoint in &mut slice.endpoints {
+    for endpoint in slice.endpoints.iter_mut().flatten() {
         endpoint.conditions.get_or_insert_default();
     }
 }

@@ -8,9 +8,7 @@ use super::text;
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 fn of(role: &mut RoleRef, subjects: &mut Option<Vec<Subject>>) {
-    if role.api_group.is_empty() {
-        role.api_group = GROUP.to_owned();
-    }
+    text(&mut role.api_group, GROUP);
     for subject in subjects.iter_mut().flatten() {
         if matches!(subject.kind.as_str(), "User" | "Group") {
             text(&mut subject.api_group, GROUP);
