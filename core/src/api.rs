@@ -5,6 +5,7 @@ pub mod dynamic;
 pub mod field;
 pub mod fields;
 pub mod labels;
+pub mod managed_fields;
 pub mod object;
 pub mod patch;
 pub mod quantity;

@@ -128,6 +128,18 @@ impl Struct {
     }
 }
 
+impl Type {
+    /// How a list of this type merges, where the type itself says so.
+    pub fn list_type(&self) -> Option<&ListType> {
+        self.list.as_ref()
+    }
+
+    /// Whether a map or struct of this type is one value in server-side apply.
+    pub fn is_atomic(&self) -> bool {
+        self.atomic
+    }
+}
+
 impl Field {
     /// How its list merges in server-side apply; atomic if nothing is said.
     pub fn list_type<'a>(&'a self, schema: &'a Schema) -> &'a ListType {
