@@ -355,7 +355,7 @@ impl ApiServer {
         }
         let given = revision(new.meta());
         if given == 0 && verb == "update" && !self.strategy(id).allow_unconditional_update() {
-            let path = Path::new("metadata").child("resourceVersion");
+            let path = Path::new("metadata.resourceVersion");
             let e = Error::invalid(&path, &serde_json::json!(0), "must be specified for an update");
             return Err(Status::invalid(info.group, info.resource, name, &vec![e]));
         }

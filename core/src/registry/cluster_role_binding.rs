@@ -3,6 +3,7 @@
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of ClusterRoleBindings.
 pub struct ClusterRoleBindings;
@@ -18,6 +19,10 @@ impl KindStrategy for ClusterRoleBindings {
             "clusterrolebinding",
             "ClusterRoleBinding",
         )
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::rbac::cluster_role_binding(o);
     }
 
     fn allow_create_on_update(&self) -> bool {

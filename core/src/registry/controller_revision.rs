@@ -3,6 +3,8 @@
 use k8s_openapi::api::apps::v1::ControllerRevision;
 
 use super::prelude::*;
+use super::validation;
+use crate::api::field::ErrorList;
 
 /// The strategy of ControllerRevisions.
 pub struct ControllerRevisions;
@@ -12,5 +14,13 @@ impl KindStrategy for ControllerRevisions {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("apps", "v1", "controllerrevisions", "controllerrevision", "ControllerRevision")
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::workloads::validate_controller_revision_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::workloads::validate_controller_revision_update(new, old)
     }
 }

@@ -3,6 +3,7 @@
 use k8s_openapi::api::batch::v1::CronJob;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of CronJobs.
 pub struct CronJobs;
@@ -15,6 +16,10 @@ impl KindStrategy for CronJobs {
             .short(&["cj"])
             .categories(&["all"])
             .subresources(&["status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::batch::cron_job(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,8 @@
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of Deployments.
 pub struct Deployments;
@@ -15,6 +17,21 @@ impl KindStrategy for Deployments {
             .short(&["deploy"])
             .categories(&["all"])
             .subresources(&["scale", "status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::workloads::deployment(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::workloads::validate_deployment_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::workloads::validate_deployment_status_update(new, old);
+        }
+        validation::workloads::validate_deployment_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

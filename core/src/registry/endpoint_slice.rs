@@ -3,6 +3,7 @@
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of EndpointSlices.
 pub struct EndpointSlices;
@@ -12,6 +13,10 @@ impl KindStrategy for EndpointSlices {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice")
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::networking::endpoint_slice(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::Endpoints;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of Endpoints.
 pub struct EndpointsKind;
@@ -12,6 +13,10 @@ impl KindStrategy for EndpointsKind {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("", "v1", "endpoints", "endpoints", "Endpoints").short(&["ep"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::endpoints(o);
     }
 
     fn allow_create_on_update(&self) -> bool {

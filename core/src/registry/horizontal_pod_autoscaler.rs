@@ -3,6 +3,7 @@
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of HorizontalPodAutoscalers.
 pub struct HorizontalPodAutoscalers;
@@ -21,6 +22,10 @@ impl KindStrategy for HorizontalPodAutoscalers {
         .short(&["hpa"])
         .categories(&["all"])
         .subresources(&["status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::autoscaling::horizontal_pod_autoscaler(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,7 @@
 use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of Ingresses.
 pub struct Ingresses;
@@ -14,6 +15,10 @@ impl KindStrategy for Ingresses {
         ResourceInfo::namespaced("networking.k8s.io", "v1", "ingresses", "ingress", "Ingress")
             .short(&["ing"])
             .subresources(&["status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::networking::ingress(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

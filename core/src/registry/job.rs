@@ -3,6 +3,7 @@
 use k8s_openapi::api::batch::v1::Job;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of Jobs.
 pub struct Jobs;
@@ -12,6 +13,10 @@ impl KindStrategy for Jobs {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("batch", "v1", "jobs", "job", "Job").categories(&["all"]).subresources(&["status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::batch::job(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

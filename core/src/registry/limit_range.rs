@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::LimitRange;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of LimitRanges.
 pub struct LimitRanges;
@@ -12,6 +13,10 @@ impl KindStrategy for LimitRanges {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("", "v1", "limitranges", "limitrange", "LimitRange").short(&["limits"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::limit_range(o);
     }
 
     fn allow_create_on_update(&self) -> bool {

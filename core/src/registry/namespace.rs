@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{Namespace, NamespaceStatus};
 
 use super::prelude::*;
+use super::defaults;
 
 /// The finalizer of the namespace controller.
 pub const KUBERNETES: &str = "kubernetes";
@@ -17,6 +18,10 @@ impl KindStrategy for Namespaces {
         ResourceInfo::cluster("", "v1", "namespaces", "namespace", "Namespace")
             .short(&["ns"])
             .subresources(&["finalize", "status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::namespace(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

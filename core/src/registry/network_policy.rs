@@ -3,6 +3,7 @@
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of NetworkPolicies.
 pub struct NetworkPolicies;
@@ -13,6 +14,10 @@ impl KindStrategy for NetworkPolicies {
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("networking.k8s.io", "v1", "networkpolicies", "networkpolicy", "NetworkPolicy")
             .short(&["netpol"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::networking::network_policy(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

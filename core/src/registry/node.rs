@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::Node;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of Nodes.
 pub struct Nodes;
@@ -12,6 +13,10 @@ impl KindStrategy for Nodes {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::cluster("", "v1", "nodes", "node", "Node").short(&["no"]).subresources(&["proxy", "status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::node(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

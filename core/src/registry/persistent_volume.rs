@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of PersistentVolumes.
 pub struct PersistentVolumes;
@@ -15,6 +16,10 @@ impl KindStrategy for PersistentVolumes {
         ResourceInfo::cluster("", "v1", "persistentvolumes", "persistentvolume", "PersistentVolume")
             .short(&["pv"])
             .subresources(&["status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::persistent_volume(o);
     }
 
     fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut Self::Kind) {

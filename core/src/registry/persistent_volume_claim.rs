@@ -3,6 +3,8 @@
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimStatus};
 
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of PersistentVolumeClaims.
 pub struct PersistentVolumeClaims;
@@ -14,6 +16,21 @@ impl KindStrategy for PersistentVolumeClaims {
         ResourceInfo::namespaced("", "v1", "persistentvolumeclaims", "persistentvolumeclaim", "PersistentVolumeClaim")
             .short(&["pvc"])
             .subresources(&["status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::persistent_volume_claim(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::persistent_volume_claim::validate_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::persistent_volume_claim::validate_status_update(new, old);
+        }
+        validation::persistent_volume_claim::validate_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,8 @@
 use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, PodStatus};
 
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 use crate::api::quantity::Quantity;
 
 /// The strategy of Pods.
@@ -24,6 +26,23 @@ impl KindStrategy for Pods {
             "resize",
             "status",
         ])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::pod::set_defaults(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::pod::validate_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        match cx.subresource {
+            "status" => validation::pod::validate_status_update(new, old),
+            "ephemeralcontainers" => validation::pod::validate_ephemeral_containers_update(new, old),
+            "resize" => validation::pod::validate_resize(new, old),
+            _ => validation::pod::validate_update(new, old),
+        }
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Pod) {

@@ -3,6 +3,7 @@
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of PodDisruptionBudgets.
 pub struct PodDisruptionBudgets;
@@ -14,6 +15,10 @@ impl KindStrategy for PodDisruptionBudgets {
         ResourceInfo::namespaced("policy", "v1", "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget")
             .short(&["pdb"])
             .subresources(&["status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::autoscaling::pod_disruption_budget(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,8 @@
 use k8s_openapi::api::core::v1::PodTemplate;
 
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of PodTemplates.
 pub struct PodTemplates;
@@ -12,6 +14,18 @@ impl KindStrategy for PodTemplates {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("", "v1", "podtemplates", "podtemplate", "PodTemplate")
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::pod::set_template_defaults(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::pod::validate_template_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::pod::validate_template_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

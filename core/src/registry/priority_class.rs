@@ -3,6 +3,7 @@
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of PriorityClasses.
 pub struct PriorityClasses;
@@ -13,6 +14,10 @@ impl KindStrategy for PriorityClasses {
     fn info(&self) -> ResourceInfo {
         ResourceInfo::cluster("scheduling.k8s.io", "v1", "priorityclasses", "priorityclass", "PriorityClass")
             .short(&["pc"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::storage::priority_class(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

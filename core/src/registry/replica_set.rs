@@ -3,6 +3,8 @@
 use k8s_openapi::api::apps::v1::ReplicaSet;
 
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of ReplicaSets.
 pub struct ReplicaSets;
@@ -15,6 +17,21 @@ impl KindStrategy for ReplicaSets {
             .short(&["rs"])
             .categories(&["all"])
             .subresources(&["scale", "status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::workloads::replica_set(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::workloads::validate_replica_set_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::workloads::validate_replica_set_status_update(new, old);
+        }
+        validation::workloads::validate_replica_set_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

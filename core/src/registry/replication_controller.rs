@@ -3,6 +3,8 @@
 use k8s_openapi::api::core::v1::ReplicationController;
 
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of ReplicationControllers.
 pub struct ReplicationControllers;
@@ -15,6 +17,21 @@ impl KindStrategy for ReplicationControllers {
             .short(&["rc"])
             .categories(&["all"])
             .subresources(&["scale", "status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::replication_controller(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::workloads::validate_replication_controller_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::workloads::validate_replication_controller_status_update(new, old);
+        }
+        validation::workloads::validate_replication_controller_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

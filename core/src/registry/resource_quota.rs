@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::ResourceQuota;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of ResourceQuotas.
 pub struct ResourceQuotas;
@@ -14,6 +15,10 @@ impl KindStrategy for ResourceQuotas {
         ResourceInfo::namespaced("", "v1", "resourcequotas", "resourcequota", "ResourceQuota")
             .short(&["quota"])
             .subresources(&["status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::resource_quota(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,7 @@
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of RoleBindings.
 pub struct RoleBindings;
@@ -12,6 +13,10 @@ impl KindStrategy for RoleBindings {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("rbac.authorization.k8s.io", "v1", "rolebindings", "rolebinding", "RoleBinding")
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::rbac::role_binding(o);
     }
 
     fn allow_create_on_update(&self) -> bool {

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of Secrets.
 pub struct Secrets;
@@ -12,6 +13,10 @@ impl KindStrategy for Secrets {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("", "v1", "secrets", "secret", "Secret")
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::secret(o);
     }
 
     fn field<'a>(&self, o: &'a Self::Kind, path: &str) -> Option<Cow<'a, str>> {

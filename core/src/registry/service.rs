@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{Service, ServiceStatus};
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of Services.
 pub struct Services;
@@ -15,6 +16,10 @@ impl KindStrategy for Services {
             .short(&["svc"])
             .categories(&["all"])
             .subresources(&["proxy", "status"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::core::service(o);
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,7 @@
 use k8s_openapi::api::storage::v1::StorageClass;
 
 use super::prelude::*;
+use super::defaults;
 
 /// The strategy of StorageClasses.
 pub struct StorageClasses;
@@ -12,6 +13,10 @@ impl KindStrategy for StorageClasses {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::cluster("storage.k8s.io", "v1", "storageclasses", "storageclass", "StorageClass").short(&["sc"])
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::storage::storage_class(o);
     }
 
     fn returns_deleted(&self) -> bool {
