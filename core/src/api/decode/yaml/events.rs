@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
-use unsafe_libyaml as sys;
+use unsafe_libyaml as libyaml;
 
 /// What the parser saw.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) enum Event {
 
 /// The events of one text.
 pub(super) struct Events<'a> {
-    parser: Box<MaybeUninit<sys::yaml_parser_t>>,
+    parser: Box<MaybeUninit<libyaml::yaml_parser_t>>,
     ready: bool,
     _input: &'a [u8],
 }
@@ -48,13 +48,13 @@ unsafe fn text(p: *const u8) -> Option<String> {
 
 impl<'a> Events<'a> {
     pub(super) fn new(input: &'a [u8]) -> Self {
-        let mut parser = Box::new(MaybeUninit::<sys::yaml_parser_t>::uninit());
+        let mut parser = Box::new(MaybeUninit::<libyaml::yaml_parser_t>::uninit());
         // SAFETY: initialize fills the parser, which is boxed and so doesn't move; the input outlives it by 'a.
         let ready = unsafe {
             let p = parser.as_mut_ptr();
-            let ok = sys::yaml_parser_initialize(p).ok;
+            let ok = libyaml::yaml_parser_initialize(p).ok;
             if ok {
-                sys::yaml_parser_set_input_string(p, input.as_ptr(), input.len() as u64);
+                libyaml::yaml_parser_set_input_string(p, input.as_ptr(), input.len() as u64);
             }
             ok
         };
@@ -66,35 +66,35 @@ impl<'a> Events<'a> {
         if !self.ready {
             return Err("unknown problem parsing YAML content".to_owned());
         }
-        let mut event = MaybeUninit::<sys::yaml_event_t>::uninit();
+        let mut event = MaybeUninit::<libyaml::yaml_event_t>::uninit();
         // SAFETY: the parser is initialized; parse fills the event if it succeeds, and its union is read as its type says;
         // the event is deleted once, after all that it holds is copied.
         unsafe {
-            if sys::yaml_parser_parse(self.parser.as_mut_ptr(), event.as_mut_ptr()).fail {
+            if libyaml::yaml_parser_parse(self.parser.as_mut_ptr(), event.as_mut_ptr()).fail {
                 return Err(self.complaint());
             }
             let e = event.assume_init_mut();
             let line = e.start_mark.line as usize + 1;
             let seen = match e.type_ {
-                sys::YAML_SEQUENCE_START_EVENT => Event::SequenceStart { anchor: text(e.data.sequence_start.anchor) },
-                sys::YAML_MAPPING_START_EVENT => Event::MappingStart { anchor: text(e.data.mapping_start.anchor) },
-                sys::YAML_SEQUENCE_END_EVENT | sys::YAML_MAPPING_END_EVENT => Event::ContainerEnd,
-                sys::YAML_ALIAS_EVENT => Event::Alias { anchor: text(e.data.alias.anchor).unwrap_or_default() },
-                sys::YAML_SCALAR_EVENT => {
+                libyaml::YAML_SEQUENCE_START_EVENT => Event::SequenceStart { anchor: text(e.data.sequence_start.anchor) },
+                libyaml::YAML_MAPPING_START_EVENT => Event::MappingStart { anchor: text(e.data.mapping_start.anchor) },
+                libyaml::YAML_SEQUENCE_END_EVENT | libyaml::YAML_MAPPING_END_EVENT => Event::ContainerEnd,
+                libyaml::YAML_ALIAS_EVENT => Event::Alias { anchor: text(e.data.alias.anchor).unwrap_or_default() },
+                libyaml::YAML_SCALAR_EVENT => {
                     let s = &e.data.scalar;
                     let bytes =
                         if s.value.is_null() { &[] } else { std::slice::from_raw_parts(s.value, s.length as usize) };
                     Event::Scalar {
                         value: String::from_utf8_lossy(bytes).into_owned(),
                         tag: text(s.tag),
-                        plain: s.style == sys::YAML_PLAIN_SCALAR_STYLE,
+                        plain: s.style == libyaml::YAML_PLAIN_SCALAR_STYLE,
                         anchor: text(s.anchor),
                     }
                 }
-                sys::YAML_STREAM_END_EVENT | sys::YAML_DOCUMENT_END_EVENT => Event::End,
+                libyaml::YAML_STREAM_END_EVENT | libyaml::YAML_DOCUMENT_END_EVENT => Event::End,
                 _ => Event::Other,
             };
-            sys::yaml_event_delete(e);
+            libyaml::yaml_event_delete(e);
             Ok((seen, line))
         }
     }
@@ -104,10 +104,10 @@ impl<'a> Events<'a> {
         // SAFETY: a parser that failed keeps its error, whose texts are static.
         unsafe {
             let p = self.parser.assume_init_ref();
-            let reader = p.error == sys::YAML_READER_ERROR;
+            let reader = p.error == libyaml::YAML_READER_ERROR;
             let mut line = 0;
             if !reader && p.problem_mark.line != 0 {
-                line = p.problem_mark.line + u64::from(p.error == sys::YAML_SCANNER_ERROR);
+                line = p.problem_mark.line + u64::from(p.error == libyaml::YAML_SCANNER_ERROR);
             } else if !reader && p.context_mark.line != 0 {
                 line = p.context_mark.line;
             }
@@ -121,7 +121,7 @@ impl Drop for Events<'_> {
     fn drop(&mut self) {
         if self.ready {
             // SAFETY: initialized, and deleted here alone.
-            unsafe { sys::yaml_parser_delete(self.parser.as_mut_ptr()) }
+            unsafe { libyaml::yaml_parser_delete(self.parser.as_mut_ptr()) }
         }
     }
 }
