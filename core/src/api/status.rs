@@ -182,6 +182,14 @@ impl Status {
         s.details = Some(Box::default());
         s
     }
+    /// `NewServerTimeout`.
+    pub fn server_timeout(group: &str, resource: &str, operation: &str, retry_after_seconds: i32) -> Self {
+        let what = qualified(group, resource);
+        let message =
+            format!("The {operation} operation against {what} could not be completed at this time, please try again.");
+        failure(500, "ServerTimeout", message)
+            .with_details(Details { retry_after_seconds, ..about(group, resource, operation) })
+    }
     /// `NewTimeoutError`.
     pub fn timeout(message: impl Into<String>, retry_after_seconds: i32) -> Self {
         failure(504, "Timeout", format!("Timeout: {}", message.into()))
@@ -255,6 +263,31 @@ impl Status {
     pub fn is_already_exists(&self) -> bool {
         self.reason == "AlreadyExists"
     }
+    /// Whether validation refused the object.
+    pub fn is_invalid(&self) -> bool {
+        self.reason == "Invalid"
+    }
+    /// Whether the requester may not do that.
+    pub fn is_forbidden(&self) -> bool {
+        self.reason == "Forbidden"
+    }
+    /// Whether a resourceVersion or continue token was too old.
+    pub fn is_expired(&self) -> bool {
+        self.reason == "Expired" || self.reason == "Gone"
+    }
+    /// Whether the server asks to be spared for a while.
+    pub fn is_too_many_requests(&self) -> bool {
+        self.code == 429
+    }
+    /// `HasStatusCause`.
+    pub fn has_cause(&self, reason: &str) -> bool {
+        self.details.iter().flat_map(|d| &d.causes).any(|c| c.reason == reason)
+    }
+    /// `SuggestsClientDelay`: after how many seconds to try again.
+    pub fn retry_after_seconds(&self) -> Option<i32> {
+        let seconds = self.details.as_ref().map_or(0, |d| d.retry_after_seconds);
+        (seconds > 0 || self.reason == "ServerTimeout").then_some(seconds)
+    }
 }
 
 impl std::fmt::Display for Status {
@@ -264,3 +297,41 @@ impl std::fmt::Display for Status {
 }
 
 impl std::error::Error for Status {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::field::{Error, Path};
+
+    #[test]
+    fn as_clients_read_it() {
+        let errors = vec![Error::required(&Path::new("metadata").child("name"), "name or generateName is required")];
+        for (status, want) in [
+            (
+                Status::not_found("apps", "deployments", "d"),
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "NotFound",
+                    "message": "deployments.apps \"d\" not found", "code": 404,
+                    "details": {"name": "d", "group": "apps", "kind": "deployments"}}),
+            ),
+            (
+                Status::invalid("", "Pod", "", &errors),
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Invalid",
+                    "message": "Pod \"\" is invalid: metadata.name: Required value: name or generateName is required",
+                    "details": {"kind": "Pod", "causes": [{"reason": "FieldValueRequired", "field": "metadata.name",
+                        "message": "Required value: name or generateName is required"}]}, "code": 422}),
+            ),
+            (
+                Status::method_not_allowed(),
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "MethodNotAllowed",
+                    "message": "the server does not allow this method on the requested resource", "details": {}, "code": 405}),
+            ),
+        ] {
+            assert_eq!(status.to_value(), want);
+        }
+        assert!(Status::not_found("", "pods", "p").is_not_found());
+        assert_eq!(Status::too_many_requests("x", 3).retry_after_seconds(), Some(3));
+        assert_eq!(Status::server_timeout("", "pods", "list", 0).retry_after_seconds(), Some(0));
+    }
+}

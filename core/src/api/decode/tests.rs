@@ -259,3 +259,65 @@ fn times() {
     assert!(parse_rfc3339_micro("2020-01-01T00:00:00.123456Z").is_ok());
     assert!(parse_rfc3339_micro("2020-01-01T00:00:00Z").is_err());
 }
+
+/// Texts with pieces cut out, doubled and swapped, by a generator of its own.
+fn mutations(seeds: &[&str], rounds: usize) -> Vec<Vec<u8>> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut below = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % n.max(1) as u64) as usize
+    };
+    let spice = [&b"&a"[..], b"*a", b"<<:", b"\xff", b"{", b"[", b"\"", b": ", b"- ", b"\t", b"null", b"1e999", b"!!int", b"\\u12", b"|2"];
+    let mut out = Vec::new();
+    for _ in 0..rounds {
+        let mut text = seeds[below(seeds.len())].as_bytes().to_vec();
+        for _ in 0..=below(6) {
+            let (a, b) = (below(text.len()), below(text.len()));
+            match below(4) {
+                0 => drop(text.drain(a.min(b)..a.max(b).min(a.min(b) + 8))),
+                1 => text.swap(a, b),
+                2 => {
+                    let piece = spice[below(spice.len())];
+                    text.splice(a..a, piece.iter().copied());
+                }
+                _ => {
+                    let piece: Vec<u8> = text.iter().skip(a).take(12).copied().collect();
+                    text.splice(b..b, piece);
+                }
+            }
+            if text.is_empty() {
+                break;
+            }
+        }
+        out.push(text);
+    }
+    out
+}
+
+#[test]
+fn no_text_is_too_odd() {
+    use crate::api::managed_fields::{Apply, Managers, Scope, apply};
+    use crate::api::patch::{self, PatchKind};
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  labels: {a: b}\nspec:\n  containers:\n  - name: c\n    image: i\n    ports: [{containerPort: 80}]\n    resources:\n      limits: {cpu: 1.5, memory: 1Gi}\n";
+    let json = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","creationTimestamp":"2020-01-01T00:00:00Z"},"spec":{"containers":[{"name":"c","image":"i","$patch":"delete"}],"$setElementOrder/containers":[{"name":"c"}]}}"#;
+    let ops = r#"[{"op":"add","path":"/spec/containers/-","value":{"name":"d"}},{"op":"move","from":"/metadata/name","path":"/metadata/labels"},{"op":"test","path":"/spec","value":null}]"#;
+    let live = decode(pod, Format::Yaml, "v1", "Pod", FieldValidation::Strict).unwrap().value;
+    let scope = Scope::new("v1", "Pod", "");
+    let request = Apply { manager: "m", force: true, validation: FieldValidation::Warn, now: jiff::Timestamp::UNIX_EPOCH };
+    let mut managers = Managers::default();
+    for (i, text) in mutations(&[pod, json, ops], 1500).into_iter().enumerate() {
+        let _ = decode_object(&text, Format::Yaml, "v1", "Pod", FieldValidation::Strict);
+        let _ = decode_object(&text, Format::Json, "v1", "Pod", FieldValidation::Warn);
+        let kind = [PatchKind::Json, PatchKind::Merge, PatchKind::Strategic][i % 3];
+        let _ = patch::apply(kind, &live, &text, "v1", "Pod", FieldValidation::Ignore);
+        if let Ok(a) = apply(&managers, Some(&live), &text, request, &scope) {
+            managers = a.managers;
+        }
+        let as_text = String::from_utf8_lossy(&text).into_owned();
+        let _ = crate::api::labels::Selector::parse(&as_text);
+        let _ = crate::api::fields::Selector::parse(&as_text);
+        let _ = crate::api::quantity::Quantity::parse(as_text.get(..as_text.len().min(24)).unwrap_or(""));
+    }
+}
