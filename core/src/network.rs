@@ -1,1 +1,15 @@
-//! The pod network, kube-proxy and DNS: who can talk to whom, and how packets get there.
+//! The pod network: addresses, sockets and the connections between them, on one machine and across.
+//!
+//! Knows machines, network namespaces and ports; nothing of pods or Kubernetes objects, which is kube-proxy's affair
+//! ([`proxy`]) and the DNS server's ([`dns`]).
+
+mod conn;
+pub mod http;
+mod ipam;
+mod namespace;
+mod tcp;
+
+pub use conn::{ConnKey, Delivery, Peer, SocketOwner};
+pub use http::{HttpError, HttpRequest, HttpResponse};
+pub use ipam::HostLocal;
+pub use namespace::{ListenError, NetnsId, Network, Rewrite};

@@ -1,0 +1,248 @@
+//! Network namespaces: who has which address, and who listens on which port of it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::conn::{Conn, ConnKey, Delivery, Peer, SocketOwner};
+use crate::runtime::engine::{ConnId, Event};
+use crate::sim::{MachineId, ProcessId, Sim};
+
+/// A network namespace: a pod's, or a machine's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NetnsId(pub u32);
+
+/// Why nobody can listen there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenError {
+    /// Somebody does already.
+    InUse,
+    /// The namespace is gone.
+    NoNamespace,
+}
+
+/// What a machine's packet filter makes of a destination: kube-proxy's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewrite {
+    /// As it stands.
+    None,
+    /// Sent there instead.
+    To(IpAddr, u16),
+    /// Refused: a Service without endpoints.
+    Reject,
+    /// Thrown away.
+    Drop,
+}
+
+/// Answers a connection made to a native listener: gets the sender for the other direction.
+type Accept = Rc<dyn Fn(ConnKey, (IpAddr, u16)) -> Rc<dyn Fn(Delivery)>>;
+
+#[derive(Clone)]
+pub(super) enum Listener {
+    Guest(SocketOwner),
+    Native(Accept),
+}
+
+pub(super) struct Namespace {
+    pub machine: MachineId,
+    pub ip: IpAddr,
+    pub listeners: BTreeMap<u16, Listener>,
+    pub next_port: u16,
+}
+
+/// Rewrites destinations for one machine.
+type Filter = Rc<dyn Fn(IpAddr, u16, IpAddr) -> Rewrite>;
+/// Looks names up for one machine: from which namespace, which name, then the answer.
+type Resolver = Rc<dyn Fn(NetnsId, &str, Rc<dyn Fn(Vec<IpAddr>)>)>;
+/// Takes events for guests.
+type Deliver = Rc<dyn Fn(SocketOwner, Event)>;
+
+#[derive(Default)]
+pub(super) struct State {
+    pub namespaces: BTreeMap<NetnsId, Namespace>,
+    pub by_ip: BTreeMap<IpAddr, NetnsId>,
+    pub next_namespace: u32,
+    pub conns: BTreeMap<ConnKey, Conn>,
+    pub next_conn: u64,
+    /// Connections by the guest that holds an end, for its death and its own names of them.
+    pub by_guest: BTreeMap<SocketOwner, BTreeMap<ConnId, ConnKey>>,
+    pub filters: BTreeMap<MachineId, Filter>,
+    pub resolvers: BTreeMap<MachineId, Resolver>,
+    pub deliver: Option<Deliver>,
+}
+
+pub(super) struct Inner {
+    pub sim: Sim,
+    /// Carries packets on behalf of nobody.
+    pub process: ProcessId,
+    pub state: RefCell<State>,
+}
+
+/// The network of all machines. Clones are the same network.
+#[derive(Clone)]
+pub struct Network(pub(super) Rc<Inner>);
+
+impl Network {
+    /// A network with no machine yet.
+    pub fn new(sim: &Sim) -> Self {
+        let process = sim.start_process("network", MachineId::OUTSIDE);
+        Network(Rc::new(Inner { sim: sim.clone(), process, state: RefCell::default() }))
+    }
+
+    /// Who takes events for guests: the shims, once.
+    pub fn set_guests(&self, deliver: impl Fn(SocketOwner, Event) + 'static) {
+        self.0.state.borrow_mut().deliver = Some(Rc::new(deliver));
+    }
+
+    /// The packet filter of a machine; `None` takes it away.
+    pub fn set_filter(&self, machine: MachineId, filter: Option<Filter>) {
+        let mut s = self.0.state.borrow_mut();
+        match filter {
+            Some(f) => s.filters.insert(machine, f),
+            None => s.filters.remove(&machine),
+        };
+    }
+
+    /// What answers names for the namespaces of a machine; `None` takes it away.
+    pub fn set_resolver(&self, machine: MachineId, resolver: Option<Resolver>) {
+        let mut s = self.0.state.borrow_mut();
+        match resolver {
+            Some(r) => s.resolvers.insert(machine, r),
+            None => s.resolvers.remove(&machine),
+        };
+    }
+
+    /// Makes a namespace with this address on a machine.
+    pub fn add_namespace(&self, machine: MachineId, ip: IpAddr) -> NetnsId {
+        let mut s = self.0.state.borrow_mut();
+        s.next_namespace += 1;
+        let id = NetnsId(s.next_namespace);
+        s.namespaces.insert(id, Namespace { machine, ip, listeners: BTreeMap::new(), next_port: 32768 });
+        s.by_ip.insert(ip, id);
+        id
+    }
+
+    /// Takes a namespace away. Connections into it are left to time out.
+    pub fn remove_namespace(&self, id: NetnsId) {
+        let mut s = self.0.state.borrow_mut();
+        if let Some(n) = s.namespaces.remove(&id)
+            && s.by_ip.get(&n.ip) == Some(&id)
+        {
+            s.by_ip.remove(&n.ip);
+        }
+    }
+
+    /// The namespace that has an address.
+    pub fn namespace_of(&self, ip: IpAddr) -> Option<NetnsId> {
+        self.0.state.borrow().by_ip.get(&ip).copied()
+    }
+
+    /// A namespace's address.
+    pub fn ip_of(&self, id: NetnsId) -> Option<IpAddr> {
+        self.0.state.borrow().namespaces.get(&id).map(|n| n.ip)
+    }
+
+    /// The ports on which somebody listens in a namespace.
+    pub fn listening(&self, id: NetnsId) -> Vec<u16> {
+        let s = self.0.state.borrow();
+        s.namespaces.get(&id).map(|n| n.listeners.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// A guest listens on a port.
+    pub fn listen(&self, id: NetnsId, port: u16, owner: SocketOwner) -> Result<(), ListenError> {
+        self.add_listener(id, port, Listener::Guest(owner))
+    }
+
+    /// Code of the simulation listens on a port; `accept` is called with each connection and returns its receiver.
+    pub fn listen_native(&self, id: NetnsId, port: u16, accept: Accept) -> Result<(), ListenError> {
+        self.add_listener(id, port, Listener::Native(accept))
+    }
+
+    fn add_listener(&self, id: NetnsId, port: u16, listener: Listener) -> Result<(), ListenError> {
+        let mut s = self.0.state.borrow_mut();
+        let n = s.namespaces.get_mut(&id).ok_or(ListenError::NoNamespace)?;
+        if n.listeners.contains_key(&port) {
+            return Err(ListenError::InUse);
+        }
+        n.listeners.insert(port, listener);
+        Ok(())
+    }
+
+    /// Nobody listens on a port any more.
+    pub fn unlisten(&self, id: NetnsId, port: u16) {
+        if let Some(n) = self.0.state.borrow_mut().namespaces.get_mut(&id) {
+            n.listeners.remove(&port);
+        }
+    }
+
+    /// A guest's process is gone: its listeners too, and its connections break as the kernel closes them.
+    pub fn forget_guest(&self, id: NetnsId, owner: SocketOwner) {
+        let keys: Vec<ConnKey> = {
+            let mut s = self.0.state.borrow_mut();
+            if let Some(n) = s.namespaces.get_mut(&id) {
+                n.listeners.retain(|_, l| !matches!(l, Listener::Guest(o) if *o == owner));
+            }
+            s.by_guest.get(&owner).map(|c| c.values().copied().collect()).unwrap_or_default()
+        };
+        for key in keys {
+            self.close_guest(owner, key);
+        }
+        self.0.state.borrow_mut().by_guest.remove(&owner);
+    }
+
+    pub(super) fn hand_over(&self, peer: &Peer, key: ConnKey, what: Delivery) {
+        match peer {
+            Peer::Native(f) => f(what),
+            Peer::Guest(owner, conn) => {
+                let conn = *conn;
+                let event = match what {
+                    Delivery::Connected => Event::Connected { conn },
+                    Delivery::Failed(error) => {
+                        self.forget_name(*owner, conn);
+                        Event::ConnectFailed { conn, error }
+                    }
+                    Delivery::Data(bytes) => Event::Data { conn, bytes },
+                    Delivery::Eof => Event::Eof { conn },
+                    Delivery::Reset => Event::Reset { conn },
+                };
+                self.to_guest(*owner, event);
+            }
+        }
+        let _ = key;
+    }
+
+    pub(super) fn to_guest(&self, owner: SocketOwner, event: Event) {
+        let deliver = self.0.state.borrow().deliver.clone();
+        if let Some(d) = deliver {
+            d(owner, event);
+        }
+    }
+
+    fn forget_name(&self, owner: SocketOwner, conn: ConnId) {
+        let mut s = self.0.state.borrow_mut();
+        if let Some(names) = s.by_guest.get_mut(&owner) {
+            names.remove(&conn);
+            if names.is_empty() {
+                s.by_guest.remove(&owner);
+            }
+        }
+    }
+
+    /// Looks a name up for a guest.
+    pub fn resolve(&self, from: NetnsId, name: &str, answer: Rc<dyn Fn(Vec<IpAddr>)>) {
+        let resolver = {
+            let s = self.0.state.borrow();
+            s.namespaces.get(&from).and_then(|n| s.resolvers.get(&n.machine).cloned())
+        };
+        if let Ok(ip) = name.parse::<IpAddr>() {
+            answer(vec![ip]);
+        } else if name == "localhost" {
+            answer(vec![IpAddr::from([127, 0, 0, 1])]);
+        } else if let Some(r) = resolver {
+            r(from, name, answer);
+        } else {
+            answer(Vec::new());
+        }
+    }
+}
