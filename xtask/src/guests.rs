@@ -38,7 +38,10 @@ pub fn build(toolchain: &Toolchain) -> Result<Vec<PathBuf>> {
     let output = toolchain.output_dir(&target_dir, "release");
     for entry in fs::read_dir(&output).context("reading the guests' build")?.flatten() {
         let from = entry.path();
-        if from.extension().is_some_and(|extension| extension == "wasm") {
+        // A guest that is gone or renamed leaves its last build behind.
+        let crate_dir = from.file_stem().map(|name| workspace.join(name.to_string_lossy().replace('_', "-")));
+        let current = crate_dir.is_some_and(|dir| dir.join("Cargo.toml").is_file());
+        if current && from.extension().is_some_and(|extension| extension == "wasm") {
             let to = built.join(entry.file_name());
             // An unchanged file keeps its time, so that nothing that embeds it is compiled again.
             let bytes = fs::read(&from).context(from.display())?;
@@ -46,6 +49,11 @@ pub fn build(toolchain: &Toolchain) -> Result<Vec<PathBuf>> {
                 fs::write(&to, bytes).context(to.display())?;
             }
             guests.push(to);
+        }
+    }
+    for entry in fs::read_dir(&built).context("reading images/dist")?.flatten() {
+        if !guests.contains(&entry.path()) {
+            fs::remove_file(entry.path()).context(entry.path().display())?;
         }
     }
     guests.sort();

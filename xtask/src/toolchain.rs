@@ -18,6 +18,7 @@ const FORCE_FALLBACK: &str = "PODARIUM_WASM_FALLBACK";
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const TARGET_RUSTFLAGS: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS";
 const DEBIAN_LINKER: &str = "wasm-ld-22";
 
 /// What cargo has to be told so that it builds for wasm.
@@ -61,9 +62,7 @@ impl Toolchain {
             }
             Toolchain::Debian { sysroot } => {
                 command = debian_cargo();
-                command
-                    .env("CARGO_TARGET_DIR", target_dir.join("debian"))
-                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", sysroot_flag(sysroot));
+                command.env("CARGO_TARGET_DIR", target_dir.join("debian")).env(TARGET_RUSTFLAGS, sysroot_flag(sysroot));
             }
         }
         command
@@ -164,6 +163,8 @@ fn build_standard_library(libraries: &Path) -> Result<()> {
         .env("CARGO_TARGET_DIR", crate_dir.join("target"))
         // The option is marked unstable; it is used for this one crate and for nothing of ours.
         .env("RUSTC_BOOTSTRAP", "1")
+        // Link-time optimisation needs it, and cargo leaves it out where this one crate does not.
+        .env(TARGET_RUSTFLAGS, "-Cembed-bitcode=yes")
         .args(["build", "--release", "-Zbuild-std=std,panic_abort", "--target", TARGET]);
     process::run(&mut command)?;
 
