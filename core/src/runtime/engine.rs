@@ -18,9 +18,17 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+mod abi;
 mod files;
+mod host;
+mod instance;
+mod instrument;
+mod process;
+mod snapshot;
+mod wasm;
 
 pub use files::{FileTree, Mount};
+pub use wasm::{ModuleCache, WasmEngine};
 
 /// Fuel that one simulated microsecond of one core pays for: 1,000, so a simple instruction is one
 /// nanosecond, as on a gigahertz machine that retires one instruction a cycle.
@@ -276,6 +284,8 @@ pub enum Effect {
     Close { conn: ConnId },
     /// It wants to know a name's addresses; answer with [`Event::Resolved`].
     Resolve { lookup: LookupId, name: String },
+    /// It signals a process of its container, perhaps itself: deliver an [`Event::Signal`] to it.
+    Signal { pid: Pid, signal: u8 },
 }
 
 /// When a running process wants to be polled again without any event.
@@ -366,6 +376,9 @@ pub struct Turn {
     pub effects: Vec<Effect>,
     /// The simulated CPU time that the call took.
     pub cpu_ns: u64,
+    /// How long a plain WASI program slept within the call: its end, and any later event, should be taken
+    /// to come this much later. Zero for guests that wait between calls.
+    pub slept_ns: u64,
     /// Bytes of output beyond [`OUTPUT_BYTES_PER_CALL`] that were thrown away.
     pub output_dropped: u64,
 }
