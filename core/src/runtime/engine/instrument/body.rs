@@ -15,8 +15,8 @@ const BODY_BYTES_MAX: usize = 512 << 10;
 const LOCALS_MAX: u32 = 10_000;
 const NESTING_MAX: usize = 2_000;
 
-/// What a call of the host costs beside the call itself.
-const HOST_CALL_COST: u32 = 300;
+/// What a call of the host costs beside the call itself: a microsecond, as a system call may.
+const HOST_CALL_COST: u32 = 1_000;
 
 /// What a body needs to know about its module.
 pub(super) struct Context<'a> {

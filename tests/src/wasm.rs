@@ -1,0 +1,40 @@
+//! The container engine over wasmtime, and the images' modules as `cargo xtask guests` builds them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+use podarium_core::runtime::engine::{ModuleCache, WasmEngine};
+use podarium_core::runtime::images::ModuleSource;
+
+/// The engine of every native test. Modules are compiled once a process, however many clusters there are.
+pub fn engine() -> WasmEngine<wasmtime_runtime_layer::Engine> {
+    static SHARED: OnceLock<(wasmtime::Engine, ModuleCache)> = OnceLock::new();
+    let (engine, cache) = SHARED.get_or_init(|| (backend(), ModuleCache::default()));
+    WasmEngine::with_cache(wasmtime_runtime_layer::Engine::new(engine.clone()), cache.clone())
+}
+
+fn backend() -> wasmtime::Engine {
+    let mut config = wasmtime::Config::new();
+    // Containers have no garbage-collected types, and nobody reads a guest's backtrace.
+    config.wasm_gc(false).gc_support(false).wasm_backtrace_max_frames(None);
+    wasmtime::Engine::new(&config).unwrap_or_else(|error| panic!("wasmtime: {error:#}"))
+}
+
+/// All modules that are built.
+pub fn modules() -> ModuleSource {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images/dist");
+    let mut modules = BTreeMap::new();
+    for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "wasm")
+            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
+        {
+            let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            modules.insert(name.to_owned(), Rc::from(bytes));
+        }
+    }
+    assert!(!modules.is_empty(), "no modules in {}: run `cargo xtask guests`", dir.display());
+    Rc::new(modules)
+}
