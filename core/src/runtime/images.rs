@@ -10,8 +10,10 @@ use super::engine::{Engine, FileTree, ModuleId, Programs};
 
 mod catalogue;
 mod reference;
+mod source;
 
 pub use reference::{Reference, ReferenceError};
+pub use source::Registries;
 
 /// Modules by name: `nginx`, `busybox`. Shared, since every cluster of a page or a test run has the same.
 pub type ModuleSource = Rc<BTreeMap<String, Rc<[u8]>>>;

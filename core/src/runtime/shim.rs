@@ -274,6 +274,10 @@ impl Shims {
                 Effect::Shutdown { conn } => net.shutdown_guest(owner, conn),
                 Effect::Close { conn } => net.close(owner, conn),
                 Effect::Resolve { lookup, name } => self.resolve(owner, netns, lookup, &name),
+                Effect::Signal { pid, signal } => {
+                    let to = SocketOwner { container: owner.container, pid };
+                    self.later(Duration::from_micros(1), move |shims| shims.poll(to, &[Event::Signal(signal)]));
+                }
             }
         }
         if let Some(port) = conflict {
@@ -284,8 +288,24 @@ impl Shims {
         }
         match turn.state {
             State::Running { wake } => self.schedule(owner, wake, turn.cpu_ns),
+            // A program that slept within its call ends once that time has passed.
+            ended if turn.slept_ns > 0 => {
+                let after = Duration::from_nanos(turn.slept_ns);
+                self.later(after, move |shims| shims.ended(owner, netns, &ended));
+            }
             ended => self.ended(owner, netns, &ended),
         }
+    }
+
+    /// Does something once some time has passed, never within a guest's own turn.
+    fn later(&self, after: Duration, act: impl FnOnce(&Shims) + 'static) {
+        let (weak, sim) = (Rc::downgrade(&self.0), self.0.sim.clone());
+        self.0.sim.spawn(self.0.process, async move {
+            sim.sleep(after).await;
+            if let Some(inner) = weak.upgrade() {
+                act(&Shims(inner));
+            }
+        });
     }
 
     fn resolve(&self, owner: SocketOwner, netns: NetnsId, lookup: LookupId, name: &str) {
