@@ -7,6 +7,7 @@ pub mod fields;
 pub mod labels;
 pub mod managed_fields;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod quantity;
 pub mod schema;

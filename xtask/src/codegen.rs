@@ -1,5 +1,6 @@
 //! Writes `core/src/api/schema/v1_36.txt`, the facts about API types that Rust's types don't carry, from upstream's Go
-//! sources: field order and Go type names, omitempty, list types and keys, patch strategies, defaults.
+//! sources: field order and Go type names, omitempty, list types and keys, patch strategies, defaults, enums; and
+//! `v1_36_descriptions.txt` beside it, their documentation as OpenAPI has it.
 //!
 //! `cargo xtask codegen DIR`, where DIR is laid out as kubernetes/kubernetes' `staging/src/k8s.io`.
 
@@ -19,13 +20,25 @@ struct Field {
     patch_strategy: String,
     patch_merge_key: String,
     markers: Vec<String>,
+    doc: Vec<String>,
 }
 
 /// One Go type declaration.
 #[derive(Clone, Debug)]
 enum Decl {
-    Struct { fields: Vec<Field>, markers: Vec<String> },
+    Struct { fields: Vec<Field>, markers: Vec<String>, doc: Vec<String> },
     Named { ty: String, markers: Vec<String> },
+}
+
+/// A constant of an enum: name, value, comment.
+type EnumValue = (String, String, String);
+
+/// What the sources declare.
+#[derive(Default)]
+struct Sources {
+    decls: BTreeMap<String, Decl>,
+    /// Constants by their type, enums or not.
+    constants: BTreeMap<String, Vec<EnumValue>>,
 }
 
 /// Directories under DIR whose exported types may be part of the API, and the short name each is given.
@@ -142,7 +155,13 @@ fn tag<'a>(line: &'a str, name: &str) -> &'a str {
     rest.split('"').next().unwrap_or("")
 }
 
-fn parse_field(line: &str, package: &str, imports: &BTreeMap<String, String>, markers: Vec<String>) -> Option<Field> {
+fn parse_field(
+    line: &str,
+    package: &str,
+    imports: &BTreeMap<String, String>,
+    markers: Vec<String>,
+    doc: Vec<String>,
+) -> Option<Field> {
     let code = line.split(" //").next().unwrap_or(line).trim();
     let tick = code.find('`');
     let (decl, tags) = tick.map_or((code, ""), |t| (code[..t].trim(), &code[t..]));
@@ -172,14 +191,18 @@ fn parse_field(line: &str, package: &str, imports: &BTreeMap<String, String>, ma
         patch_merge_key: tag(tags, "patchMergeKey").to_owned(),
         go_name,
         markers,
+        doc,
     })
 }
 
-fn parse_file(text: &str, package: &str, out: &mut BTreeMap<String, Decl>) {
+fn parse_file(text: &str, package: &str, sources: &mut Sources) {
+    let Sources { decls: out, constants } = sources;
     let mut imports = BTreeMap::new();
     let mut markers: Vec<String> = Vec::new();
+    let mut doc: Vec<String> = Vec::new();
+    let mut in_constants = false;
     let mut in_imports = false;
-    let mut current: Option<(String, Vec<Field>, Vec<String>)> = None;
+    let mut current: Option<(String, Vec<Field>, Vec<String>, Vec<String>)> = None;
     let mut import = |line: &str| {
         let line = line.trim();
         let Some(path) = line.split('"').nth(1) else { return };
@@ -211,29 +234,49 @@ fn parse_file(text: &str, package: &str, out: &mut BTreeMap<String, Decl>) {
             if let Some(m) = comment.trim().strip_prefix('+') {
                 markers.push(m.to_owned());
             }
+            doc.push(comment.strip_prefix(' ').unwrap_or(comment).to_owned());
             continue;
         }
         if t.is_empty() {
+            doc.clear();
             continue;
         }
-        if let Some((name, fields, struct_markers)) = &mut current {
+        if let Some((name, fields, struct_markers, struct_doc)) = &mut current {
             if line.starts_with('}') {
-                let d = Decl::Struct { fields: std::mem::take(fields), markers: std::mem::take(struct_markers) };
+                let d = Decl::Struct {
+                    fields: std::mem::take(fields),
+                    markers: std::mem::take(struct_markers),
+                    doc: std::mem::take(struct_doc),
+                };
                 out.insert(format!("{package}.{name}"), d);
                 current = None;
                 markers.clear();
-            } else if let Some(f) = parse_field(t, package, &imports, std::mem::take(&mut markers)) {
-                fields.push(f);
+            } else {
+                let (m, d) = (std::mem::take(&mut markers), std::mem::take(&mut doc));
+                fields.extend(parse_field(t, package, &imports, m, d));
             }
+            doc.clear();
+            continue;
+        }
+        if in_constants || t.starts_with("const ") {
+            in_constants = if in_constants { !line.starts_with(')') } else { t == "const (" };
+            if let Some((name, ty, value)) = parse_constant(t.trim_start_matches("const ")) {
+                let values = constants.entry(format!("{package}.{ty}")).or_default();
+                values.push((name, value, doc.join(" ")));
+            }
+            doc.clear();
+            markers.clear();
             continue;
         }
         if let Some(rest) = line.strip_prefix("type ") {
             let (name, ty) = rest.split_once(' ').unwrap_or((rest, ""));
             let ty = ty.trim_start_matches("= ").split(" //").next().unwrap_or("").trim();
             if ty == "struct {" {
-                current = Some((name.to_owned(), Vec::new(), std::mem::take(&mut markers)));
+                let (m, d) = (std::mem::take(&mut markers), std::mem::take(&mut doc));
+                current = Some((name.to_owned(), Vec::new(), m, d));
             } else if ty == "struct{}" {
-                let d = Decl::Struct { fields: Vec::new(), markers: std::mem::take(&mut markers) };
+                let (markers, doc) = (std::mem::take(&mut markers), std::mem::take(&mut doc));
+                let d = Decl::Struct { fields: Vec::new(), markers, doc };
                 out.insert(format!("{package}.{name}"), d);
             } else if !ty.starts_with("interface") && !ty.starts_with("func") {
                 let ty = qualify(ty, package, &imports);
@@ -241,7 +284,76 @@ fn parse_file(text: &str, package: &str, out: &mut BTreeMap<String, Decl>) {
             }
         }
         markers.clear();
+        doc.clear();
     }
+}
+
+/// `Name Type = "value"`.
+fn parse_constant(line: &str) -> Option<(String, String, String)> {
+    let (left, right) = line.split_once('=')?;
+    let mut words = left.split_whitespace();
+    let (name, ty) = (words.next()?, words.next()?);
+    let value = right.trim().strip_prefix('"')?.split('"').next()?;
+    words.next().is_none().then(|| (name.to_owned(), ty.to_owned(), value.to_owned()))
+}
+
+/// The values of a type that is marked as an enum, sorted.
+fn enum_values<'a>(name: &str, sources: &'a Sources) -> Vec<&'a EnumValue> {
+    let Some(Decl::Named { markers, .. }) = sources.decls.get(name) else { return Vec::new() };
+    if !markers.iter().any(|m| m == "enum" || m == "k8s:enum") {
+        return Vec::new();
+    }
+    let mut values: Vec<&EnumValue> = sources.constants.get(name).into_iter().flatten().collect();
+    values.sort_by(|a, b| a.1.cmp(&b.1));
+    values.dedup_by(|a, b| a.1 == b.1);
+    values
+}
+
+/// Documentation as kube-openapi's generator writes it.
+fn description(lines: &[String]) -> String {
+    let mut out = String::new();
+    for line in lines {
+        if line == "---" {
+            break;
+        }
+        let line = line.trim_end_matches(' ');
+        let leading = line.trim_start_matches(' ');
+        if line.is_empty() {
+            out.pop();
+            out.push_str("\n\n");
+        } else if leading.starts_with("TODO") || leading.starts_with('+') {
+        } else if line.starts_with([' ', '\t']) {
+            out.pop();
+            out.push('\n');
+            out.push_str(line);
+            out.push('\n');
+        } else {
+            out.push_str(line);
+            out.push(' ');
+        }
+    }
+    out.trim_start_matches('\n').trim_end_matches(['\n', ' ']).to_owned()
+}
+
+/// A field's documentation, with what the values of its enum mean.
+fn field_description(f: &Field, sources: &Sources) -> String {
+    let mut lines = f.doc.clone();
+    let values = enum_values(f.ty.trim_start_matches('*'), sources);
+    if !values.is_empty() {
+        let mut meanings: Vec<String> = values
+            .iter()
+            .map(|(name, value, comment)| {
+                let comment = comment.trim();
+                let rest = comment.strip_prefix(name.as_str()).unwrap_or(comment);
+                let rest: Vec<&str> = rest.split_whitespace().collect();
+                format!(" - `\"{value}\"` {}", rest.join(" "))
+            })
+            .collect();
+        meanings.sort();
+        lines.extend([String::new(), "Possible enum values:".to_owned()]);
+        lines.extend(meanings);
+    }
+    description(&lines)
 }
 
 /// Types whose JSON isn't what their fields say: they encode themselves.
@@ -322,9 +434,9 @@ fn field_line(f: &Field) -> String {
     s
 }
 
-/// The whole data file for the Go sources under `root`.
-pub fn generate(root: &Path) -> Result<String, String> {
-    let mut decls = BTreeMap::new();
+/// The two data files for the Go sources under `root`: facts and descriptions.
+pub fn generate(root: &Path) -> Result<(String, String), String> {
+    let mut sources = Sources::default();
     let mut groups: Vec<(String, String)> = Vec::new();
     for (dir, package) in packages(root) {
         let mut files: Vec<_> = std::fs::read_dir(&dir)
@@ -343,19 +455,21 @@ pub fn generate(root: &Path) -> Result<String, String> {
                 let group = line.split('"').nth(1).unwrap_or("");
                 groups.push((package.clone(), group.to_owned()));
             }
-            parse_file(&text, &package, &mut decls);
+            parse_file(&text, &package, &mut sources);
         }
     }
     for (name, _) in SPECIAL {
-        decls.remove(*name);
+        sources.decls.remove(*name);
     }
+    let decls = &sources.decls;
 
     // Kinds: structs that embed TypeMeta and ObjectMeta, or are such a list, in a group that is served.
     let mut out = String::from(
         "# API types of Kubernetes v1.36, written by `cargo xtask codegen` from k8s.io/api and k8s.io/apimachinery.\n\
          # K apiVersion kind type: a kind, - if it isn't served. S type [a]: a struct, [a]tomic; then its fields, one a line, in Go's order:\n\
          # name type, g=Go's name, o omitempty, z omitzero, r required, lm=keys a map list, ls a set, la an atomic list,\n\
-         # a atomic, ps patchStrategy, pk patchMergeKey, d default; +type is inlined. N type: what it is, a named type.\n",
+         # a atomic, ps patchStrategy, pk patchMergeKey, d default; +type is inlined. N type: what it is, a named type,\n\
+         # e= the values of an enum.\n",
     );
     let mut wanted: Vec<String> = Vec::new();
     for (package, group) in &groups {
@@ -376,6 +490,10 @@ pub fn generate(root: &Path) -> Result<String, String> {
             }
         }
     }
+    let mut descriptions = String::from(
+        "# What the API types of Kubernetes v1.36 and their fields are for, written by `cargo xtask codegen` from\n\
+         # k8s.io/api and k8s.io/apimachinery (Apache-2.0). T type, tab, text; then a field a line: name, tab, text.\n",
+    );
     let mut seen = BTreeSet::new();
     while let Some(name) = wanted.pop() {
         if !seen.insert(name.clone()) {
@@ -394,26 +512,39 @@ pub fn generate(root: &Path) -> Result<String, String> {
             continue;
         }
         match decls.get(&name) {
-            Some(Decl::Struct { fields, markers }) => {
+            Some(Decl::Struct { fields, markers, doc }) => {
                 let _ = writeln!(out, "S {name}{}", structure_flags(markers));
+                let escaped = |s: String| s.replace('\\', "\\\\").replace('\n', "\\n");
+                let _ = writeln!(descriptions, "T {name}\t{}", escaped(description(doc)));
                 for f in fields {
                     let _ = writeln!(out, "{}", field_line(f));
+                    let text = field_description(f, &sources);
+                    if !f.inline && !text.is_empty() {
+                        let _ = writeln!(descriptions, "{}\t{}", f.json, escaped(text));
+                    }
                 }
             }
             Some(Decl::Named { ty, markers }) => {
-                let _ = writeln!(out, "N {name} {ty}{}", structure_flags(markers));
+                let values: Vec<&str> = enum_values(&name, &sources).iter().map(|v| v.1.as_str()).collect();
+                let values =
+                    if values.is_empty() { String::new() } else { format!(" e={}", values.join(",")) };
+                let _ = writeln!(out, "N {name} {ty}{}{values}", structure_flags(markers));
             }
             None => {}
         }
     }
-    Ok(out)
+    Ok((out, descriptions))
 }
 
 /// `cargo xtask codegen DIR`.
 pub fn run(args: &[String]) -> Result<(), String> {
     let [dir] = args else { return Err("usage: cargo xtask codegen DIR (kubernetes/staging/src/k8s.io)".to_owned()) };
-    let text = generate(Path::new(dir))?;
-    let to = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/api/schema/v1_36.txt");
-    std::fs::create_dir_all(to.parent().unwrap_or(Path::new("."))).map_err(|e| e.to_string())?;
-    std::fs::write(&to, text).map_err(|e| format!("{}: {e}", to.display()))
+    let (facts, descriptions) = generate(Path::new(dir))?;
+    let to = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/api/schema");
+    std::fs::create_dir_all(&to).map_err(|e| e.to_string())?;
+    for (name, text) in [("v1_36.txt", facts), ("v1_36_descriptions.txt", descriptions)] {
+        let to = to.join(name);
+        std::fs::write(&to, text).map_err(|e| format!("{}: {e}", to.display()))?;
+    }
+    Ok(())
 }

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+mod descriptions;
 mod encode;
 mod load;
 
+pub use descriptions::Descriptions;
 pub use encode::{complete, go_json, go_string};
 
 /// A type, by its place in the schema.
@@ -19,12 +21,16 @@ pub struct TypeId(u32);
 pub struct Type {
     /// As Go prints it: `v1.ObjectMeta`, `[]v1.Container`, `int32`.
     pub go: String,
+    /// As it is declared, with its package: `core/v1.PodSpec`; empty for what has no name.
+    pub name: &'static str,
     /// What it is made of.
     pub shape: Shape,
     /// How a list of this type merges, where the type itself says so.
     list: Option<ListType>,
     /// Whether a map or struct of this type is atomic, where the type itself says so.
     atomic: bool,
+    /// The values of an enum, sorted.
+    pub values: Vec<&'static str>,
 }
 
 /// What a type is made of.
@@ -85,6 +91,8 @@ pub struct Field {
     pub json: &'static str,
     /// Its name in Go.
     pub go: String,
+    /// The struct that declares it: another one if it is inlined.
+    pub declared_in: &'static str,
     /// Its type, behind the pointer if it is one.
     pub ty: TypeId,
     pub pointer: bool,
@@ -144,6 +152,11 @@ impl Field {
     /// How its list merges in server-side apply; atomic if nothing is said.
     pub fn list_type<'a>(&'a self, schema: &'a Schema) -> &'a ListType {
         self.list.as_ref().or(schema.get(self.ty).list.as_ref()).unwrap_or(&ListType::Atomic)
+    }
+
+    /// How its list merges, where that is said.
+    pub fn declared_list_type<'a>(&'a self, schema: &'a Schema) -> Option<&'a ListType> {
+        self.list.as_ref().or(schema.get(self.ty).list.as_ref())
     }
 
     /// Whether its map or struct is one value in server-side apply.

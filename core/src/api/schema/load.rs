@@ -43,7 +43,7 @@ fn capitalised(s: &str) -> String {
 impl Loader {
     fn push(&mut self, go: String, shape: Shape) -> TypeId {
         let id = TypeId(self.types.len() as u32);
-        self.types.push(Type { go, shape, list: None, atomic: false });
+        self.types.push(Type { go, name: "", shape, list: None, atomic: false, values: Vec::new() });
         id
     }
 
@@ -100,7 +100,7 @@ impl Loader {
         let shape = match words.first().copied() {
             Some("struct") => {
                 let mut fields = Vec::new();
-                self.fields(&lines, &mut fields);
+                self.fields(expression, &lines, &mut fields);
                 let mut by_name: Vec<u16> = (0..fields.len() as u16).collect();
                 by_name.sort_by_key(|i| fields.get(usize::from(*i)).map_or("", |f| f.json));
                 let name = expression.rsplit('.').next().unwrap_or(expression);
@@ -134,6 +134,8 @@ impl Loader {
         }
         if let Some(t) = self.types.get_mut(id.0 as usize) {
             t.shape = shape;
+            t.name = expression;
+            t.values = words.iter().find_map(|w| w.strip_prefix("e=")).map_or(Vec::new(), |v| v.split(',').collect());
             t.list = list;
             t.atomic = atomic;
         }
@@ -146,11 +148,12 @@ impl Loader {
         if expression.starts_with('*') { format!("*{go}") } else { go.to_owned() }
     }
 
-    fn fields(&mut self, lines: &[&'static str], out: &mut Vec<Field>) {
+    fn fields(&mut self, owner: &'static str, lines: &[&'static str], out: &mut Vec<Field>) {
         for line in lines {
             if let Some(inlined) = line.strip_prefix('+') {
-                if let Some((_, lines)) = self.declarations.get(inlined.trim_start_matches('*')).cloned() {
-                    self.fields(&lines, out);
+                let inlined = inlined.trim_start_matches('*');
+                if let Some((_, lines)) = self.declarations.get(inlined).cloned() {
+                    self.fields(inlined, &lines, out);
                 }
                 continue;
             }
@@ -168,6 +171,7 @@ impl Loader {
             out.push(Field {
                 json,
                 go: value("g=").map_or_else(|| capitalised(json), str::to_owned),
+                declared_in: owner,
                 ty: self.resolve(ty),
                 pointer: ty.starts_with('*'),
                 omit_empty: flags.contains(&"o"),
