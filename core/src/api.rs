@@ -13,3 +13,6 @@ pub mod quantity;
 pub mod schema;
 pub mod status;
 pub mod validation;
+
+#[cfg(test)]
+mod golden_tests;
