@@ -526,8 +526,7 @@ pub fn generate(root: &Path) -> Result<(String, String), String> {
             }
             Some(Decl::Named { ty, markers }) => {
                 let values: Vec<&str> = enum_values(&name, &sources).iter().map(|v| v.1.as_str()).collect();
-                let values =
-                    if values.is_empty() { String::new() } else { format!(" e={}", values.join(",")) };
+                let values = if values.is_empty() { String::new() } else { format!(" e={}", values.join(",")) };
                 let _ = writeln!(out, "N {name} {ty}{}{values}", structure_flags(markers));
             }
             None => {}

@@ -168,10 +168,12 @@ fn server_side_apply() {
                     object = Some(p.value);
                 })
             } else {
-                decode_object(&bytes, Format::Json, &version, kind, validation(request)).map_err(|s| s.message).map(|d| {
-                    managers = managers.update(object.as_ref(), &d.value, None, manager, &scope, now);
-                    object = Some(d.value);
-                })
+                decode_object(&bytes, Format::Json, &version, kind, validation(request)).map_err(|s| s.message).map(
+                    |d| {
+                        managers = managers.update(object.as_ref(), &d.value, None, manager, &scope, now);
+                        object = Some(d.value);
+                    },
+                )
             });
         }
         let response = &case["response"];
@@ -182,7 +184,9 @@ fn server_side_apply() {
                     v.as_array()
                         .into_iter()
                         .flatten()
-                        .map(|e| json!([e["manager"], e["operation"], e["subresource"], e["fieldsType"], e["fieldsV1"]]))
+                        .map(|e| {
+                            json!([e["manager"], e["operation"], e["subresource"], e["fieldsType"], e["fieldsV1"]])
+                        })
                         .collect()
                 };
                 let want = plain(&response["body"]["metadata"]["managedFields"]);

@@ -91,9 +91,7 @@ impl Scope {
             .is_some_and(|s| s.field("status").is_some() && s.field("spec").is_some());
         let paths: &[&[&str]] = match (subresource, kind) {
             ("", _) if has_status => &[&["status"]],
-            ("status", "Pod") => {
-                &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]]
-            }
+            ("status", "Pod") => &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]],
             ("status", "Deployment") => &[&["spec"], &["metadata", "labels"]],
             ("status", _) => &[&["spec"]],
             _ => &[],
@@ -297,7 +295,8 @@ impl Managers {
         if count <= UPDATE_MANAGERS_MAX {
             return self;
         }
-        let seconds = |all: &Managers, id: &ManagerId| all.0.get(id).and_then(|m| m.time).map_or(0, Timestamp::as_second);
+        let seconds =
+            |all: &Managers, id: &ManagerId| all.0.get(id).and_then(|m| m.time).map_or(0, Timestamp::as_second);
         updaters.sort_by_key(|id| (seconds(&self, id), id.clone()));
         let mut first: BTreeMap<Rc<str>, ManagerId> = BTreeMap::new();
         for id in updaters {

@@ -184,12 +184,8 @@ impl Writer<'_> {
         if !text.is_empty() {
             o["description"] = json!(text);
         }
-        let kinds: Vec<Value> = self
-            .schema
-            .kinds()
-            .filter(|(_, _, id)| *id == ty)
-            .map(|(version, kind, _)| gvk(version, kind))
-            .collect();
+        let kinds: Vec<Value> =
+            self.schema.kinds().filter(|(_, _, id)| *id == ty).map(|(version, kind, _)| gvk(version, kind)).collect();
         if !kinds.is_empty() {
             o["x-kubernetes-group-version-kind"] = Value::Array(kinds);
         }
@@ -258,7 +254,10 @@ fn add_paths(paths: &mut Map<String, Value>, api_version: &str, r: &Resource<'_>
     w.wanted.extend(own.into_iter().chain(list));
     let scope = if r.namespaced { "/namespaces/{namespace}" } else { "" };
     let collection = format!("{}{scope}/{plural}", prefix(api_version));
-    let item = format!("{collection}/{{name}}{}", if subresource.is_empty() { String::new() } else { format!("/{subresource}") });
+    let item = format!(
+        "{collection}/{{name}}{}",
+        if subresource.is_empty() { String::new() } else { format!("/{subresource}") }
+    );
     for verb in r.verbs {
         let Some((method, action, query, body)) = operation(verb) else { continue };
         let on_collection = subresource.is_empty() && matches!(*verb, "list" | "create" | "deletecollection");
@@ -373,12 +372,19 @@ mod tests {
         assert_eq!(container["required"], json!(["name"]));
         let policy = &container["properties"]["imagePullPolicy"];
         assert_eq!(policy["enum"], json!(["Always", "IfNotPresent", "Never"]));
-        assert!(policy["description"].as_str().unwrap().contains("\n\nPossible enum values:\n - `\"Always\"` means that kubelet always"));
+        assert!(
+            policy["description"]
+                .as_str()
+                .unwrap()
+                .contains("\n\nPossible enum values:\n - `\"Always\"` means that kubelet always")
+        );
         let ports = &container["properties"]["ports"];
         assert_eq!(ports["x-kubernetes-list-map-keys"], json!(["containerPort", "protocol"]));
         assert_eq!(ports["x-kubernetes-patch-merge-key"], "containerPort");
         let kind = &d["components"]["schemas"]["io.k8s.api.core.v1.Pod"]["properties"]["kind"];
-        assert!(kind["description"].as_str().unwrap().starts_with("Kind is a string value representing the REST resource"));
+        assert!(
+            kind["description"].as_str().unwrap().starts_with("Kind is a string value representing the REST resource")
+        );
         assert_eq!(
             index(["v1", "apps/v1"])["paths"]["apis/apps/v1"]["serverRelativeURL"],
             "/openapi/v3/apis/apps/v1?hash=v1.36"
@@ -403,10 +409,17 @@ mod tests {
         let s = schema();
         let versions: BTreeSet<&str> = s.kinds().map(|(v, _, _)| v).collect();
         for version in versions {
-            let kinds: Vec<&str> = s.kinds().filter(|(v, k, _)| *v == version && !k.ends_with("List")).map(|(_, k, _)| k).collect();
+            let kinds: Vec<&str> =
+                s.kinds().filter(|(v, k, _)| *v == version && !k.ends_with("List")).map(|(_, k, _)| k).collect();
             let resources: Vec<Resource<'_>> = kinds
                 .iter()
-                .map(|kind| Resource { name: "things", kind, kind_api_version: "", namespaced: true, verbs: &["get", "list"] })
+                .map(|kind| Resource {
+                    name: "things",
+                    kind,
+                    kind_api_version: "",
+                    namespaced: true,
+                    verbs: &["get", "list"],
+                })
                 .collect();
             let d = document(version, &resources, None);
             check(&d, d["components"]["schemas"].as_object().unwrap());

@@ -269,7 +269,23 @@ fn mutations(seeds: &[&str], rounds: usize) -> Vec<Vec<u8>> {
         state ^= state << 17;
         (state % n.max(1) as u64) as usize
     };
-    let spice = [&b"&a"[..], b"*a", b"<<:", b"\xff", b"{", b"[", b"\"", b": ", b"- ", b"\t", b"null", b"1e999", b"!!int", b"\\u12", b"|2"];
+    let spice = [
+        &b"&a"[..],
+        b"*a",
+        b"<<:",
+        b"\xff",
+        b"{",
+        b"[",
+        b"\"",
+        b": ",
+        b"- ",
+        b"\t",
+        b"null",
+        b"1e999",
+        b"!!int",
+        b"\\u12",
+        b"|2",
+    ];
     let mut out = Vec::new();
     for _ in 0..rounds {
         let mut text = seeds[below(seeds.len())].as_bytes().to_vec();
@@ -305,7 +321,8 @@ fn no_text_is_too_odd() {
     let ops = r#"[{"op":"add","path":"/spec/containers/-","value":{"name":"d"}},{"op":"move","from":"/metadata/name","path":"/metadata/labels"},{"op":"test","path":"/spec","value":null}]"#;
     let live = decode(pod, Format::Yaml, "v1", "Pod", FieldValidation::Strict).unwrap().value;
     let scope = Scope::new("v1", "Pod", "");
-    let request = Apply { manager: "m", force: true, validation: FieldValidation::Warn, now: jiff::Timestamp::UNIX_EPOCH };
+    let request =
+        Apply { manager: "m", force: true, validation: FieldValidation::Warn, now: jiff::Timestamp::UNIX_EPOCH };
     let mut managers = Managers::default();
     for (i, text) in mutations(&[pod, json, ops], 1500).into_iter().enumerate() {
         let _ = decode_object(&text, Format::Yaml, "v1", "Pod", FieldValidation::Strict);

@@ -251,10 +251,7 @@ fn apply_config(
     let last = managers.0.get(&id).cloned();
     let set = field_set(config, root).recursive_difference(&scope.reset);
     let time = last.as_ref().and_then(|l| l.time);
-    managers.0.insert(
-        id.clone(),
-        Managed { api_version: scope.api_version.clone(), time, fields: Rc::new(set) },
-    );
+    managers.0.insert(id.clone(), Managed { api_version: scope.api_version.clone(), time, fields: Rc::new(set) });
     let new = match &last {
         Some(last) if !last.fields.is_empty() => prune(&merged, &managers, &last.fields, scope),
         _ => merged,

@@ -49,7 +49,11 @@ fn merged(l: Option<&Value>, r: Option<&Value>, ty: Ref) -> Option<Value> {
 }
 
 /// The items of a list by path element, and the elements in their order. An element that is there twice has no value.
-fn index<'a>(items: &'a [Value], list: &ListType, of: Ref) -> (Vec<Element>, BTreeMap<Element, Option<&'a Value>>, Vec<&'a Value>) {
+fn index<'a>(
+    items: &'a [Value],
+    list: &ListType,
+    of: Ref,
+) -> (Vec<Element>, BTreeMap<Element, Option<&'a Value>>, Vec<&'a Value>) {
     let mut order = Vec::new();
     let mut values: BTreeMap<Element, Option<&Value>> = BTreeMap::new();
     let mut kept = Vec::new();

@@ -105,7 +105,8 @@ fn a_pod_and_its_status() {
         "f:spec": {"f:containers": {"k:{\"name\":\"c\"}": {".": {}, "f:env": {".": {}, "k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}}},
             "f:image": {}, "f:name": {}, "f:resources": {}}}, "f:restartPolicy": {}, "f:securityContext": {}}});
     assert_eq!(s.owners(), json!([["kcm", "Update", kcm]]));
-    pod["status"] = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "podIPs": [{"ip": "1.2.3.4"}]});
+    pod["status"] =
+        json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "podIPs": [{"ip": "1.2.3.4"}]});
     s.update("kubelet", "status", pod);
     assert_eq!(
         s.owners()[1],
@@ -179,7 +180,10 @@ fn lists() {
     assert_eq!(s.owners(), json!([["alpha", "Apply", owned(80)], ["beta", "Apply", owned(81)]]));
     assert_eq!(s.object.as_ref().unwrap()["spec"]["ports"].as_array().unwrap().len(), 2);
     let e = s.apply("gamma", false, service("c", 82, json!({"x": "y"}))).unwrap_err();
-    assert_eq!(e.message, "Apply failed with 2 conflicts: conflicts with \"alpha\":\n- .spec.selector\nconflicts with \"beta\":\n- .spec.selector");
+    assert_eq!(
+        e.message,
+        "Apply failed with 2 conflicts: conflicts with \"alpha\":\n- .spec.selector\nconflicts with \"beta\":\n- .spec.selector"
+    );
     // The applied order wins among what both have; the rest stays where it is.
     let c = |names: &[&str]| json!(names.iter().map(|n| json!({"name": n, "image": n})).collect::<Vec<_>>());
     let mut s = Store::default();
@@ -196,12 +200,17 @@ fn lists() {
 
 #[test]
 fn refusals() {
-    let refused = |config: Value| Store::default().apply("alpha", false, config).map_err(|s| (s.code, s.message)).unwrap_err();
+    let refused =
+        |config: Value| Store::default().apply("alpha", false, config).map_err(|s| (s.code, s.message)).unwrap_err();
     let mut cm = config_map(json!({"k": "v"}));
     cm["datum"] = json!({"a": "b"});
     assert_eq!(
         refused(cm),
-        (500, "failed to create typed patch object (/cm; /v1, Kind=ConfigMap): .datum: field not declared in schema".to_owned())
+        (
+            500,
+            "failed to create typed patch object (/cm; /v1, Kind=ConfigMap): .datum: field not declared in schema"
+                .to_owned()
+        )
     );
     assert_eq!(
         refused(deployment(json!("x"), json!([{"name": "c"}, {"name": "c"}]))).1,
@@ -216,9 +225,14 @@ fn refusals() {
     assert_eq!(refused(cm), (400, "metadata.managedFields must be nil".to_owned()));
     let scope = Scope::new("v1", "Secret", "");
     let request = Apply { manager: "a", force: false, validation: FieldValidation::Strict, now: at(0) };
-    let with = |text: &str| apply(&Managers::default(), None, text.as_bytes(), request, &scope).map_err(|s| s.message).unwrap_err();
+    let with = |text: &str| {
+        apply(&Managers::default(), None, text.as_bytes(), request, &scope).map_err(|s| s.message).unwrap_err()
+    };
     assert_eq!(with("{apiVersion: v1, kind: Pod}"), "invalid object type: /v1, Kind=Pod");
-    assert_eq!(with("a: b: c"), "error decoding YAML: error converting YAML to JSON: yaml: mapping values are not allowed in this context");
+    assert_eq!(
+        with("a: b: c"),
+        "error decoding YAML: error converting YAML to JSON: yaml: mapping values are not allowed in this context"
+    );
     assert_eq!(
         with("apiVersion: v1\nkind: Secret\nkind: Secret\n"),
         "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 3: key \"kind\" already set in map"
@@ -259,7 +273,8 @@ fn kubectl_takes_over_from_client_side_apply() {
     let mut s = Store::default();
     let applied = config_map(json!({"k": "v"}));
     let mut object = applied.clone();
-    object["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": applied.to_string()});
+    object["metadata"]["annotations"] =
+        json!({"kubectl.kubernetes.io/last-applied-configuration": applied.to_string()});
     s.update("kubectl-client-side-apply", "", object);
     s.apply("kubectl", false, config_map(json!({"k": "w"}))).unwrap();
     assert_eq!(s.object.as_ref().unwrap()["data"]["k"], "w");
@@ -281,14 +296,21 @@ fn lazily_is_the_same() {
     for (i, manager) in ["one", "two", "two"].into_iter().enumerate() {
         s.update(manager, "", versions[i].to_value());
         let live = i.checked_sub(1).map(|p| versions[p].clone());
-        let write = Write { live, new: versions[i].clone(), manager: manager.into(), scope: scope.clone(), now: at(s.clock) };
+        let write =
+            Write { live, new: versions[i].clone(), manager: manager.into(), scope: scope.clone(), now: at(s.clock) };
         fields.record(write, &mut backlog);
     }
     assert_eq!((fields.waiting(), backlog.len()), (2, 1), "one manager's successive writes are one");
     assert_eq!(*fields.managers(), s.managers);
     assert_eq!(fields.waiting(), 0);
     let other = ManagedFields::default();
-    let create = |o: &Rc<dyn crate::api::object::Object>| Write { live: None, new: o.clone(), manager: "one".into(), scope: scope.clone(), now: at(1) };
+    let create = |o: &Rc<dyn crate::api::object::Object>| Write {
+        live: None,
+        new: o.clone(),
+        manager: "one".into(),
+        scope: scope.clone(),
+        now: at(1),
+    };
     other.record(create(&versions[0]), &mut backlog);
     let third = ManagedFields::default();
     third.record(create(&versions[0]), &mut backlog);

@@ -83,9 +83,7 @@ impl Ref {
         let Some(ty) = self.ty else { return any() };
         match &schema().get(ty).shape {
             Shape::Struct(s) => Atom::Map(MapAtom { structure: Some(s), of: None, atomic: self.atomic }),
-            Shape::Map(of) => {
-                Atom::Map(MapAtom { structure: None, of: Some(Ref::element(*of)), atomic: self.atomic })
-            }
+            Shape::Map(of) => Atom::Map(MapAtom { structure: None, of: Some(Ref::element(*of)), atomic: self.atomic }),
             Shape::List(of) => Atom::List { of: Ref::element(*of), list: self.list.unwrap_or(&ATOMIC) },
             Shape::Int32 | Shape::Int64 | Shape::Float64 => Atom::Scalar(ScalarKind::Numeric),
             Shape::Bool => Atom::Scalar(ScalarKind::Boolean),
@@ -165,8 +163,7 @@ fn to_set(value: &Value, ty: Ref, path: &mut Vec<Element>, set: &mut Set) {
                 return;
             }
             let items = as_list(Some(value)).map_or(&[][..], Vec::as_slice);
-            let elements: Vec<Option<Element>> =
-                items.iter().map(|v| item_element(list, of, v).ok()).collect();
+            let elements: Vec<Option<Element>> = items.iter().map(|v| item_element(list, of, v).ok()).collect();
             for (i, (item, e)) in items.iter().zip(&elements).enumerate() {
                 let Some(e) = e else { continue };
                 let duplicated = elements.iter().enumerate().any(|(j, o)| j != i && o.as_ref() == Some(e));

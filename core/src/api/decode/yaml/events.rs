@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
-use unsafe_libyaml as libyaml;
+use unsafe_libyaml as unsafe_yaml;
 
 /// What the parser saw.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) enum Event {
 
 /// The events of one text.
 pub(super) struct Events<'a> {
-    parser: Box<MaybeUninit<libyaml::yaml_parser_t>>,
+    parser: Box<MaybeUninit<unsafe_yaml::yaml_parser_t>>,
     ready: bool,
     _input: &'a [u8],
 }
@@ -48,13 +48,13 @@ unsafe fn text(p: *const u8) -> Option<String> {
 
 impl<'a> Events<'a> {
     pub(super) fn new(input: &'a [u8]) -> Self {
-        let mut parser = Box::new(MaybeUninit::<libyaml::yaml_parser_t>::uninit());
+        let mut parser = Box::new(MaybeUninit::<unsafe_yaml::yaml_parser_t>::uninit());
         // SAFETY: initialize fills the parser, which is boxed and so doesn't move; the input outlives it by 'a.
         let ready = unsafe {
             let p = parser.as_mut_ptr();
-            let ok = libyaml::yaml_parser_initialize(p).ok;
+            let ok = unsafe_yaml::yaml_parser_initialize(p).ok;
             if ok {
-                libyaml::yaml_parser_set_input_string(p, input.as_ptr(), input.len() as u64);
+                unsafe_yaml::yaml_parser_set_input_string(p, input.as_ptr(), input.len() as u64);
             }
             ok
         };
@@ -66,35 +66,39 @@ impl<'a> Events<'a> {
         if !self.ready {
             return Err("unknown problem parsing YAML content".to_owned());
         }
-        let mut event = MaybeUninit::<libyaml::yaml_event_t>::uninit();
+        let mut event = MaybeUninit::<unsafe_yaml::yaml_event_t>::uninit();
         // SAFETY: the parser is initialized; parse fills the event if it succeeds, and its union is read as its type says;
         // the event is deleted once, after all that it holds is copied.
         unsafe {
-            if libyaml::yaml_parser_parse(self.parser.as_mut_ptr(), event.as_mut_ptr()).fail {
+            if unsafe_yaml::yaml_parser_parse(self.parser.as_mut_ptr(), event.as_mut_ptr()).fail {
                 return Err(self.complaint());
             }
             let e = event.assume_init_mut();
             let line = e.start_mark.line as usize + 1;
             let seen = match e.type_ {
-                libyaml::YAML_SEQUENCE_START_EVENT => Event::SequenceStart { anchor: text(e.data.sequence_start.anchor) },
-                libyaml::YAML_MAPPING_START_EVENT => Event::MappingStart { anchor: text(e.data.mapping_start.anchor) },
-                libyaml::YAML_SEQUENCE_END_EVENT | libyaml::YAML_MAPPING_END_EVENT => Event::ContainerEnd,
-                libyaml::YAML_ALIAS_EVENT => Event::Alias { anchor: text(e.data.alias.anchor).unwrap_or_default() },
-                libyaml::YAML_SCALAR_EVENT => {
+                unsafe_yaml::YAML_SEQUENCE_START_EVENT => {
+                    Event::SequenceStart { anchor: text(e.data.sequence_start.anchor) }
+                }
+                unsafe_yaml::YAML_MAPPING_START_EVENT => {
+                    Event::MappingStart { anchor: text(e.data.mapping_start.anchor) }
+                }
+                unsafe_yaml::YAML_SEQUENCE_END_EVENT | unsafe_yaml::YAML_MAPPING_END_EVENT => Event::ContainerEnd,
+                unsafe_yaml::YAML_ALIAS_EVENT => Event::Alias { anchor: text(e.data.alias.anchor).unwrap_or_default() },
+                unsafe_yaml::YAML_SCALAR_EVENT => {
                     let s = &e.data.scalar;
                     let bytes =
                         if s.value.is_null() { &[] } else { std::slice::from_raw_parts(s.value, s.length as usize) };
                     Event::Scalar {
                         value: String::from_utf8_lossy(bytes).into_owned(),
                         tag: text(s.tag),
-                        plain: s.style == libyaml::YAML_PLAIN_SCALAR_STYLE,
+                        plain: s.style == unsafe_yaml::YAML_PLAIN_SCALAR_STYLE,
                         anchor: text(s.anchor),
                     }
                 }
-                libyaml::YAML_STREAM_END_EVENT | libyaml::YAML_DOCUMENT_END_EVENT => Event::End,
+                unsafe_yaml::YAML_STREAM_END_EVENT | unsafe_yaml::YAML_DOCUMENT_END_EVENT => Event::End,
                 _ => Event::Other,
             };
-            libyaml::yaml_event_delete(e);
+            unsafe_yaml::yaml_event_delete(e);
             Ok((seen, line))
         }
     }
@@ -104,10 +108,10 @@ impl<'a> Events<'a> {
         // SAFETY: a parser that failed keeps its error, whose texts are static.
         unsafe {
             let p = self.parser.assume_init_ref();
-            let reader = p.error == libyaml::YAML_READER_ERROR;
+            let reader = p.error == unsafe_yaml::YAML_READER_ERROR;
             let mut line = 0;
             if !reader && p.problem_mark.line != 0 {
-                line = p.problem_mark.line + u64::from(p.error == libyaml::YAML_SCANNER_ERROR);
+                line = p.problem_mark.line + u64::from(p.error == unsafe_yaml::YAML_SCANNER_ERROR);
             } else if !reader && p.context_mark.line != 0 {
                 line = p.context_mark.line;
             }
@@ -121,7 +125,7 @@ impl Drop for Events<'_> {
     fn drop(&mut self) {
         if self.ready {
             // SAFETY: initialized, and deleted here alone.
-            unsafe { libyaml::yaml_parser_delete(self.parser.as_mut_ptr()) }
+            unsafe { unsafe_yaml::yaml_parser_delete(self.parser.as_mut_ptr()) }
         }
     }
 }
