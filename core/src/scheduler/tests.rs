@@ -1,1 +1,7 @@
+//! Whole cycles on nodes and pods given as data.
 
+mod fixture;
+mod placement;
+mod preemption;
+mod queueing;
+mod scoring;
