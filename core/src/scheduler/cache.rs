@@ -45,6 +45,8 @@ pub struct ImageState {
 #[derive(Debug, Default)]
 pub struct Cache {
     nodes: Vec<NodeInfo>,
+    /// The slots' names, shared with the decisions that speak of them.
+    names: Rc<Vec<Rc<str>>>,
     free: Vec<NodeId>,
     by_name: Map<Rc<str>, NodeId>,
     pods: Map<Rc<str>, PodState>,
@@ -71,6 +73,11 @@ impl Cache {
         match self.nodes.get_mut(id.index()) {
             Some(slot) => *slot = info,
             None => self.nodes.push(info),
+        }
+        let names = Rc::make_mut(&mut self.names);
+        match names.get_mut(id.index()) {
+            Some(slot) => *slot = Rc::clone(&name),
+            None => names.push(Rc::clone(&name)),
         }
         self.by_name.insert(name, id);
         id
@@ -242,6 +249,10 @@ impl Cache {
     /// The nodes, in the order in which they are tried.
     pub fn order(&self) -> &[NodeId] {
         &self.order
+    }
+    /// The name of each slot, as of now.
+    pub fn names(&self) -> Rc<Vec<Rc<str>>> {
+        Rc::clone(&self.names)
     }
     /// A slot.
     pub fn node(&self, id: NodeId) -> Option<&NodeInfo> {

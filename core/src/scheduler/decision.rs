@@ -59,40 +59,41 @@ pub struct Decision {
     pub message: String,
     /// Nodes in the cluster; those that were not looked at appear in no row.
     pub all_nodes: usize,
-    feasible: Vec<(NodeId, Rc<str>)>,
-    rejected: Vec<Rc<str>>,
+    names: Rc<Vec<Rc<str>>>,
+    feasible: Vec<NodeId>,
     columns: Vec<ScoreColumn>,
     statuses: NodeToStatus,
 }
 
 impl Decision {
-    pub(super) fn new(at: u64, all_nodes: usize) -> Self {
+    pub(super) fn new(at: u64, all_nodes: usize, names: Rc<Vec<Rc<str>>>) -> Self {
         Decision {
             at,
             chosen: None,
             message: String::new(),
             all_nodes,
+            names,
             feasible: Vec::new(),
-            rejected: Vec::new(),
             columns: Vec::new(),
             statuses: NodeToStatus::default(),
         }
     }
-    pub(super) fn set_feasible(&mut self, feasible: Vec<(NodeId, Rc<str>)>, columns: Vec<ScoreColumn>) {
+    pub(super) fn set_feasible(&mut self, feasible: Vec<NodeId>, columns: Vec<ScoreColumn>) {
         self.feasible = feasible;
         self.columns = columns;
     }
-    /// Names are given in the order of the statuses.
-    pub(super) fn set_rejected(&mut self, names: Vec<Rc<str>>, statuses: NodeToStatus) {
-        self.rejected = names;
+    pub(super) fn set_rejected(&mut self, statuses: NodeToStatus) {
         self.statuses = statuses;
     }
+    fn name(&self, id: NodeId) -> Rc<str> {
+        self.names.get(id.index()).map_or_else(|| "".into(), Rc::clone)
+    }
     fn rows(&self) -> usize {
-        self.feasible.len() + self.rejected.len() + 1
+        self.feasible.len() + self.statuses.len() + 1
     }
     /// The table: nodes that fit first.
     pub fn verdicts(&self) -> impl Iterator<Item = NodeVerdict> {
-        let feasible = self.feasible.iter().enumerate().map(|(at, (_, node))| {
+        let feasible = self.feasible.iter().enumerate().map(|(at, id)| {
             let scores: Vec<PluginScore> = self
                 .columns
                 .iter()
@@ -103,10 +104,10 @@ impl Decision {
                 })
                 .collect();
             let total = scores.iter().map(|s| s.weighted).sum();
-            NodeVerdict { node: Rc::clone(node), outcome: NodeOutcome::Feasible { scores, total } }
+            NodeVerdict { node: self.name(*id), outcome: NodeOutcome::Feasible { scores, total } }
         });
-        let rejected = self.rejected.iter().zip(self.statuses.iter()).map(|(node, (_, status))| NodeVerdict {
-            node: Rc::clone(node),
+        let rejected = self.statuses.iter().map(|(id, status)| NodeVerdict {
+            node: self.name(id),
             outcome: NodeOutcome::Rejected {
                 plugin: status.plugin(),
                 reasons: status.reasons().map(str::to_owned).collect(),

@@ -234,14 +234,11 @@ impl Framework {
                 .iter()
                 .map(|id| handle.cache.node(*id).map_or(0, |node| plugin.score(handle, state, pod, node)))
                 .collect();
-            let raw = scores.clone();
-            let normalized = plugin.normalize(state, nodes, &mut scores);
-            columns.push(ScoreColumn {
-                plugin: plugin.name(),
-                weight: *weight,
-                raw: normalized.then_some(raw),
-                scores,
-            });
+            let raw = plugin.normalizes().then(|| scores.clone());
+            if raw.is_some() {
+                plugin.normalize(state, nodes, &mut scores);
+            }
+            columns.push(ScoreColumn { plugin: plugin.name(), weight: *weight, raw, scores });
         }
         Ok(columns)
     }

@@ -147,7 +147,7 @@ impl Scheduler {
         self.cycles += 1;
         self.cache.update_order();
         let all_nodes = self.cache.order().len();
-        let mut decision = Decision::new(now, all_nodes);
+        let mut decision = Decision::new(now, all_nodes, self.cache.names());
         if all_nodes == 0 {
             let status = Status::new(Code::UnschedulableAndUnresolvable, NO_NODES_AVAILABLE);
             return Some(self.fail(pod, decision, status, Some(String::new()), Vec::new(), now));
@@ -164,10 +164,9 @@ impl Scheduler {
                     Err(status) => return Some(self.fail(pod, decision, status, Some(String::new()), Vec::new(), now)),
                 };
                 let best = self.select_host(&columns, feasible.len());
-                let names = feasible.iter().filter_map(|id| Some((*id, Rc::clone(&self.cache.node(*id)?.name))));
-                decision.set_feasible(names.collect(), columns);
-                self.explain(&mut decision, diagnosis);
                 let id = *feasible.get(best)?;
+                decision.set_feasible(feasible, columns);
+                decision.set_rejected(diagnosis.node_to_status);
                 Some(self.assume(pod, decision, id, now))
             }
         }
@@ -245,12 +244,6 @@ impl Scheduler {
         best
     }
 
-    /// Puts the rejected nodes into the decision.
-    fn explain(&self, decision: &mut Decision, diagnosis: Diagnosis) {
-        let names = diagnosis.node_to_status.iter().filter_map(|(id, _)| Some(Rc::clone(&self.cache.node(id)?.name)));
-        decision.set_rejected(names.collect(), diagnosis.node_to_status);
-    }
-
     fn assume(&mut self, pod: QueuedPod, mut decision: Decision, id: NodeId, now: u64) -> Outcome {
         let node = self.cache.node(id).map(|n: &NodeInfo| Rc::clone(&n.name)).unwrap_or_else(|| "".into());
         let reserved = self.framework.run_reserve(&pod.info, &node);
@@ -293,7 +286,7 @@ impl Scheduler {
         pod.unschedulable_plugins = diagnosis.unschedulable_plugins.clone();
         pod.pending_plugins = diagnosis.pending_plugins.clone();
         let message = diagnosis.message(self.cache.order().len());
-        self.explain(&mut decision, diagnosis);
+        decision.set_rejected(diagnosis.node_to_status);
         let (nominate, victims) = result.map_or((None, Vec::new()), |r| (r.nominated_node_name, r.victims));
         self.fail(pod, decision, Status::with_reason(Code::Unschedulable, message), nominate, victims, now)
     }
@@ -345,7 +338,7 @@ impl Scheduler {
         pod.info = Rc::clone(current);
         let plugin = self.framework.bind.first().map_or("", |b| b.name());
         let status = Status::error(format!("running Bind plugin {plugin:?}: {error}"));
-        let decision = Decision::new(now, self.cache.order().len());
+        let decision = Decision::new(now, self.cache.order().len(), self.cache.names());
         match self.fail(pod, decision, status, Some(String::new()), Vec::new(), now) {
             Outcome::Failed(failure) => Some(failure),
             _ => None,

@@ -30,6 +30,12 @@ impl SelectorCounts {
     pub fn on(&self, node: NodeId) -> u32 {
         self.counts.borrow().get(node.index()).copied().unwrap_or(0)
     }
+    /// The nodes with any, and how many.
+    pub fn for_each(&self, mut f: impl FnMut(NodeId, u32)) {
+        for (at, count) in self.counts.borrow().iter().enumerate().filter(|(_, count)| **count > 0) {
+            f(NodeId(u32::try_from(at).unwrap_or(u32::MAX)), *count);
+        }
+    }
     fn change(&self, node: NodeId, by: i64) {
         let mut counts = self.counts.borrow_mut();
         if counts.len() <= node.index() {

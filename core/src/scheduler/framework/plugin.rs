@@ -119,10 +119,12 @@ pub trait Score: Plugin {
         Status::SUCCESS
     }
     fn score(&self, handle: &Handle, state: &CycleState, pod: &PodInfo, node: &NodeInfo) -> i64;
-    /// Brings the scores into 0..=100; `false` when they are already.
-    fn normalize(&self, _state: &CycleState, _nodes: &[NodeId], _scores: &mut [i64]) -> bool {
+    /// Whether `normalize` does anything.
+    fn normalizes(&self) -> bool {
         false
     }
+    /// Brings the scores into 0..=100.
+    fn normalize(&self, _state: &CycleState, _nodes: &[NodeId], _scores: &mut [i64]) {}
 }
 
 /// Bookkeeping once a node is decided.

@@ -116,8 +116,10 @@ impl Score for NodeAffinity {
         };
         terms.0.iter().filter(|(_, t)| t.matches(node)).map(|(weight, _)| weight).sum()
     }
-    fn normalize(&self, _: &CycleState, _: &[NodeId], scores: &mut [i64]) -> bool {
-        default_normalize(false, scores);
+    fn normalizes(&self) -> bool {
         true
+    }
+    fn normalize(&self, _: &CycleState, _: &[NodeId], scores: &mut [i64]) {
+        default_normalize(false, scores);
     }
 }

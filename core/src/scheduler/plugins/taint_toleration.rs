@@ -111,8 +111,10 @@ impl Score for TaintToleration {
         let bad = node.taints().iter().filter(|t| t.effect == "PreferNoSchedule" && !tolerated(tolerations, t)).count();
         i64::try_from(bad).unwrap_or(i64::MAX)
     }
-    fn normalize(&self, _: &CycleState, _: &[NodeId], scores: &mut [i64]) -> bool {
-        default_normalize(true, scores);
+    fn normalizes(&self) -> bool {
         true
+    }
+    fn normalize(&self, _: &CycleState, _: &[NodeId], scores: &mut [i64]) {
+        default_normalize(true, scores);
     }
 }

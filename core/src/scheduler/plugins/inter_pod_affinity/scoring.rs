@@ -54,7 +54,10 @@ impl Score for InterPodAffinity {
     fn score(&self, _: &Handle, state: &CycleState, _: &PodInfo, node: &NodeInfo) -> i64 {
         state.read::<PreScoreState>(StateKey::PreScoreInterPodAffinity).map_or(0, |s| s.0.of_node(node.id).sum())
     }
-    fn normalize(&self, _: &CycleState, _: &[NodeId], scores: &mut [i64]) -> bool {
+    fn normalizes(&self) -> bool {
+        true
+    }
+    fn normalize(&self, _: &CycleState, _: &[NodeId], scores: &mut [i64]) {
         let most = scores.iter().copied().max().unwrap_or(0);
         let least = scores.iter().copied().min().unwrap_or(0);
         let range = most - least;
@@ -62,6 +65,5 @@ impl Score for InterPodAffinity {
             *score =
                 if range > 0 { (MAX_NODE_SCORE as f64 * ((*score - least) as f64 / range as f64)) as i64 } else { 0 };
         }
-        true
     }
 }

@@ -28,6 +28,9 @@ fn check(wanted: &Resource, used: &Resource, allocatable: &Resource, pods: usize
     let cpu = lacks(wanted.milli_cpu, used.milli_cpu, allocatable.milli_cpu);
     let memory = lacks(wanted.memory, used.memory, allocatable.memory);
     let storage = lacks(wanted.ephemeral_storage, used.ephemeral_storage, allocatable.ephemeral_storage);
+    if !(too_many || cpu || memory || storage) && wanted.scalar.is_empty() {
+        return Status::SUCCESS;
+    }
     let amount = |r: &Resource, name: &str| r.scalar.get(name).copied().unwrap_or(0);
     let scalars: Vec<&str> = wanted
         .scalar

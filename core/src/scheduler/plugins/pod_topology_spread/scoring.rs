@@ -72,16 +72,14 @@ impl Score for PodTopologySpread {
                 }
             }
             let only_unlabelled = domains == 1 && matching.first() == Some(&0);
-            if !only_unlabelled {
-                for node in handle.cache.order().iter().filter_map(|id| handle.cache.node(*id)) {
-                    let count = constraint.count_on(node);
-                    if count == 0 || lacks_label(node.id) || !constraint.includes(&demands, node) {
-                        continue;
+            if let Some(counts) = constraint.counts.as_ref().filter(|_| !only_unlabelled) {
+                counts.for_each(|id, count| {
+                    let Some(node) = handle.cache.node(id).filter(|n| n.node.is_some()) else { return };
+                    let Some(n) = matching.get_mut(column.value(id) as usize).filter(|n| **n >= 0) else { return };
+                    if !lacks_label(id) && constraint.includes(&demands, node) {
+                        *n += i64::from(count);
                     }
-                    if let Some(n) = matching.get_mut(column.value(node.id) as usize).filter(|n| **n >= 0) {
-                        *n += count;
-                    }
-                }
+                });
             }
             terms.push(Term { constraint: constraint.clone(), matching, weight: ln(f64::from(domains) + 2.0) });
         }
@@ -107,8 +105,11 @@ impl Score for PodTopologySpread {
         }
         score.round() as i64
     }
-    fn normalize(&self, state: &CycleState, nodes: &[NodeId], scores: &mut [i64]) -> bool {
-        let Some(s) = state.read::<PreScoreState>(StateKey::PreScorePodTopologySpread) else { return false };
+    fn normalizes(&self) -> bool {
+        true
+    }
+    fn normalize(&self, state: &CycleState, nodes: &[NodeId], scores: &mut [i64]) {
+        let Some(s) = state.read::<PreScoreState>(StateKey::PreScorePodTopologySpread) else { return };
         let ignored = |id: &NodeId| !s.ignored.is_empty() && s.ignored.contains(id);
         let counted = || nodes.iter().zip(scores.iter()).filter(|(id, _)| !ignored(id)).map(|(_, score)| *score);
         let most = counted().max().unwrap_or(0).max(0);
@@ -122,7 +123,6 @@ impl Score for PodTopologySpread {
                 MAX_NODE_SCORE * (most + least - *score) / most
             };
         }
-        true
     }
 }
 
