@@ -3,5 +3,6 @@
 mod fixture;
 mod placement;
 mod preemption;
+mod process;
 mod queueing;
 mod scoring;
