@@ -4,14 +4,18 @@
 //! Knows nothing of controllers, kubelets or the page. Models `staging/src/k8s.io/apiserver`.
 
 pub mod admission;
+mod auth;
 mod binding;
 mod cacher;
 mod delete;
+mod eviction;
+mod handle;
 mod list;
 mod options;
 mod paging;
 mod selection;
 mod store;
+mod tables;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -22,6 +26,7 @@ pub use delete::Deleted;
 pub use options::{
     Caller, CreateOptions, DeleteOptions, ListOptions, ObjectList, Preconditions, Propagation, UpdateOptions, User,
 };
+pub use handle::{Body, KubeletCall, Request, RequestInfo, Response, WatchBody};
 pub use selection::Selection;
 pub use store::Updater;
 
@@ -54,6 +59,7 @@ pub struct ApiServer {
     seen_revision: u64,
     /// Warnings of the request that is being served, if its client reads them.
     warnings: Warnings,
+    auth: auth::Auth,
 }
 
 /// Collects warnings for the client while a request is served; typed clients read none, so nothing is computed for them.
@@ -102,6 +108,7 @@ impl ApiServer {
             cachers,
             seen_revision,
             warnings: Warnings::default(),
+            auth: auth::Auth::default(),
         };
         let server = Rc::new(RefCell::new(server));
         // Changes made through another api-server reach this one's watch caches as etcd tells it.

@@ -38,6 +38,7 @@ mod role;
 mod role_binding;
 mod runtime_class;
 mod secret;
+mod served;
 mod service;
 mod service_account;
 mod stateful_set;
@@ -50,6 +51,7 @@ use std::rc::Rc;
 
 use k8s_openapi::Resource;
 
+pub use served::Served;
 pub use strategy::{DeleteOutcome, GcPolicy, KindStrategy, ScaleSpec, Strategy, StrategyContext, Typed};
 
 use crate::api::object::Kind;

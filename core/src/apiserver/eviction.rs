@@ -1,0 +1,154 @@
+//! The eviction subresource: a delete that disruption budgets may forbid.
+//! Models `pkg/registry/core/pod/storage/eviction.go`.
+
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions as ApiDeleteOptions, Time};
+
+use super::{ApiServer, Caller, DeleteOptions, Preconditions, Propagation, UpdateOptions};
+use crate::api::labels;
+use crate::api::object::{Obj, make_mut, typed_mut};
+use crate::api::status::{Cause, Details, Status};
+
+impl ApiServer {
+    /// Evicts a pod.
+    pub fn evict(
+        &mut self,
+        caller: &Caller,
+        namespace: &str,
+        name: &str,
+        options: ApiDeleteOptions,
+        dry_run: bool,
+    ) -> Result<(), Status> {
+        let Some(id) = self.registry.id_of::<Pod>() else { return Err(Status::not_found("", "pods", name)) };
+        let Some(pod) = self.one_of::<Pod>(namespace, name) else { return Err(self.not_found(id, name)) };
+        let dry_run = dry_run || options.dry_run.as_ref().is_some_and(|d| !d.is_empty());
+        let preconditions = options.preconditions.unwrap_or_default();
+        let delete = DeleteOptions {
+            grace_period_seconds: options.grace_period_seconds,
+            preconditions: Preconditions { uid: preconditions.uid, resource_version: preconditions.resource_version },
+            propagation: options.propagation_policy.as_deref().and_then(|p| match p {
+                "Orphan" => Some(Propagation::Orphan),
+                "Foreground" => Some(Propagation::Foreground),
+                "Background" => Some(Propagation::Background),
+                _ => None,
+            }),
+            dry_run,
+        };
+        if !can_ignore_budgets(&pod) {
+            self.take_disruption(caller, namespace, &pod, dry_run)?;
+        }
+        if !dry_run {
+            self.mark_evicted(caller, namespace, name)?;
+        }
+        self.delete(caller, id, namespace, name, &delete).map(|_| ())
+    }
+
+    /// Counts the eviction against the pod's budget, if it has one.
+    fn take_disruption(&mut self, caller: &Caller, namespace: &str, pod: &Pod, dry_run: bool) -> Result<(), Status> {
+        let budgets = self.all_of::<PodDisruptionBudget>(Some(namespace));
+        let matching: Vec<_> = budgets
+            .into_iter()
+            .filter(|b| {
+                let selector = b.spec.as_ref().and_then(|s| s.selector.as_ref());
+                labels::Selector::from_label_selector(selector).is_ok_and(|s| s.matches_meta(&pod.metadata))
+            })
+            .collect();
+        if matching.len() > 1 {
+            return Err(Status::internal(
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+            ));
+        }
+        let Some(budget) = matching.first() else { return Ok(()) };
+        let name = budget.metadata.name.clone().unwrap_or_default();
+        let ready = pod
+            .status
+            .iter()
+            .flat_map(|s| s.conditions.iter().flatten())
+            .any(|c| c.type_ == "Ready" && c.status == "True");
+        let status = budget.status.clone().unwrap_or_default();
+        let policy = budget.spec.as_ref().and_then(|s| s.unhealthy_pod_eviction_policy.as_deref());
+        if !ready && (policy == Some("AlwaysAllow") || status.current_healthy >= status.desired_healthy && status.desired_healthy > 0) {
+            return Ok(());
+        }
+        let observed = status.observed_generation.unwrap_or(0);
+        let disrupted = status.disrupted_pods.as_ref().map_or(0, std::collections::BTreeMap::len);
+        let refuse = |message: String, retry: i32| {
+            let cause = Cause { reason: "DisruptionBudget".into(), message, field: String::new() };
+            Status::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 0)
+                .with_details(Details { causes: vec![cause], retry_after_seconds: retry, ..Details::default() })
+        };
+        if observed < budget.metadata.generation.unwrap_or(0) {
+            return Err(refuse(format!("The disruption budget {name} is still being processed by the server."), 10));
+        }
+        if status.disruptions_allowed < 0 {
+            return Err(Status::forbidden("policy", "poddisruptionbudgets", &name, "pdb disruptions allowed is negative"));
+        }
+        if disrupted > 2000 {
+            return Err(Status::forbidden(
+                "policy",
+                "poddisruptionbudgets",
+                &name,
+                "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
+            ));
+        }
+        if status.disruptions_allowed == 0 {
+            return Err(refuse(
+                format!(
+                    "The disruption budget {name} needs {} healthy pods and has {} currently",
+                    status.desired_healthy, status.current_healthy
+                ),
+                0,
+            ));
+        }
+        let Some(id) = self.registry.id_of::<PodDisruptionBudget>() else { return Ok(()) };
+        let now = Time(self.sim.timestamp());
+        let pod_name = pod.metadata.name.clone().unwrap_or_default();
+        let updater = Box::new(move |old: &Obj| {
+            let mut new = old.clone();
+            if let Some(b) = typed_mut::<PodDisruptionBudget>(make_mut(&mut new)) {
+                let status = b.status.get_or_insert_default();
+                status.disruptions_allowed -= 1;
+                status.disrupted_pods.get_or_insert_default().insert(pod_name.clone(), now.clone());
+            }
+            Ok(new)
+        });
+        let o = UpdateOptions { dry_run, ..UpdateOptions::default() };
+        self.update(caller, "update", id, (namespace, &name), "status", updater, &o).map(|_| ())
+    }
+
+    fn mark_evicted(&mut self, caller: &Caller, namespace: &str, name: &str) -> Result<(), Status> {
+        let Some(id) = self.registry.id_of::<Pod>() else { return Ok(()) };
+        let now = Time(self.sim.timestamp());
+        let updater = Box::new(move |old: &Obj| {
+            let mut new = old.clone();
+            if let Some(pod) = typed_mut::<Pod>(make_mut(&mut new)) {
+                let generation = pod.metadata.generation;
+                let conditions = pod.status.get_or_insert_default().conditions.get_or_insert_default();
+                let had = conditions.iter().position(|c| c.type_ == "DisruptionTarget");
+                let since = had.and_then(|i| conditions.get(i)).filter(|c| c.status == "True");
+                let condition = PodCondition {
+                    type_: "DisruptionTarget".into(),
+                    status: "True".into(),
+                    reason: Some("EvictionByEvictionAPI".into()),
+                    message: Some("Eviction API: evicting".into()),
+                    last_transition_time: since.and_then(|c| c.last_transition_time.clone()).or(Some(now.clone())),
+                    observed_generation: generation,
+                    ..PodCondition::default()
+                };
+                match had.and_then(|i| conditions.get_mut(i)) {
+                    Some(c) => *c = condition,
+                    None => conditions.push(condition),
+                }
+            }
+            Ok(new)
+        });
+        self.update(caller, "update", id, (namespace, name), "eviction", updater, &UpdateOptions::default()).map(|_| ())
+    }
+}
+
+/// Pods that are over, not started, or going already don't count for budgets.
+fn can_ignore_budgets(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed" | "Pending")) || pod.metadata.deletion_timestamp.is_some()
+}

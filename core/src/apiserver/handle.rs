@@ -1,0 +1,184 @@
+//! The front door: HTTP requests in, HTTP responses out, through the whole chain.
+//!
+//! Authentication, impersonation, authorization, then the verb. Models `staging/src/k8s.io/apiserver/pkg/server/config.go`
+//! (DefaultBuildHandlerChain) and `pkg/endpoints`. Knows nothing of sockets: a door elsewhere turns bytes into `Request`.
+
+mod discovery;
+mod encode;
+mod info;
+mod negotiate;
+mod nonresource;
+mod options;
+mod reviews;
+mod subresource;
+mod url;
+mod verbs;
+mod virtual_resources;
+mod watch;
+mod write;
+
+use std::rc::Rc;
+
+pub use info::RequestInfo;
+pub use watch::WatchBody;
+
+use super::{ApiServer, Caller, User};
+use crate::api::status::Status;
+use crate::sim::ProcessId;
+use negotiate::{Accepted, MediaType};
+
+/// A request as HTTP has it.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Such as `GET`.
+    pub method: String,
+    /// The path, still percent-encoded.
+    pub path: String,
+    /// The query, without the question mark.
+    pub query: String,
+    /// Names in any case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The process that it comes from.
+    pub process: ProcessId,
+    /// Who a client certificate says that it is, where the door took one.
+    pub certificate: Option<User>,
+}
+
+impl Request {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+}
+
+/// An answer as HTTP has it.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub code: u16,
+    /// Names in their usual case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Body,
+}
+
+/// What an answer carries.
+#[derive(Debug)]
+pub enum Body {
+    /// All of it.
+    Full(Vec<u8>),
+    /// A stream of watch events, until it ends.
+    Watch(Box<WatchBody>),
+    /// Nothing yet: the pod's kubelet has to answer, through whoever holds the cluster.
+    Kubelet(Box<KubeletCall>),
+}
+
+/// A request that the api-server passes on to a kubelet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KubeletCall {
+    /// The node whose kubelet it is for.
+    pub node: String,
+    /// The pod's namespace; empty for calls about the node itself.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's uid.
+    pub uid: String,
+    /// The container; empty where the call needs none.
+    pub container: String,
+    /// `log`, `exec`, `attach`, `portforward`, `proxy`.
+    pub what: &'static str,
+    /// The rest of the path, for proxies.
+    pub path: String,
+    /// The query's parameters in order.
+    pub query: Vec<(String, String)>,
+}
+
+impl Response {
+    pub(super) fn text(code: u16, text: impl Into<String>) -> Self {
+        Response {
+            code,
+            headers: vec![
+                ("Content-Type", "text/plain; charset=utf-8".into()),
+                ("X-Content-Type-Options", "nosniff".into()),
+            ],
+            body: Body::Full(text.into().into_bytes()),
+        }
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+}
+
+/// Upstream's bound on a request's body.
+const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+/// What the steps after authorization know of a request.
+struct Context<'a> {
+    request: &'a Request,
+    info: RequestInfo,
+    query: url::Query,
+    caller: Caller,
+}
+
+impl ApiServer {
+    /// Answers a request.
+    pub fn handle(&mut self, request: &Request) -> Response {
+        self.warnings.begin();
+        let mut response = self.route(request);
+        for warning in self.warnings.take() {
+            response.headers.push(("Warning", format!("299 - {}", crate::api::field::quote(&warning))));
+        }
+        if request.method == "HEAD" {
+            response.body = Body::Full(Vec::new());
+        }
+        response
+    }
+
+    fn route(&mut self, request: &Request) -> Response {
+        let negotiated = negotiate::errors(request);
+        let fail = |status: Status| encode::status(&status, negotiated);
+        let Some(path) = url::decode_path(&request.path) else {
+            return Response::text(400, "400 Bad Request");
+        };
+        let query = url::Query::parse(&request.query);
+        let info = RequestInfo::new(&request.method, &path, &query);
+        let user = match self.authenticate(request) {
+            Ok(user) => user,
+            Err(status) => return fail(status),
+        };
+        let user = match self.impersonate(request, user) {
+            Ok(user) => user,
+            Err(status) => return fail(status),
+        };
+        if let Err(status) = self.authorize_request(&user, &info) {
+            return fail(status);
+        }
+        let manager = match query.get("fieldManager") {
+            Some(m) if !m.is_empty() => m.to_owned(),
+            _ => manager_of(request.header("User-Agent").unwrap_or_default()),
+        };
+        let caller = Caller { process: request.process, user: Rc::new(user), manager: manager.into() };
+        let context = Context { request, info, query, caller };
+        if !context.info.is_resource {
+            return self.non_resource(&context, &path).unwrap_or_else(fail);
+        }
+        if request.body.len() > BODY_BYTES_MAX && !matches!(request.method.as_str(), "GET" | "HEAD") {
+            return fail(Status::request_entity_too_large(format!("limit is {BODY_BYTES_MAX}")));
+        }
+        self.resource(&context).unwrap_or_else(fail)
+    }
+}
+
+/// The field manager that a User-Agent stands for: its first part, printable characters only.
+fn manager_of(user_agent: &str) -> String {
+    let first = user_agent.split('/').next().unwrap_or_default();
+    first.chars().filter(|c| !c.is_control()).take(128).collect()
+}
+
+#[allow(unused)]
+type Media = (MediaType, Accepted);

@@ -1,0 +1,225 @@
+//! Objects, lists and errors as the client wants them written.
+
+use serde_json::{Map, Value, json};
+
+use super::negotiate::{Accepted, MediaType, Transform};
+use super::{ApiServer, Body, Response};
+use crate::api::object::Object;
+use crate::api::schema::{complete, schema};
+use crate::api::status::Status;
+use crate::apiserver::ObjectList;
+use crate::apiserver::tables;
+use crate::registry::Served;
+
+/// An error as a response.
+pub(super) fn status(status: &Status, media: MediaType) -> Response {
+    let accepted = Accepted { media, ..Accepted::default() };
+    let mut response = value(status.code, &status.to_value(), accepted);
+    if let Some(d) = &status.details
+        && d.retry_after_seconds > 0
+        && matches!(status.code, 429 | 503 | 504)
+    {
+        response.headers.push(("Retry-After", d.retry_after_seconds.to_string()));
+    }
+    response
+}
+
+/// JSON or YAML as a response.
+pub(super) fn value(code: u16, value: &Value, accepted: Accepted) -> Response {
+    let bytes = match accepted.media {
+        MediaType::Json => {
+            let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+            bytes.push(b'\n');
+            bytes
+        }
+        MediaType::Yaml => serde_yaml::to_string(value).unwrap_or_default().into_bytes(),
+    };
+    Response { code, headers: vec![("Content-Type", accepted.content_type())], body: Body::Full(bytes) }
+}
+
+/// An object as its kind's version that the client asked for has it.
+pub(super) fn object(o: &dyn Object, served: &Served) -> Value {
+    let mut v = o.to_value();
+    served.from_stored(&mut v);
+    if let Some(ty) = schema().kind(served.api_version, served.info.kind) {
+        complete(&mut v, ty);
+    }
+    v
+}
+
+/// A type that has no strategy, such as Scale, as Go would write it.
+pub(super) fn completed(mut v: Value) -> Value {
+    let (api_version, kind) = (v["apiVersion"].as_str().unwrap_or_default(), v["kind"].as_str().unwrap_or_default());
+    if let Some(ty) = schema().kind(api_version, kind) {
+        complete(&mut v, ty);
+    }
+    v
+}
+
+/// Metadata alone.
+fn partial(mut v: Value, beta: bool) -> Value {
+    let version = if beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
+    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": v["metadata"].take()})
+}
+
+/// What goes with the rows of a Table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum IncludeObject {
+    /// Their metadata.
+    #[default]
+    Metadata,
+    /// The objects.
+    Object,
+    /// Nothing.
+    None,
+}
+
+impl IncludeObject {
+    /// The query parameter's value.
+    pub(super) fn parse(text: Option<&str>) -> Result<Self, Status> {
+        Ok(match text {
+            None | Some("" | "Metadata") => IncludeObject::Metadata,
+            Some("Object") => IncludeObject::Object,
+            Some("None") => IncludeObject::None,
+            Some(other) => {
+                return Err(Status::bad_request(format!(
+                    "unrecognized includeObject value: {}",
+                    crate::api::field::quote(other)
+                )));
+            }
+        })
+    }
+}
+
+impl ApiServer {
+    /// Rows of a Table for objects.
+    fn rows(&self, objects: &[&dyn Object], served: &Served, accepted: Accepted, include: IncludeObject) -> Vec<Value> {
+        let now = self.sim.timestamp();
+        let mut rows = Vec::with_capacity(objects.len());
+        for o in objects {
+            let printed = tables::row(served.info, *o, now);
+            let mut row = Map::new();
+            row.insert("cells".into(), Value::Array(printed.cells));
+            if !printed.conditions.is_empty() {
+                row.insert("conditions".into(), Value::Array(printed.conditions));
+            }
+            let object = match include {
+                IncludeObject::None => Value::Null,
+                IncludeObject::Object => object(*o, served),
+                IncludeObject::Metadata => partial(object(*o, served), accepted.beta),
+            };
+            row.insert("object".into(), object);
+            rows.push(Value::Object(row));
+        }
+        rows
+    }
+
+    /// A Table of these objects. `columns`: whether it defines its columns, which only the first of a watch does.
+    pub(super) fn table(
+        &self,
+        objects: &[&dyn Object],
+        served: &Served,
+        accepted: Accepted,
+        include: IncludeObject,
+        metadata: Value,
+        columns: bool,
+    ) -> Value {
+        let version = if accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
+        let definitions = if columns { tables::columns(served.info) } else { Value::Null };
+        json!({
+            "kind": "Table",
+            "apiVersion": version,
+            "metadata": metadata,
+            "columnDefinitions": definitions,
+            "rows": self.rows(objects, served, accepted, include),
+        })
+    }
+
+    /// One object as a response.
+    pub(super) fn object_response(
+        &self,
+        code: u16,
+        o: &dyn Object,
+        served: &Served,
+        accepted: Accepted,
+        include: IncludeObject,
+    ) -> Response {
+        let body = self.transformed(o, served, accepted, include, true);
+        value(code, &body, accepted)
+    }
+
+    /// One object as the client wants it.
+    pub(super) fn transformed(
+        &self,
+        o: &dyn Object,
+        served: &Served,
+        accepted: Accepted,
+        include: IncludeObject,
+        columns: bool,
+    ) -> Value {
+        match accepted.transform {
+            Transform::Table => {
+                let mut metadata = Map::new();
+                if let Some(rv) = &o.meta().resource_version {
+                    metadata.insert("resourceVersion".into(), rv.as_str().into());
+                }
+                self.table(&[o], served, accepted, include, Value::Object(metadata), columns)
+            }
+            Transform::PartialObject => partial(object(o, served), accepted.beta),
+            _ => object(o, served),
+        }
+    }
+
+    /// A list as a response.
+    pub(super) fn list_response(
+        &self,
+        list: &ObjectList,
+        served: &Served,
+        accepted: Accepted,
+        include: IncludeObject,
+    ) -> Response {
+        let mut metadata = Map::new();
+        metadata.insert("resourceVersion".into(), list.resource_version.to_string().into());
+        if !list.continue_token.is_empty() {
+            metadata.insert("continue".into(), list.continue_token.as_str().into());
+        }
+        if let Some(n) = list.remaining {
+            metadata.insert("remainingItemCount".into(), n.into());
+        }
+        let metadata = Value::Object(metadata);
+        let body = match accepted.transform {
+            Transform::Table => {
+                let objects: Vec<&dyn Object> = list.items.iter().map(|o| &**o).collect();
+                self.table(&objects, served, accepted, include, metadata, true)
+            }
+            Transform::PartialObjectList => {
+                let version = if accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
+                let items: Vec<Value> =
+                    list.items.iter().map(|o| partial(object(&**o, served), accepted.beta)).collect();
+                json!({"kind": "PartialObjectMetadataList", "apiVersion": version, "metadata": metadata, "items": items})
+            }
+            _ => {
+                let items: Vec<Value> = list
+                    .items
+                    .iter()
+                    .map(|o| {
+                        let mut v = object(&**o, served);
+                        // Items of a typed list don't repeat what the list says.
+                        if let Some(m) = v.as_object_mut() {
+                            m.remove("kind");
+                            m.remove("apiVersion");
+                        }
+                        v
+                    })
+                    .collect();
+                json!({
+                    "kind": format!("{}List", served.info.kind),
+                    "apiVersion": served.api_version,
+                    "metadata": metadata,
+                    "items": items,
+                })
+            }
+        };
+        value(200, &body, accepted)
+    }
+}

@@ -1,0 +1,191 @@
+//! Paths that aren't resources: discovery, version, health. Models apiserver's `pkg/server/{routes,healthz}`.
+
+use serde_json::{Value, json};
+
+use super::negotiate::{Accepted, Endpoint, Transform, accepted};
+use super::verbs::no_such_resource;
+use super::{ApiServer, Context, Response, discovery, encode};
+use crate::api::status::Status;
+
+/// The post-start hooks of upstream's api-server, each of which has a health check.
+const HOOKS: &[&str] = &[
+    "aggregator-reload-proxy-client-cert",
+    "apiservice-discovery-controller",
+    "apiservice-openapi-controller",
+    "apiservice-openapiv3-controller",
+    "apiservice-registration-controller",
+    "apiservice-status-local-available-controller",
+    "apiservice-status-remote-available-controller",
+    "apiservice-wait-for-first-sync",
+    "bootstrap-controller",
+    "crd-informer-synced",
+    "generic-apiserver-start-informers",
+    "kube-apiserver-autoregistration",
+    "peer-endpoint-reconciler-controller",
+    "priority-and-fairness-config-consumer",
+    "priority-and-fairness-config-producer",
+    "priority-and-fairness-filter",
+    "rbac/bootstrap-roles",
+    "scheduling/bootstrap-system-priority-classes",
+    "start-apiextensions-controllers",
+    "start-apiextensions-informers",
+    "start-apiserver-admission-initializer",
+    "start-cluster-authentication-info-controller",
+    "start-kube-aggregator-informers",
+    "start-kube-apiserver-identity-lease-controller",
+    "start-kube-apiserver-identity-lease-garbage-collector",
+    "start-kubernetes-service-cidr-controller",
+    "start-legacy-token-tracking-controller",
+    "start-service-ip-repair-controllers",
+    "start-system-namespaces-controller",
+    "storage-object-count-tracker-hook",
+    "storage-readiness",
+];
+
+/// The other checks of each health path.
+fn checks(root: &str) -> &'static [&'static str] {
+    match root {
+        "readyz" => &["autoregister-completion", "etcd", "etcd-readiness", "informer-sync", "log", "ping", "shutdown"],
+        _ => &["autoregister-completion", "etcd", "log", "loopback-serving-certificate", "ping"],
+    }
+}
+
+/// The order in which verbose health answers list what comes before and after the hooks.
+const BEFORE_HOOKS: &[&str] = &["ping", "log", "etcd", "etcd-readiness", "informer-sync"];
+
+fn root_paths() -> Value {
+    let mut all: Vec<String> = [
+        "/.well-known/openid-configuration",
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/apis/",
+        "/flagz",
+        "/metrics",
+        "/metrics/slis",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openapi/v3/",
+        "/openid/v1/jwks",
+        "/statusz",
+        "/version",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    for (group, versions) in discovery::GROUPS {
+        all.push(format!("/apis/{group}"));
+        all.extend(versions.iter().map(|v| format!("/apis/{group}/{v}")));
+    }
+    for root in ["healthz", "livez", "readyz"] {
+        all.push(format!("/{root}"));
+        all.extend(checks(root).iter().map(|c| format!("/{root}/{c}")));
+        all.extend(HOOKS.iter().map(|h| format!("/{root}/poststarthook/{h}")));
+    }
+    all.sort();
+    json!({ "paths": all })
+}
+
+/// `kubectl version` of the server. The commit is upstream's tag.
+fn version() -> Value {
+    json!({
+        "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "35", "gitVersion": "v1.36.2",
+        "gitCommit": "98b35193b2ac7a23a673325f5e9b830ecd5ba406", "gitTreeState": "clean",
+        "buildDate": "2026-06-09T08:19:48Z", "goVersion": "go1.26.4", "compiler": "gc", "platform": "linux/amd64",
+    })
+}
+
+impl ApiServer {
+    pub(super) fn non_resource(&mut self, cx: &Context<'_>, path: &str) -> Result<Response, Status> {
+        let method = cx.request.method.as_str();
+        let plain = |v: Value| -> Result<Response, Status> {
+            Ok(encode::value(200, &v, accepted(cx.request, Endpoint::Plain)?))
+        };
+        let found = |v: Option<Value>| v.map_or_else(|| Err(no_such_resource()), plain);
+        let trimmed = path.strip_suffix('/').filter(|p| !p.is_empty()).unwrap_or(path);
+        let parts: Vec<&str> = trimmed.trim_start_matches('/').split('/').collect();
+        if !matches!(method, "GET" | "HEAD") && matches!(parts.first(), Some(&("api" | "apis"))) {
+            return Err(Status::method_not_allowed());
+        }
+        match parts.as_slice() {
+            [""] => plain(root_paths()),
+            ["version"] => plain(version()),
+            ["api" | "apis"] => {
+                let core = parts.first() == Some(&"api");
+                let wanted = accepted(cx.request, Endpoint::Discovery)?;
+                if wanted.transform == Transform::Discovery {
+                    return Ok(encode::value(200, &self.aggregated(core), wanted));
+                }
+                let address = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": cx.request.header("Host").unwrap_or_default()}]);
+                let versions =
+                    json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": address});
+                Ok(encode::value(200, &if core { versions } else { discovery::groups() }, Accepted { ..wanted }))
+            }
+            ["api", version] => found(discovery::resources(&self.registry, "", version)),
+            ["apis", group] => match discovery::group(group) {
+                Some(v) => plain(v),
+                None => Ok(Response::text(404, "404 page not found\n")),
+            },
+            ["apis", group, version] => {
+                if !self.registry.has_group(group) {
+                    return Ok(Response::text(404, "404 page not found\n"));
+                }
+                found(discovery::resources(&self.registry, group, version))
+            }
+            ["healthz" | "livez" | "readyz", ..] => Ok(self.health(cx, &parts)),
+            [".well-known", "openid-configuration"] => {
+                let host = cx.request.header("Host").unwrap_or_default();
+                let v = json!({
+                    "issuer": "https://kubernetes.default.svc", "jwks_uri": format!("https://{host}/openid/v1/jwks"),
+                    "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+                    "id_token_signing_alg_values_supported": ["RS256"],
+                });
+                Ok(encode::value(200, &v, Accepted::default()))
+            }
+            _ => Ok(Response::text(404, "404 page not found\n")),
+        }
+    }
+
+    /// Whether a named health check holds.
+    fn healthy(&self, check: &str) -> bool {
+        !matches!(check, "etcd" | "etcd-readiness") || self.check_etcd().is_ok()
+    }
+
+    fn health(&self, cx: &Context<'_>, parts: &[&str]) -> Response {
+        let root = parts.first().copied().unwrap_or_default();
+        let one = parts.get(1..).unwrap_or_default().join("/");
+        let hooks = HOOKS.iter().map(|h| format!("poststarthook/{h}"));
+        let before = BEFORE_HOOKS.iter().filter(|c| checks(root).contains(c)).map(|c| (*c).to_owned());
+        let after = checks(root).iter().filter(|c| !BEFORE_HOOKS.contains(c)).map(|c| (*c).to_owned());
+        let mut all: Vec<String> = before.chain(hooks).chain(after).collect();
+        if !one.is_empty() {
+            if !all.contains(&one) {
+                return Response::text(404, "404 page not found\n");
+            }
+            return if self.healthy(&one) {
+                Response::text(200, "ok")
+            } else {
+                Response::text(500, format!("internal server error: {one} failed: reason withheld\n"))
+            };
+        }
+        let excluded: Vec<&str> = cx.query.all("exclude").collect();
+        all.retain(|c| !excluded.contains(&c.as_str()));
+        let mut text = String::new();
+        let mut failed = false;
+        for check in &all {
+            if self.healthy(check) {
+                text.push_str(&format!("[+]{check} ok\n"));
+            } else {
+                failed = true;
+                text.push_str(&format!("[-]{check} failed: reason withheld\n"));
+            }
+        }
+        if failed {
+            return Response::text(500, format!("{text}{root} check failed\n"));
+        }
+        if cx.query.get("verbose").is_none() {
+            return Response::text(200, "ok");
+        }
+        Response::text(200, format!("{text}{root} check passed\n"))
+    }
+}

@@ -1,0 +1,413 @@
+//! Subresources: status, scale, binding, eviction, token, finalize, and what a kubelet answers.
+//! Models `pkg/registry/core/pod/{storage,rest}` and the scale storages of `pkg/registry/apps`.
+
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use serde_json::{Value, json};
+
+use super::options::{self, WriteOptions};
+use super::write::patch_kind;
+use super::{ApiServer, Body, Context, KubeletCall, Response, encode, negotiate};
+use crate::api::decode;
+use crate::api::field::{Error, Path, quote};
+use crate::api::object::{Obj, make_mut};
+use crate::api::patch;
+use crate::api::status::Status;
+use crate::apiserver::UpdateOptions;
+use crate::apiserver::auth::{ISSUER, TokenClaims};
+use crate::registry::Served;
+
+/// metav1.Status of success with a code, which creates of bindings and evictions answer.
+fn created() -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})
+}
+
+impl ApiServer {
+    pub(super) fn subresource(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
+        let sub = cx.info.subresource.as_str();
+        let method = cx.request.method.as_str();
+        if cx.info.name.is_empty() || (served.info.namespaced && cx.info.namespace.is_empty()) {
+            return Err(Status::method_not_allowed());
+        }
+        match (sub, method) {
+            ("scale", "GET") => {
+                let (accepted, _) = Self::presentation(cx)?;
+                let o = self.get(&cx.caller, served.id, &cx.info.namespace, &cx.info.name)?;
+                Ok(encode::value(200, &self.scale_of(&o, served)?, accepted))
+            }
+            ("scale", "PUT" | "PATCH") => self.scale_response(cx, served),
+            ("binding", "POST") => self.binding_response(cx, &cx.info.name),
+            ("eviction", "POST") => self.eviction_response(cx),
+            ("token", "POST") => self.token_response(cx),
+            ("finalize", "PUT") => self.update_response(cx, served, "finalize"),
+            ("log", "GET") => self.log_response(cx),
+            ("exec" | "attach", "GET" | "POST") => self.exec_response(cx, if sub == "exec" { "exec" } else { "attach" }),
+            ("portforward", "GET" | "POST") => {
+                let pod = self.pod_of(cx)?;
+                Ok(kubelet(cx, &pod, String::new(), "portforward"))
+            }
+            ("proxy", _) => self.proxy_response(cx, served),
+            ("status" | "ephemeralcontainers" | "resize" | "approval", "GET") => {
+                let (accepted, include) = Self::presentation(cx)?;
+                let o = self.get(&cx.caller, served.id, Self::namespace_of(cx, served), &cx.info.name)?;
+                Ok(self.object_response(200, &*o, served, accepted, include))
+            }
+            ("status", "PUT") => self.update_response(cx, served, "status"),
+            ("status", "PATCH") => self.patch_response(cx, served, "status"),
+            ("ephemeralcontainers", "PUT") => self.update_response(cx, served, "ephemeralcontainers"),
+            ("ephemeralcontainers", "PATCH") => self.patch_response(cx, served, "ephemeralcontainers"),
+            ("resize", "PUT") => self.update_response(cx, served, "resize"),
+            ("resize", "PATCH") => self.patch_response(cx, served, "resize"),
+            ("approval", "PUT") => self.update_response(cx, served, "approval"),
+            ("approval", "PATCH") => self.patch_response(cx, served, "approval"),
+            _ => Err(Status::method_not_allowed()),
+        }
+    }
+
+    fn scale_of(&self, o: &Obj, served: &Served) -> Result<Value, Status> {
+        let scale = self.registry.strategy(served.id).scale(&**o);
+        let scale = scale.ok_or_else(|| Status::internal("no scale of this object"))?;
+        let meta = o.meta();
+        Ok(encode::completed(json!({
+            "kind": "Scale",
+            "apiVersion": "autoscaling/v1",
+            "metadata": {
+                "name": meta.name, "namespace": meta.namespace, "uid": meta.uid,
+                "resourceVersion": meta.resource_version, "creationTimestamp": meta.creation_timestamp,
+            },
+            "spec": {"replicas": scale.replicas},
+            "status": {"replicas": scale.status_replicas, "selector": scale.selector},
+        })))
+    }
+
+    fn scale_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
+        let (accepted, _) = Self::presentation(cx)?;
+        let put = cx.request.method == "PUT";
+        let (kind, sent, o): (_, _, WriteOptions) = if put {
+            let format = negotiate::body_format(cx.request)?;
+            let o = options::write(cx, "UpdateOptions", None)?;
+            let d = decode::decode_object(&cx.request.body, format, "autoscaling/v1", "Scale", o.validation)?;
+            self.warnings.extend(|| d.warnings.clone());
+            (None, d.value, o)
+        } else {
+            let kind = patch_kind(cx)?;
+            (kind, Value::Null, options::write(cx, "PatchOptions", Some(kind.is_none()))?)
+        };
+        let (namespace, name) = (cx.info.namespace.clone(), cx.info.name.clone());
+        if put {
+            let given = sent["metadata"]["name"].as_str().unwrap_or_default();
+            if given != name {
+                return Err(Status::bad_request(if given.is_empty() {
+                    format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
+                } else {
+                    format!("the name of the object ({given}) does not match the name on the URL ({name})")
+                }));
+            }
+            let given = sent["metadata"]["namespace"].as_str().unwrap_or_default();
+            if !given.is_empty() && given != namespace {
+                return Err(Status::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request",
+                ));
+            }
+        }
+        let mut warnings = Vec::new();
+        let update = UpdateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
+        let (registry, info, id) = (self.registry.clone(), served.info, served.id);
+        let scales: &dyn Fn(&Obj) -> Option<crate::registry::ScaleSpec> = &|o| registry.strategy(id).scale(&**o);
+        let updater = Box::new(|old: &Obj| {
+            let scale = if put {
+                sent.clone()
+            } else {
+                let have = scales(old).ok_or_else(|| Status::internal("no scale of this object"))?;
+                let m = old.meta();
+                let current = encode::completed(json!({
+                    "kind": "Scale", "apiVersion": "autoscaling/v1",
+                    "metadata": {"name": m.name, "namespace": m.namespace, "uid": m.uid,
+                        "resourceVersion": m.resource_version, "creationTimestamp": m.creation_timestamp,
+                        "managedFields": m.managed_fields},
+                    "spec": {"replicas": have.replicas},
+                    "status": {"replicas": have.status_replicas, "selector": have.selector},
+                }));
+                let Some(kind) = kind else { return Err(Status::internal("server-side apply of scale")) };
+                let patched =
+                    patch::apply(kind, &current, &cx.request.body, "autoscaling/v1", "Scale", o.validation)?;
+                warnings = patched.warnings;
+                patched.value
+            };
+            let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+            if replicas < 0 {
+                let path = Path::new("spec").child("replicas");
+                let why = "must be greater than or equal to 0";
+                let errors = vec![Error::invalid(&path, &json!(replicas), why)];
+                return Err(Status::invalid("autoscaling", "Scale", &name, &errors));
+            }
+            let mut new = old.clone();
+            let object = make_mut(&mut new);
+            registry.strategy(id).set_scale(object, i32::try_from(replicas).unwrap_or(i32::MAX));
+            let given = scale["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+            if !given.is_empty() {
+                object.meta_mut().resource_version = Some(given.to_owned());
+            }
+            if let Some(uid) = scale["metadata"]["uid"].as_str().filter(|u| !u.is_empty()) {
+                object.meta_mut().uid = Some(uid.to_owned());
+            }
+            Ok(new)
+        });
+        let verb = if put { "update" } else { "patch" };
+        let stored = self.update(&cx.caller, verb, id, (&namespace, &cx.info.name), "scale", updater, &update)?;
+        self.warnings.extend(|| warnings);
+        let _ = info;
+        Ok(encode::value(200, &self.scale_of(&stored, served)?, accepted))
+    }
+
+    /// Binds a pod; `name` is empty for the old collective path, where the body names it.
+    pub(super) fn binding_response(&mut self, cx: &Context<'_>, name: &str) -> Result<Response, Status> {
+        let (accepted, _) = Self::presentation(cx)?;
+        let format = negotiate::body_format(cx.request)?;
+        let o = options::write(cx, "CreateOptions", None)?;
+        let d = decode::decode_object(&cx.request.body, format, "v1", "Binding", o.validation)?;
+        self.warnings.extend(|| d.warnings.clone());
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let given = text(&d.value["metadata"]["name"]);
+        if !name.is_empty() && !given.is_empty() && given != name {
+            return Err(Status::bad_request(format!("name in URL ({name}) does not match name in Binding object ({given})")));
+        }
+        let namespace = text(&d.value["metadata"]["namespace"]);
+        if !namespace.is_empty() && namespace != cx.info.namespace {
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        let target = &d.value["target"];
+        // Upstream returns the bare aggregate here, which becomes an answer without a reason.
+        let mut errors = Vec::new();
+        let kind = text(&target["kind"]);
+        if !kind.is_empty() && kind != "Node" {
+            errors.push(Error::not_supported(&Path::new("target").child("kind"), &kind, &["Node", "<empty>"]));
+        }
+        if text(&target["name"]).is_empty() {
+            errors.push(Error::required(&Path::new("target").child("name"), ""));
+        }
+        if !errors.is_empty() {
+            return Err(Status::other(500, "", crate::api::field::aggregate(&errors)));
+        }
+        let name = if name.is_empty() { given } else { name.to_owned() };
+        let uid = text(&d.value["metadata"]["uid"]);
+        if !o.dry_run {
+            self.bind(&cx.caller, &cx.info.namespace, &name, &uid, &text(&target["name"]))?;
+        }
+        Ok(encode::value(201, &created(), accepted))
+    }
+
+    fn eviction_response(&mut self, cx: &Context<'_>) -> Result<Response, Status> {
+        let (accepted, _) = Self::presentation(cx)?;
+        let format = negotiate::body_format(cx.request)?;
+        let o = options::write(cx, "CreateOptions", None)?;
+        // The older version says the same and is still taken.
+        let old = decode::bind_bytes(&cx.request.body, format, None)
+            .is_ok_and(|b| b.value["apiVersion"] == "policy/v1beta1");
+        let version = if old { "policy/v1beta1" } else { "policy/v1" };
+        let mut value = decode::decode_object(&cx.request.body, format, version, "Eviction", o.validation)?.value;
+        let given = value["metadata"]["name"].as_str().unwrap_or_default();
+        if !given.is_empty() && given != cx.info.name {
+            return Err(Status::bad_request("name in URL does not match name in Eviction object"));
+        }
+        let given = value["metadata"]["namespace"].as_str().unwrap_or_default();
+        if !given.is_empty() && given != cx.info.namespace {
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        let options = serde_json::from_value(value["deleteOptions"].take()).unwrap_or_default();
+        self.evict(&cx.caller, &cx.info.namespace, &cx.info.name, options, o.dry_run)?;
+        Ok(encode::value(201, &created(), accepted))
+    }
+
+    fn token_response(&mut self, cx: &Context<'_>) -> Result<Response, Status> {
+        let (accepted, _) = Self::presentation(cx)?;
+        let format = negotiate::body_format(cx.request)?;
+        let o = options::write(cx, "CreateOptions", None)?;
+        let api = "authentication.k8s.io/v1";
+        let d = decode::decode_object(&cx.request.body, format, api, "TokenRequest", o.validation)?;
+        self.warnings.extend(|| d.warnings.clone());
+        let mut body = d.value;
+        let (namespace, name) = (&cx.info.namespace, &cx.info.name);
+        let Some(account) = self.one_of::<ServiceAccount>(namespace, name) else {
+            return Err(Status::not_found("", "serviceaccounts", name));
+        };
+        let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
+        let path = Path::new("spec").child("expirationSeconds");
+        let mut errors = Vec::new();
+        if seconds < 600 {
+            errors.push(Error::invalid(&path, &json!(seconds), "may not specify a duration less than 10 minutes"));
+        } else if seconds > 1 << 32 {
+            errors.push(Error::invalid(&path, &json!(seconds), "may not specify a duration larger than 2^32 seconds"));
+        }
+        if !errors.is_empty() {
+            return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &errors));
+        }
+        let mut audiences: Vec<String> = body["spec"]["audiences"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|a| a.as_str().map(str::to_owned))
+            .collect();
+        if audiences.is_empty() {
+            audiences.push(ISSUER.to_owned());
+        }
+        let bound = self.bound_object(cx, &body["spec"]["boundObjectRef"])?;
+        let claims = TokenClaims {
+            namespace: namespace.clone(),
+            account: name.clone(),
+            account_uid: account.metadata.uid.clone().unwrap_or_default(),
+            audiences: audiences.clone(),
+            bound,
+            expires_in_seconds: seconds,
+        };
+        let now = self.sim.timestamp();
+        let until = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
+        let time = |t: jiff::Timestamp| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        body["metadata"] = json!({
+            "name": name, "namespace": namespace, "uid": account.metadata.uid, "creationTimestamp": time(now),
+        });
+        body["spec"]["audiences"] = json!(audiences);
+        body["spec"]["expirationSeconds"] = json!(seconds);
+        body["status"] = json!({"token": self.issue_token(&claims), "expirationTimestamp": time(until)});
+        Ok(encode::value(201, &encode::completed(body), accepted))
+    }
+
+    /// What a token is to be bound to, if it exists.
+    fn bound_object(&self, cx: &Context<'_>, bound: &Value) -> Result<Option<(String, String, String)>, Status> {
+        if bound.is_null() {
+            return Ok(None);
+        }
+        let text = |key: &str| bound[key].as_str().unwrap_or_default();
+        let (kind, name) = (text("kind"), text("name"));
+        let resource = match kind {
+            "Pod" => "pods",
+            "Secret" => "secrets",
+            "Node" => "nodes",
+            other => {
+                return Err(Status::bad_request(format!("cannot bind token for serviceaccount {} to object of kind {}, version {}", quote(&cx.info.name), quote(other), quote(text("apiVersion")))));
+            }
+        };
+        let namespace = if kind == "Node" { "" } else { cx.info.namespace.as_str() };
+        let found = self.registry.find("", "v1", resource).and_then(|id| self.load(id, namespace, name));
+        let Some((object, _)) = found else { return Err(Status::not_found("", resource, name)) };
+        let uid = object.meta().uid.clone().unwrap_or_default();
+        if !text("uid").is_empty() && text("uid") != uid {
+            let why = format!(
+                "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
+                text("uid")
+            );
+            return Err(Status::conflict("", resource, name, &why));
+        }
+        Ok(Some((kind.to_owned(), name.to_owned(), uid)))
+    }
+
+    fn pod_of(&self, cx: &Context<'_>) -> Result<std::rc::Rc<Pod>, Status> {
+        self.one_of::<Pod>(&cx.info.namespace, &cx.info.name)
+            .ok_or_else(|| Status::not_found("", "pods", &cx.info.name))
+    }
+
+    fn log_response(&mut self, cx: &Context<'_>) -> Result<Response, Status> {
+        let pod = self.pod_of(cx)?;
+        let container = container_of(&pod, cx.query.get("container").unwrap_or_default(), "kubectl.kubernetes.io/default-logs-container", false)?;
+        if node_of(&pod).is_empty() {
+            // Nothing runs yet, so there is nothing to say.
+            return Ok(Response { code: 204, headers: Vec::new(), body: Body::Full(Vec::new()) });
+        }
+        Ok(kubelet(cx, &pod, container, "log"))
+    }
+
+    fn exec_response(&mut self, cx: &Context<'_>, what: &'static str) -> Result<Response, Status> {
+        let pod = self.pod_of(cx)?;
+        let container = container_of(&pod, cx.query.get("container").unwrap_or_default(), "kubectl.kubernetes.io/default-container", true)?;
+        if node_of(&pod).is_empty() {
+            return Err(Status::bad_request(format!("pod {} does not have a host assigned", cx.info.name)));
+        }
+        Ok(kubelet(cx, &pod, container, what))
+    }
+
+    fn proxy_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
+        // Names may carry a scheme before and a port after: `https:name:port`.
+        let parts: Vec<&str> = cx.info.name.split(':').collect();
+        let name = match parts.as_slice() {
+            [name] | [_, name, _] => *name,
+            [name, _] => *name,
+            _ => return Err(Status::bad_request(format!("invalid {} request {}", served.info.singular, quote(&cx.info.name)))),
+        };
+        let namespace = Self::namespace_of(cx, served);
+        let Some((object, _)) = self.load(served.id, namespace, name) else { return Err(self.not_found(served.id, name)) };
+        let node = match served.info.resource {
+            "pods" => crate::api::object::typed::<Pod>(&*object).map(|p| node_of(p).to_owned()).unwrap_or_default(),
+            "nodes" => name.to_owned(),
+            _ => String::new(),
+        };
+        let call = KubeletCall {
+            node,
+            namespace: namespace.to_owned(),
+            pod: cx.info.name.clone(),
+            uid: object.meta().uid.clone().unwrap_or_default(),
+            container: String::new(),
+            what: "proxy",
+            path: cx.info.rest.clone(),
+            query: cx.query.pairs().to_vec(),
+        };
+        Ok(Response { code: 200, headers: Vec::new(), body: Body::Kubelet(Box::new(call)) })
+    }
+}
+
+fn node_of(pod: &Pod) -> &str {
+    pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default()
+}
+
+/// The container that is meant. Models `podutil` as `LogLocation` and `streamLocation` use it.
+fn container_of(pod: &Pod, asked: &str, annotation: &str, exec: bool) -> Result<String, Status> {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let Some(spec) = &pod.spec else { return Ok(String::new()) };
+    let init = spec.init_containers.iter().flatten().map(|c| c.name.as_str());
+    let main = spec.containers.iter().map(|c| c.name.as_str());
+    let ephemeral = spec.ephemeral_containers.iter().flatten().map(|c| c.name.as_str());
+    let (init, main, ephemeral): (Vec<_>, Vec<_>, Vec<_>) = (init.collect(), main.collect(), ephemeral.collect());
+    if !asked.is_empty() {
+        let known = init.contains(&asked) || main.contains(&asked) || ephemeral.contains(&asked);
+        return if known {
+            Ok(asked.to_owned())
+        } else {
+            Err(Status::bad_request(format!("container {asked} is not valid for pod {name}")))
+        };
+    }
+    let _ = exec;
+    let noted = pod.metadata.annotations.as_ref().and_then(|a| a.get(annotation));
+    if let Some(noted) = noted.filter(|n| main.contains(&n.as_str())) {
+        return Ok(noted.clone());
+    }
+    match main.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(Status::bad_request(format!("a container name must be specified for pod {name}"))),
+        many => {
+            let mut why = format!("a container name must be specified for pod {name}, choose one of: [{}]", many.join(" "));
+            if !init.is_empty() {
+                why.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
+            }
+            if !ephemeral.is_empty() {
+                why.push_str(&format!(" or one of the ephemeral containers: [{}]", ephemeral.join(" ")));
+            }
+            Err(Status::bad_request(why))
+        }
+    }
+}
+
+fn kubelet(cx: &Context<'_>, pod: &Pod, container: String, what: &'static str) -> Response {
+    let call = KubeletCall {
+        node: node_of(pod).to_owned(),
+        namespace: cx.info.namespace.clone(),
+        pod: cx.info.name.clone(),
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        container,
+        what,
+        path: cx.info.rest.clone(),
+        query: cx.query.pairs().to_vec(),
+    };
+    Response { code: 200, headers: Vec::new(), body: Body::Kubelet(Box::new(call)) }
+}

@@ -1,0 +1,170 @@
+//! Requests for resources: which verb of which kind, and the reading verbs.
+//! Models apiserver's `pkg/endpoints/{installer.go,handlers/get.go,handlers/delete.go}`.
+
+use serde_json::json;
+
+use super::encode::{self, IncludeObject};
+use super::negotiate::{self, Accepted, Endpoint, Transform};
+use super::watch::WatchBody;
+use super::{ApiServer, Body, Context, Response, options};
+use crate::api::status::Status;
+use crate::apiserver::{Deleted, ListOptions, ObjectList};
+use crate::registry::Served;
+
+/// The answer to a path that no kind has.
+pub(super) fn no_such_resource() -> Status {
+    Status::other(404, "NotFound", "the server could not find the requested resource")
+        .with_details(Default::default())
+}
+
+impl ApiServer {
+    /// Answers a request for a resource.
+    pub(super) fn resource(&mut self, cx: &Context<'_>) -> Result<Response, Status> {
+        let i = &cx.info;
+        if !i.group.is_empty() && !self.registry.has_group(&i.group) {
+            return Ok(Response::text(404, "404 page not found\n"));
+        }
+        negotiate::check_producible(cx.request, i.names_object() && i.subresource.is_empty() || i.name.is_empty())?;
+        if let Some(found) = self.virtual_resource(cx) {
+            return found;
+        }
+        let Some(served) = self.registry.served(&i.group, &i.version, &i.resource) else {
+            return Err(no_such_resource());
+        };
+        if !served.info.namespaced && !i.namespace.is_empty() && i.resource != "namespaces" {
+            return Err(no_such_resource());
+        }
+        if !i.subresource.is_empty() {
+            if !served.info.subresources.contains(&i.subresource.as_str()) {
+                return Err(no_such_resource());
+            }
+            return self.subresource(cx, &served);
+        }
+        if i.watch_path {
+            if cx.request.method != "GET" {
+                return Err(Status::method_not_allowed());
+            }
+            return self.watch_response(cx, &served);
+        }
+        let named = i.names_object();
+        // Objects of a namespaced kind are written within a namespace.
+        let whole = served.info.namespaced && i.namespace.is_empty();
+        match (cx.request.method.as_str(), named) {
+            ("GET", true) => self.get_response(cx, &served),
+            ("GET", false) if i.verb == "watch" => self.watch_response(cx, &served),
+            ("GET", false) => self.list_or_watch(cx, &served),
+            ("POST", false) if !whole => self.create_response(cx, &served),
+            ("PUT", true) if !whole => self.update_response(cx, &served, ""),
+            ("PATCH", true) if !whole => self.patch_response(cx, &served, ""),
+            ("DELETE", true) if !whole => self.delete_response(cx, &served),
+            ("DELETE", false) if !whole && served.info.resource != "namespaces" => {
+                self.delete_collection_response(cx, &served)
+            }
+            _ => Err(Status::method_not_allowed()),
+        }
+    }
+
+    /// The namespace of the request, or empty for kinds that have none.
+    pub(super) fn namespace_of<'c>(cx: &'c Context<'_>, served: &Served) -> &'c str {
+        if served.info.namespaced { &cx.info.namespace } else { "" }
+    }
+
+    pub(super) fn presentation(cx: &Context<'_>) -> Result<(Accepted, IncludeObject), Status> {
+        let accepted = negotiate::accepted(cx.request, Endpoint::Objects)?;
+        let include = match accepted.transform {
+            Transform::Table => IncludeObject::parse(cx.query.get("includeObject"))?,
+            _ => IncludeObject::default(),
+        };
+        Ok((accepted, include))
+    }
+
+    fn get_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
+        let (accepted, include) = Self::presentation(cx)?;
+        let o = self.get(&cx.caller, served.id, Self::namespace_of(cx, served), &cx.info.name)?;
+        Ok(self.object_response(200, &*o, served, accepted, include))
+    }
+
+    fn list_or_watch(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
+        let (accepted, include) = Self::presentation(cx)?;
+        let o = options::list(cx, false)?;
+        let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
+        let list = self.list(&cx.caller, served.id, namespace, &o)?;
+        self.warn_deprecated(served);
+        Ok(self.list_response(&list, served, accepted, include))
+    }
+
+    fn watch_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
+        let (accepted, include) = Self::presentation(cx)?;
+        let mut o = options::list(cx, true)?;
+        if cx.info.watch_path && !cx.info.name.is_empty() {
+            o.field_selector = crate::api::fields::Selector::equal("metadata.name", &cx.info.name).to_string();
+        }
+        if o.timeout_seconds == 0 {
+            // Upstream's --min-request-timeout, stretched at random so that watches don't all end at once.
+            let least = std::time::Duration::from_secs(1800);
+            o.timeout_seconds = self.sim.jitter(least, 1.0).as_secs();
+        }
+        let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
+        let stream = self.watch(&cx.caller, served.id, namespace, &o)?;
+        self.warn_deprecated(served);
+        let body = WatchBody::new(self.sim.clone(), stream, *served, accepted, include);
+        Ok(Response {
+            code: 200,
+            headers: vec![("Content-Type", accepted.content_type())],
+            body: Body::Watch(Box::new(body)),
+        })
+    }
+
+    /// Warns of kinds that upstream calls deprecated.
+    pub(super) fn warn_deprecated(&self, served: &Served) {
+        if served.info.group.is_empty() && served.info.resource == "endpoints" {
+            self.warnings.add(|| {
+                "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
+            });
+        }
+    }
+
+    fn deleted_response(&self, deleted: &Deleted, served: &Served, code: u16, accepted: Accepted, include: IncludeObject) -> Response {
+        let o = deleted.object();
+        if matches!(deleted, Deleted::Waiting(_)) || self.registry.strategy(served.id).returns_deleted() {
+            return self.object_response(code, &**o, served, accepted, include);
+        }
+        let meta = o.meta();
+        let mut details = serde_json::Map::new();
+        details.insert("name".into(), meta.name.as_deref().unwrap_or_default().into());
+        if !served.info.group.is_empty() {
+            details.insert("group".into(), served.info.group.into());
+        }
+        details.insert("kind".into(), served.info.resource.into());
+        details.insert("uid".into(), meta.uid.as_deref().unwrap_or_default().into());
+        let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+        encode::value(code, &body, Accepted { transform: Transform::None, ..accepted })
+    }
+
+    fn delete_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
+        let (accepted, include) = Self::presentation(cx)?;
+        let (o, cascading) = options::delete(cx)?;
+        let deleted = self.delete(&cx.caller, served.id, Self::namespace_of(cx, served), &cx.info.name, &o)?;
+        let accepted_only = cascading && matches!(deleted, Deleted::Waiting(_));
+        Ok(self.deleted_response(&deleted, served, if accepted_only { 202 } else { 200 }, accepted, include))
+    }
+
+    fn delete_collection_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
+        let (accepted, include) = Self::presentation(cx)?;
+        let list_options: ListOptions = options::list(cx, false)?;
+        let (o, _) = options::delete(cx)?;
+        let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
+        let found = self.list(&cx.caller, served.id, namespace, &list_options)?;
+        let mut list = ObjectList { resource_version: found.resource_version, ..ObjectList::default() };
+        for object in &found.items {
+            let meta = object.meta();
+            let name = meta.name.as_deref().unwrap_or_default();
+            match self.delete(&cx.caller, served.id, meta.namespace.as_deref().unwrap_or_default(), name, &o) {
+                Ok(_) => list.items.push(object.clone()),
+                Err(s) if s.is_not_found() => {}
+                Err(s) => return Err(s),
+            }
+        }
+        Ok(self.list_response(&list, served, accepted, include))
+    }
+}
