@@ -6,6 +6,7 @@
 pub mod admission;
 mod auth;
 mod binding;
+mod bootstrap;
 mod cacher;
 mod delete;
 mod eviction;
@@ -111,6 +112,22 @@ impl ApiServer {
             auth: auth::Auth::default(),
         };
         let server = Rc::new(RefCell::new(server));
+        if server.borrow_mut().bootstrap().is_err() {
+            // etcd can't be reached: tried again until it can.
+            sim.spawn(process, {
+                let (sim, server) = (sim.clone(), Rc::downgrade(&server));
+                async move {
+                    while let Some(server) = server.upgrade() {
+                        if server.borrow_mut().bootstrap().is_ok() {
+                            break;
+                        }
+                        drop(server);
+                        sim.sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            });
+        }
+        server.borrow_mut().begin_caches();
         // Changes made through another api-server reach this one's watch caches as etcd tells it.
         sim.spawn(process, {
             let (server, changed) = (Rc::downgrade(&server), etcd.changed.clone());
@@ -151,6 +168,14 @@ impl ApiServer {
             }
         });
         server
+    }
+
+    /// The watch caches hold no change from before they were filled.
+    fn begin_caches(&mut self) {
+        let revision = self.seen_revision;
+        for c in &mut self.cachers {
+            c.forget(revision);
+        }
     }
 
     /// The kinds that it serves.

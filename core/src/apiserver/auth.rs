@@ -7,7 +7,7 @@ mod rbac;
 mod tokens;
 
 pub(super) use bootstrap::bootstrap_policy;
-pub use rbac::{Attributes, Rule};
+pub use rbac::Attributes;
 pub(super) use tokens::{ISSUER, TokenClaims};
 
 use std::collections::BTreeMap;

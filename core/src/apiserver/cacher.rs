@@ -351,7 +351,6 @@ impl Cacher {
     }
 
     /// Forgets changes up to `revision`: etcd was compacted.
-    #[allow(dead_code)]
     pub(super) fn forget(&mut self, revision: u64) {
         while self.history.front().is_some_and(|(r, _)| *r <= revision) {
             self.history.pop_front();

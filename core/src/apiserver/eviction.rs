@@ -67,8 +67,13 @@ impl ApiServer {
             .flat_map(|s| s.conditions.iter().flatten())
             .any(|c| c.type_ == "Ready" && c.status == "True");
         let status = budget.status.clone().unwrap_or_default();
+        let (allowed, healthy, desired) = (
+            status.disruptions_allowed.unwrap_or(0),
+            status.current_healthy.unwrap_or(0),
+            status.desired_healthy.unwrap_or(0),
+        );
         let policy = budget.spec.as_ref().and_then(|s| s.unhealthy_pod_eviction_policy.as_deref());
-        if !ready && (policy == Some("AlwaysAllow") || status.current_healthy >= status.desired_healthy && status.desired_healthy > 0) {
+        if !ready && (policy == Some("AlwaysAllow") || healthy >= desired && desired > 0) {
             return Ok(());
         }
         let observed = status.observed_generation.unwrap_or(0);
@@ -81,7 +86,7 @@ impl ApiServer {
         if observed < budget.metadata.generation.unwrap_or(0) {
             return Err(refuse(format!("The disruption budget {name} is still being processed by the server."), 10));
         }
-        if status.disruptions_allowed < 0 {
+        if allowed < 0 {
             return Err(Status::forbidden("policy", "poddisruptionbudgets", &name, "pdb disruptions allowed is negative"));
         }
         if disrupted > 2000 {
@@ -92,11 +97,10 @@ impl ApiServer {
                 "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
             ));
         }
-        if status.disruptions_allowed == 0 {
+        if allowed == 0 {
             return Err(refuse(
                 format!(
-                    "The disruption budget {name} needs {} healthy pods and has {} currently",
-                    status.desired_healthy, status.current_healthy
+                    "The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"
                 ),
                 0,
             ));
@@ -108,7 +112,7 @@ impl ApiServer {
             let mut new = old.clone();
             if let Some(b) = typed_mut::<PodDisruptionBudget>(make_mut(&mut new)) {
                 let status = b.status.get_or_insert_default();
-                status.disruptions_allowed -= 1;
+                status.disruptions_allowed = Some(status.disruptions_allowed.unwrap_or(0) - 1);
                 status.disrupted_pods.get_or_insert_default().insert(pod_name.clone(), now.clone());
             }
             Ok(new)

@@ -78,7 +78,7 @@ fn subject(text: &str) -> Option<Subject> {
 }
 
 fn role_ref(kind: &str, name: &str) -> RoleRef {
-    RoleRef { api_group: "rbac.authorization.k8s.io".into(), kind: kind.to_owned(), name: name.to_owned() }
+    RoleRef { api_group: Some("rbac.authorization.k8s.io".into()), kind: kind.to_owned(), name: name.to_owned() }
 }
 
 fn parse(text: &str) -> Policy {

@@ -7,8 +7,6 @@ use super::{is_master, bootstrap};
 use crate::api::object::{Kind, typed_rc};
 use crate::apiserver::{ApiServer, Selection, User};
 
-/// A rule of a role.
-pub type Rule = PolicyRule;
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, Default)]

@@ -41,7 +41,7 @@ pub(super) fn value(code: u16, value: &Value, accepted: Accepted) -> Response {
 pub(super) fn object(o: &dyn Object, served: &Served) -> Value {
     let mut v = o.to_value();
     served.from_stored(&mut v);
-    if let Some(ty) = schema().kind(served.api_version, served.info.kind) {
+    if let Some(ty) = schema().kind(&served.api_version, served.info.kind) {
         complete(&mut v, ty);
     }
     v
@@ -214,7 +214,7 @@ impl ApiServer {
                     .collect();
                 json!({
                     "kind": format!("{}List", served.info.kind),
-                    "apiVersion": served.api_version,
+                    "apiVersion": &*served.api_version,
                     "metadata": metadata,
                     "items": items,
                 })

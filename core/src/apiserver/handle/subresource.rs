@@ -135,7 +135,8 @@ impl ApiServer {
             };
             let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
             if replicas < 0 {
-                let path = Path::new("spec").child("replicas");
+                let spec = Path::new("spec");
+                let path = spec.child("replicas");
                 let why = "must be greater than or equal to 0";
                 let errors = vec![Error::invalid(&path, &json!(replicas), why)];
                 return Err(Status::invalid("autoscaling", "Scale", &name, &errors));
@@ -235,7 +236,8 @@ impl ApiServer {
             return Err(Status::not_found("", "serviceaccounts", name));
         };
         let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
-        let path = Path::new("spec").child("expirationSeconds");
+        let spec = Path::new("spec");
+        let path = spec.child("expirationSeconds");
         let mut errors = Vec::new();
         if seconds < 600 {
             errors.push(Error::invalid(&path, &json!(seconds), "may not specify a duration less than 10 minutes"));

@@ -107,7 +107,7 @@ impl ApiServer {
         let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
         let stream = self.watch(&cx.caller, served.id, namespace, &o)?;
         self.warn_deprecated(served);
-        let body = WatchBody::new(self.sim.clone(), stream, *served, accepted, include);
+        let body = WatchBody::new(self.sim.clone(), stream, served.clone(), accepted, include);
         Ok(Response {
             code: 200,
             headers: vec![("Content-Type", accepted.content_type())],

@@ -82,7 +82,7 @@ impl WatchBody {
             if self.accepted.transform == Transform::Table {
                 return self.table(metadata, Vec::new());
             }
-            let bare = json!({"kind": served.info.kind, "apiVersion": served.api_version, "metadata": metadata});
+            let bare = json!({"kind": served.info.kind, "apiVersion": &*served.api_version, "metadata": metadata});
             return encode::completed(bare);
         };
         let full = encode::object(&**o, served);

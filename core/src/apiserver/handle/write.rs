@@ -21,7 +21,7 @@ impl ApiServer {
     ) -> Result<Obj, Status> {
         let format = negotiate::body_format(cx.request)?;
         let decoded =
-            decode::decode_object(&cx.request.body, format, served.api_version, served.info.kind, validation)?;
+            decode::decode_object(&cx.request.body, format, &served.api_version, served.info.kind, validation)?;
         self.warnings.extend(|| decoded.warnings);
         self.object_from(decoded.value, served)
     }
@@ -73,14 +73,14 @@ impl ApiServer {
         let Some(kind) = kind else { return self.apply_response(cx, served, sub, &o) };
         let namespace = Self::namespace_of(cx, served);
         let update = UpdateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
-        let (served_copy, name) = (*served, cx.info.name.clone());
+        let (served_copy, name) = (served.clone(), cx.info.name.clone());
         let registry = self.registry.clone();
         let mut warnings = Vec::new();
         let updater = Box::new(|old: &Obj| {
             let current = encode::object(&**old, &served_copy);
             let info = served_copy.info;
             let patched =
-                patch::apply(kind, &current, &cx.request.body, served_copy.api_version, info.kind, o.validation)?;
+                patch::apply(kind, &current, &cx.request.body, &served_copy.api_version, info.kind, o.validation)?;
             warnings = patched.warnings;
             let mut value = patched.value;
             served_copy.to_stored(&mut value);
