@@ -1,0 +1,4 @@
+//! The controllers against an api-server with fake nodes.
+
+mod harness;
+mod speed;
