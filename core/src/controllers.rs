@@ -4,6 +4,7 @@
 //! Nothing here reaches past the api-server. Models `cmd/kube-controller-manager`.
 
 mod context;
+mod deployment;
 pub mod nodelifecycle;
 pub mod replicaset;
 mod replication;

@@ -100,6 +100,7 @@ fn start_controllers(component: ComponentContext) {
     let ctx = ControllerContext { informers: SharedInformers::new(&informers), component };
     super::nodelifecycle::start(&ctx);
     super::tainteviction::start(&ctx);
+    super::deployment::start(&ctx);
     super::replicaset::start(&ctx);
     super::replication::start(&ctx);
 }

@@ -1,6 +1,7 @@
 //! What controllers share: expectations, claiming, pod control, taints, hashes. Models `pkg/controller/controller_utils.go` and its neighbours.
 
 pub mod expectations;
+pub mod hash;
 pub mod pod_control;
 pub mod pods;
 pub mod rank;
