@@ -221,6 +221,11 @@ impl Etcd {
         self.log.back()
     }
 
+    /// The newest changes that are left, newest first.
+    pub fn newest_events(&self, count: usize) -> impl Iterator<Item = &Event> {
+        self.log.iter().rev().take(count)
+    }
+
     /// The leases.
     pub fn leases(&self) -> &Leases {
         &self.leases

@@ -161,6 +161,11 @@ impl Trace {
         self.entries.range(skip..)
     }
 
+    /// The newest entry that `is` says yes to.
+    pub fn newest(&self, mut is: impl FnMut(&TraceEntry) -> bool) -> Option<TraceSeq> {
+        self.entries.iter().rev().find(|e| is(e)).map(|e| e.seq)
+    }
+
     /// The chain of causes from `seq` back to its root, `seq` first.
     pub fn why(&self, seq: TraceSeq) -> Vec<&TraceEntry> {
         let mut chain = Vec::new();

@@ -1,0 +1,160 @@
+//! The static pods of the control plane, as kubeadm writes them.
+//! Models kubeadm's `phases/controlplane/manifests.go` and `phases/etcd/local.go`.
+
+/// The Kubernetes version of every part.
+pub const VERSION: &str = "v1.36.2";
+/// The etcd image's tag that kubeadm v1.36 uses.
+pub const ETCD_TAG: &str = "3.6.6-0";
+
+/// Where the kubelet looks for static pods.
+pub const MANIFEST_DIR: &str = "/etc/kubernetes/manifests/";
+
+struct Part {
+    name: &'static str,
+    image: String,
+    cpu: &'static str,
+    memory: Option<&'static str>,
+    args: Vec<String>,
+    annotations: Vec<(&'static str, String)>,
+}
+
+fn manifest(p: &Part) -> String {
+    let mut y = String::from("apiVersion: v1\nkind: Pod\nmetadata:\n");
+    if !p.annotations.is_empty() {
+        y.push_str("  annotations:\n");
+        for (k, v) in &p.annotations {
+            y.push_str(&format!("    {k}: {v}\n"));
+        }
+    }
+    y.push_str(&format!(
+        "  labels:\n    component: {0}\n    tier: control-plane\n  name: {0}\n  namespace: kube-system\nspec:\n  containers:\n  - command:\n    - {0}\n",
+        p.name
+    ));
+    for a in &p.args {
+        y.push_str(&format!("    - {a}\n"));
+    }
+    y.push_str(&format!("    image: {}\n    imagePullPolicy: IfNotPresent\n    name: {}\n", p.image, p.name));
+    y.push_str(&format!("    resources:\n      requests:\n        cpu: {}\n", p.cpu));
+    if let Some(m) = p.memory {
+        y.push_str(&format!("        memory: {m}\n"));
+    }
+    y.push_str("  hostNetwork: true\n  priority: 2000001000\n  priorityClassName: system-node-critical\n  securityContext:\n    seccompProfile:\n      type: RuntimeDefault\nstatus: {}\n");
+    y
+}
+
+/// The manifests of a control-plane node at `ip`: path and text.
+pub fn control_plane(node: &str, ip: &str) -> Vec<(String, String)> {
+    let image = |name: &str| format!("registry.k8s.io/{name}:{VERSION}");
+    let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    let mut etcd = vec![
+        format!("--advertise-client-urls=https://{ip}:2379"),
+        format!("--initial-advertise-peer-urls=https://{ip}:2380"),
+        format!("--initial-cluster={node}=https://{ip}:2380"),
+        format!("--listen-client-urls=https://127.0.0.1:2379,https://{ip}:2379"),
+        format!("--listen-peer-urls=https://{ip}:2380"),
+        format!("--name={node}"),
+    ];
+    etcd.extend(own(&[
+        "--cert-file=/etc/kubernetes/pki/etcd/server.crt",
+        "--client-cert-auth=true",
+        "--data-dir=/var/lib/etcd",
+        "--key-file=/etc/kubernetes/pki/etcd/server.key",
+        "--listen-metrics-urls=http://127.0.0.1:2381",
+        "--peer-cert-file=/etc/kubernetes/pki/etcd/peer.crt",
+        "--peer-client-cert-auth=true",
+        "--peer-key-file=/etc/kubernetes/pki/etcd/peer.key",
+        "--peer-trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt",
+        "--snapshot-count=10000",
+        "--trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt",
+        "--watch-progress-notify-interval=5s",
+    ]));
+    etcd.sort();
+    let mut apiserver = vec![format!("--advertise-address={ip}")];
+    apiserver.extend(own(&[
+        "--allow-privileged=true",
+        "--authorization-mode=Node,RBAC",
+        "--client-ca-file=/etc/kubernetes/pki/ca.crt",
+        "--enable-admission-plugins=NodeRestriction",
+        "--enable-bootstrap-token-auth=true",
+        "--etcd-cafile=/etc/kubernetes/pki/etcd/ca.crt",
+        "--etcd-certfile=/etc/kubernetes/pki/apiserver-etcd-client.crt",
+        "--etcd-keyfile=/etc/kubernetes/pki/apiserver-etcd-client.key",
+        "--etcd-servers=https://127.0.0.1:2379",
+        "--kubelet-client-certificate=/etc/kubernetes/pki/apiserver-kubelet-client.crt",
+        "--kubelet-client-key=/etc/kubernetes/pki/apiserver-kubelet-client.key",
+        "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
+        "--secure-port=6443",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        "--service-account-key-file=/etc/kubernetes/pki/sa.pub",
+        "--service-account-signing-key-file=/etc/kubernetes/pki/sa.key",
+        "--service-cluster-ip-range=10.96.0.0/12",
+        "--tls-cert-file=/etc/kubernetes/pki/apiserver.crt",
+        "--tls-private-key-file=/etc/kubernetes/pki/apiserver.key",
+    ]));
+    let manager = own(&[
+        "--allocate-node-cidrs=true",
+        "--authentication-kubeconfig=/etc/kubernetes/controller-manager.conf",
+        "--authorization-kubeconfig=/etc/kubernetes/controller-manager.conf",
+        "--bind-address=127.0.0.1",
+        "--client-ca-file=/etc/kubernetes/pki/ca.crt",
+        "--cluster-cidr=10.244.0.0/16",
+        "--cluster-name=kubernetes",
+        "--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt",
+        "--cluster-signing-key-file=/etc/kubernetes/pki/ca.key",
+        "--controllers=*,bootstrapsigner,tokencleaner",
+        "--kubeconfig=/etc/kubernetes/controller-manager.conf",
+        "--leader-elect=true",
+        "--root-ca-file=/etc/kubernetes/pki/ca.crt",
+        "--service-account-private-key-file=/etc/kubernetes/pki/sa.key",
+        "--service-cluster-ip-range=10.96.0.0/12",
+        "--use-service-account-credentials=true",
+    ]);
+    let scheduler = own(&[
+        "--authentication-kubeconfig=/etc/kubernetes/scheduler.conf",
+        "--authorization-kubeconfig=/etc/kubernetes/scheduler.conf",
+        "--bind-address=127.0.0.1",
+        "--kubeconfig=/etc/kubernetes/scheduler.conf",
+        "--leader-elect=true",
+    ]);
+    let parts = [
+        Part {
+            name: "etcd",
+            image: format!("registry.k8s.io/etcd:{ETCD_TAG}"),
+            cpu: "100m",
+            memory: Some("100Mi"),
+            args: etcd,
+            annotations: vec![(
+                "kubeadm.kubernetes.io/etcd.advertise-client-urls",
+                format!("https://{ip}:2379"),
+            )],
+        },
+        Part {
+            name: "kube-apiserver",
+            image: image("kube-apiserver"),
+            cpu: "250m",
+            memory: None,
+            args: apiserver,
+            annotations: vec![(
+                "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint",
+                format!("{ip}:6443"),
+            )],
+        },
+        Part {
+            name: "kube-controller-manager",
+            image: image("kube-controller-manager"),
+            cpu: "200m",
+            memory: None,
+            args: manager,
+            annotations: Vec::new(),
+        },
+        Part {
+            name: "kube-scheduler",
+            image: image("kube-scheduler"),
+            cpu: "100m",
+            memory: None,
+            args: scheduler,
+            annotations: Vec::new(),
+        },
+    ];
+    parts.iter().map(|p| (format!("{MANIFEST_DIR}{}.yaml", p.name), manifest(p))).collect()
+}

@@ -1,0 +1,437 @@
+//! The whole cluster, as its owner holds it.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::person::{Output, Outputs};
+use super::programs::Programs;
+use super::{Machine, MachineShape, manifests};
+use crate::client::ApiEndpoints;
+use crate::etcd::Etcd;
+use crate::network::Network;
+use crate::observe::{Frame, MachineFacts, Observer, PartState, PartView, World};
+use crate::registry::Registry;
+use crate::runtime::engine::Engine;
+use crate::runtime::image_source::ImageSource;
+use crate::runtime::{Containerd, Shims};
+use crate::session::{ClusterConfig, ComponentAction, Input, MachineAction, Session, TimedInput};
+use crate::sim::{MachineId, ProcessId, Sim, SimTime, TraceEvent};
+
+/// The control-plane components that are drawn, in the order in which they are.
+pub const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager"];
+
+/// A machine of the cluster with what runs containers on it.
+#[derive(Clone)]
+pub(super) struct Host {
+    pub machine: Rc<Machine>,
+    pub containerd: Rc<Containerd>,
+}
+
+/// A cluster: a pure function of its config and the inputs given to it.
+pub struct Cluster {
+    pub(super) sim: Sim,
+    pub(super) registry: Rc<Registry>,
+    pub(super) endpoints: ApiEndpoints,
+    pub(super) hosts: Vec<Host>,
+    pub(super) programs: Programs,
+    pub(super) network: Network,
+    /// Runs what belongs to nobody inside: systemd's timers, firmware.
+    pub(super) hardware: ProcessId,
+    /// The person's own computer.
+    pub(super) person: ProcessId,
+    pub(super) outputs: Outputs,
+    pub(super) session: Session,
+    shims: Shims,
+    images: Rc<dyn ImageSource>,
+    next_machine: u32,
+    empty_etcd: Rc<RefCell<Etcd>>,
+}
+
+impl Cluster {
+    /// A new cluster at time zero: its machines have just been switched on.
+    pub fn new(config: ClusterConfig, engine: Box<dyn Engine>, images: Rc<dyn ImageSource>) -> Self {
+        let epoch = jiff::Timestamp::from_second(config.epoch_unix_s).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let sim = Sim::new(config.seed, epoch);
+        let registry = Registry::standard();
+        let endpoints = ApiEndpoints::default();
+        let network = Network::new(&sim);
+        let shims = Shims::new(&sim, &network, Rc::new(RefCell::new(engine)));
+        let hardware = sim.start_process("hardware", MachineId::OUTSIDE);
+        let person = sim.start_process("person", MachineId::OUTSIDE);
+        let programs = Programs::new(&sim, &registry, &endpoints);
+        let mut cluster = Cluster {
+            sim,
+            registry,
+            endpoints,
+            hosts: Vec::new(),
+            programs,
+            network,
+            hardware,
+            person,
+            outputs: Outputs::default(),
+            session: Session::new(config),
+            shims,
+            images,
+            next_machine: 0,
+            empty_etcd: Rc::default(),
+        };
+        cluster.add_machine("control-plane", true);
+        for _ in 0..cluster.session.config.workers {
+            cluster.add_worker();
+        }
+        cluster.finish_control_plane();
+        cluster.sim.run_ready();
+        cluster
+    }
+
+    /// A cluster brought to where a session ended.
+    pub fn replay(session: &Session, engine: Box<dyn Engine>, images: Rc<dyn ImageSource>) -> Self {
+        let mut c = Self::begin_replay(session, engine, images);
+        while c.replay_some(session, u64::MAX) {}
+        c
+    }
+
+    /// Begins a replay that is carried on by [`Cluster::replay_some`], so that whoever replays stays responsive.
+    pub fn begin_replay(session: &Session, engine: Box<dyn Engine>, images: Rc<dyn ImageSource>) -> Self {
+        Cluster::new(session.config.clone(), engine, images)
+    }
+
+    /// Replays at most `events` further events of a session; false once its end is reached.
+    pub fn replay_some(&mut self, session: &Session, events: u64) -> bool {
+        let mut left = events;
+        loop {
+            let next = session.inputs.get(self.session.inputs.len());
+            let reached = match next {
+                Some(i) => self.sim.steps() >= i.step,
+                None => false,
+            };
+            if let Some(i) = next.filter(|_| reached) {
+                self.sim.advance_to(i.at);
+                self.submit(i.input.clone());
+                continue;
+            }
+            if left == 0 {
+                return true;
+            }
+            let limit = if next.is_some() { SimTime::MAX } else { session.until };
+            if !self.sim.step(limit) {
+                if next.is_some() {
+                    // The session expects more events than there are: what is left can't be reached.
+                    return false;
+                }
+                self.sim.advance_to(session.until);
+                return false;
+            }
+            left -= 1;
+        }
+    }
+
+    fn add_worker(&mut self) {
+        let name = format!("worker-{}", self.next_machine);
+        self.add_machine(&name, false);
+    }
+
+    fn add_machine(&mut self, name: &str, control_plane: bool) {
+        let n = self.next_machine;
+        self.next_machine += 1;
+        let id = MachineId(n);
+        let ip = format!("172.30.{}.{}", (n + 2) >> 8, (n + 2) & 0xff);
+        let config = &self.session.config;
+        let shape = MachineShape {
+            cpus: config.node_cpus,
+            memory_bytes: config.node_memory_mib << 20,
+            max_pods: config.max_pods,
+        };
+        let machine = Machine::new(&self.sim, id, name, &ip, control_plane, shape);
+        self.programs.name_machine(id, &machine.name);
+        let containerd = Containerd::new(&self.shims, id, self.images.clone(), Rc::new(self.programs.clone()));
+        if let Ok(ip) = ip.parse::<IpAddr>() {
+            containerd.power_on(ip);
+        }
+        if control_plane {
+            machine.files.borrow_mut().extend(manifests::control_plane(name, &ip));
+        }
+        machine.install("containerd", {
+            let containerd = containerd.clone();
+            move |process| containerd.start(process)
+        });
+        machine.install("kubelet", {
+            let (sim, endpoints, registry) = (self.sim.clone(), self.endpoints.clone(), self.registry.clone());
+            let (weak, containerd) = (Rc::downgrade(&machine), containerd.clone());
+            move |process| {
+                let Some(machine) = weak.upgrade() else { return };
+                let ctx = super::ComponentContext {
+                    sim: sim.clone(),
+                    process,
+                    endpoints: endpoints.clone(),
+                    registry: registry.clone(),
+                    node: machine.name.clone(),
+                };
+                crate::kubelet::start(&ctx, &machine, &containerd);
+            }
+        });
+        machine.start_unit(&self.sim, "containerd");
+        machine.start_unit(&self.sim, "kubelet");
+        self.hosts.push(Host { machine, containerd });
+    }
+
+    /// What `kubeadm init` does once the api-server answers: the control-plane node's label and taint.
+    fn finish_control_plane(&self) {
+        let ctx = super::ComponentContext {
+            sim: self.sim.clone(),
+            process: self.hardware,
+            endpoints: self.endpoints.clone(),
+            registry: self.registry.clone(),
+            node: "".into(),
+        };
+        let client = ctx.client("kubernetes-admin", &["kubeadm:cluster-admins", "system:masters"], "kubeadm", 0.0, 1);
+        let sim = self.sim.clone();
+        self.sim.spawn(self.hardware, async move { super::kubeadm::mark_control_plane(&sim, &client, "control-plane").await });
+    }
+
+    /// The kernel.
+    pub fn sim(&self) -> &Sim {
+        &self.sim
+    }
+
+    /// Virtual time since the cluster began.
+    pub fn now(&self) -> SimTime {
+        self.sim.now()
+    }
+
+    /// Runs every event due up to `t`.
+    pub fn run_until(&mut self, t: SimTime) {
+        self.sim.run_until(t);
+        self.session.until = self.sim.now();
+    }
+
+    /// Runs every event of the next `d`.
+    pub fn run_for(&mut self, d: Duration) {
+        self.run_until(self.sim.now() + d);
+    }
+
+    /// Runs one event if one is due up to `limit`.
+    pub fn step(&mut self, limit: SimTime) -> bool {
+        let stepped = self.sim.step(limit);
+        self.session.until = self.sim.now();
+        stepped
+    }
+
+    /// Moves time to `t`, up to which nothing was due.
+    pub fn advance_to(&mut self, t: SimTime) {
+        self.sim.advance_to(t);
+        self.session.until = self.sim.now();
+    }
+
+    /// Runs until `done` says so, at most until `limit`: whether it did.
+    pub fn run_while(&mut self, limit: SimTime, mut done: impl FnMut(&Self) -> bool) -> bool {
+        loop {
+            if done(self) {
+                return true;
+            }
+            if !self.step(limit) {
+                return false;
+            }
+        }
+    }
+
+    /// The session so far: the cluster's config, all inputs, and now.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// What commands printed and visits found since the last time.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        self.outputs.take()
+    }
+
+    /// etcd's store.
+    pub fn etcd(&self) -> Rc<RefCell<Etcd>> {
+        self.programs.first_etcd().unwrap_or_else(|| self.empty_etcd.clone())
+    }
+
+    /// The kinds.
+    pub fn registry(&self) -> &Rc<Registry> {
+        &self.registry
+    }
+
+    /// Where the api-servers are.
+    pub fn endpoints(&self) -> &ApiEndpoints {
+        &self.endpoints
+    }
+
+    /// The machines' names, in order.
+    pub fn machine_names(&self) -> Vec<Rc<str>> {
+        self.hosts.iter().map(|h| h.machine.name.clone()).collect()
+    }
+
+    pub(super) fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.iter().find(|h| &*h.machine.name == name)
+    }
+
+    /// Gives the cluster an input now, and records it.
+    pub fn submit(&mut self, input: Input) {
+        let timed = TimedInput { at: self.sim.now(), step: self.sim.steps(), input: input.clone() };
+        self.session.inputs.push(timed);
+        self.sim.set_cause(0);
+        self.sim.record(TraceEvent::Input { what: super::input::describe(&input).into() });
+        self.apply(input);
+        self.sim.run_ready();
+        self.sim.set_cause(0);
+        self.session.until = self.sim.now();
+    }
+
+    fn apply(&mut self, input: Input) {
+        match input {
+            Input::Machine { machine, action } => self.act_on_machine(&machine, action),
+            Input::Service { machine, service, action } => {
+                if let Some(h) = self.host(&machine) {
+                    h.machine.act(&self.sim, self.hardware, &service, action);
+                }
+            }
+            Input::Component { machine, component, action } => self.act_on_component(&machine, &component, action),
+            Input::KillContainer { namespace, pod, container } => self.kill_container(&namespace, &pod, &container),
+            Input::AddNodes { count } => {
+                // More than upstream's documented limit can't be meant.
+                let room = 5_000u32.saturating_sub(self.hosts.len() as u32);
+                for _ in 0..count.min(room) {
+                    self.add_worker();
+                }
+            }
+            other => self.apply_person(other),
+        }
+    }
+
+    fn act_on_machine(&mut self, name: &str, action: MachineAction) {
+        let Some(h) = self.host(name).cloned() else { return };
+        let (id, sim) = (h.machine.id, self.sim.clone());
+        match action {
+            MachineAction::PowerOff => self.power_off(&h),
+            MachineAction::PowerOn => {
+                if !h.machine.powered() {
+                    if let Ok(ip) = h.machine.ip.parse::<IpAddr>() {
+                        h.containerd.power_on(ip);
+                    }
+                    h.machine.power_on(&sim, self.hardware);
+                }
+            }
+            MachineAction::Unplug => {
+                sim.links_mut().unplug(id);
+                sim.record(TraceEvent::Machine { machine: id, what: "unplugged" });
+            }
+            MachineAction::Plug => {
+                sim.links_mut().plug(id);
+                sim.record(TraceEvent::Machine { machine: id, what: "plugged in" });
+            }
+            MachineAction::Remove => {
+                self.power_off(&h);
+                self.hosts.retain(|x| x.machine.id != id);
+                sim.record(TraceEvent::Machine { machine: id, what: "removed" });
+            }
+        }
+    }
+
+    fn power_off(&self, h: &Host) {
+        if !h.machine.powered() {
+            return;
+        }
+        h.machine.power_off(&self.sim);
+        for (machine, s) in self.programs.started() {
+            if machine == h.machine.id {
+                self.sim.kill_process(s.process);
+                self.programs.died(s.process);
+            }
+        }
+        h.containerd.power_off();
+    }
+
+    fn act_on_component(&mut self, machine: &str, component: &str, action: ComponentAction) {
+        let Some(h) = self.host(machine).cloned() else { return };
+        let path = format!("{}{component}.yaml", manifests::MANIFEST_DIR);
+        let away = format!("/etc/kubernetes/{component}.yaml");
+        let mut files = h.machine.files.borrow_mut();
+        match action {
+            ComponentAction::Stop => {
+                if let Some(text) = files.remove(&path) {
+                    files.insert(away, text);
+                }
+            }
+            ComponentAction::Start => {
+                if let Some(text) = files.remove(&away) {
+                    files.insert(path, text);
+                }
+            }
+            ComponentAction::Kill => {
+                drop(files);
+                if let Some(p) = self.programs.process(h.machine.id, component) {
+                    self.programs.kill(p);
+                    h.containerd.program_exited(p, 137);
+                }
+                return;
+            }
+        }
+        drop(files);
+        h.machine.files_changed.notify();
+    }
+
+    /// What changed for a viewer since its last frame.
+    pub fn observe(&self, observer: &mut Observer) -> Frame {
+        let machines: Vec<MachineFacts> = self
+            .hosts
+            .iter()
+            .map(|h| {
+                let m = &h.machine;
+                MachineFacts {
+                    id: m.id.0,
+                    name: m.name.clone(),
+                    control_plane: m.control_plane,
+                    powered: m.powered(),
+                    plugged: !self.sim.links().is_unplugged(m.id),
+                    kubelet: m.unit_runs(&self.sim, "kubelet"),
+                    containerd: m.unit_runs(&self.sim, "containerd"),
+                }
+            })
+            .collect();
+        let parts = self.parts();
+        let etcd = self.etcd();
+        let etcd = etcd.borrow();
+        observer.frame(&World { sim: &self.sim, etcd: &etcd, machines: &machines, parts: &parts })
+    }
+
+    fn parts(&self) -> Vec<PartView> {
+        let mut parts = Vec::new();
+        for h in self.hosts.iter().filter(|h| h.machine.control_plane) {
+            let files = h.machine.files.borrow();
+            for name in COMPONENTS {
+                let wanted = files.contains_key(&format!("{}{name}.yaml", manifests::MANIFEST_DIR));
+                let (state, starts) = self.programs.state(h.machine.id, name);
+                let state = match state {
+                    PartState::Running => PartState::Running,
+                    _ if !wanted => PartState::Stopped,
+                    PartState::Down if h.machine.powered() => PartState::BackOff,
+                    other => other,
+                };
+                parts.push(PartView { name: name.to_owned(), machine: h.machine.id.0, state, last: self.last_act(name), starts });
+            }
+        }
+        parts
+    }
+
+    /// What a component did last, in words.
+    fn last_act(&self, component: &str) -> String {
+        if component != "etcd" {
+            return String::new();
+        }
+        let etcd = self.etcd();
+        let etcd = etcd.borrow();
+        match etcd.last_event() {
+            Some(e) => {
+                let verb = if e.kv.is_some() { "put" } else { "delete" };
+                format!("{} {verb} {}", e.revision, e.key)
+            }
+            None => String::new(),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The tank: the cluster, the pace at which it is moved through time, and the frames that the page gets of it.
+
+use std::rc::Rc;
+
+use podarium_core::cluster::Cluster;
+use podarium_core::observe::{NodeHealth, Observer};
+use podarium_core::session::{ClusterConfig, Session};
+use podarium_core::sim::SimTime;
+
+use super::guests::Guests;
+use super::pump::{Next, Work};
+use super::port;
+use crate::protocol::{Clock, Speed, ToPage, ToWorker};
+
+/// A new cluster is shown booting, this many times faster than it does: a quarter of a minute in less than a second.
+const BOOT_SPEED: f64 = 40.0;
+/// A boot that takes longer than this, in virtual seconds, is shown at the speed that was asked for.
+const BOOT_SECONDS_MAX: u64 = 120;
+/// A skip gives up after this much virtual time, in seconds.
+const SKIP_SECONDS_MAX: u64 = 3_600;
+/// Between frames, in milliseconds.
+const FRAME_MS: f64 = 16.0;
+/// How many events run between looks at the real clock.
+const EVENTS_A_LOOK: u32 = 32;
+
+enum Skip {
+    /// Until etcd has seen more changes than these, or virtual time is up.
+    UntilChange { changes: u64, limit: SimTime },
+}
+
+/// What the worker holds.
+pub struct Tank {
+    guests: Option<Guests>,
+    /// A start that came before the guests.
+    start: Option<(Option<String>, ClusterConfig)>,
+    run: Option<Run>,
+}
+
+struct Run {
+    cluster: Cluster,
+    observer: Observer,
+    /// What is being replayed.
+    replay: Option<Session>,
+    booting: bool,
+    speed: Speed,
+    skip: Option<Skip>,
+    last_ms: f64,
+    last_frame_ms: f64,
+    frame_pending: bool,
+    behind: bool,
+    /// Where real speed is measured from: real milliseconds, virtual time.
+    measured_from: (f64, SimTime),
+    real_speed: f64,
+    dirty: bool,
+}
+
+impl Tank {
+    /// A tank without water: the guests are still on their way.
+    pub fn new() -> Self {
+        Tank { guests: None, start: None, run: None }
+    }
+
+    fn begin(&mut self) {
+        let (Some(guests), Some((session, config))) = (&self.guests, &self.start) else { return };
+        let stored = session.as_deref().map(Session::from_json);
+        let stored = match stored {
+            Some(Ok(s)) => Some(s),
+            Some(Err(why)) => {
+                port::send(&ToPage::Problem(format!("The stored session can't be used: {why}. Here is a new cluster.")));
+                None
+            }
+            None => None,
+        };
+        let (engine, images) = guests.parts();
+        let config = stored.as_ref().map_or(config, |s| &s.config).clone();
+        let cluster = Cluster::new(config, engine, images);
+        let now = port::now_ms();
+        self.run = Some(Run {
+            cluster,
+            observer: Observer::new(),
+            booting: stored.is_none(),
+            replay: stored,
+            speed: Speed::Times(1.0),
+            skip: None,
+            last_ms: now,
+            last_frame_ms: 0.0,
+            frame_pending: false,
+            behind: false,
+            measured_from: (now, SimTime::ZERO),
+            real_speed: 0.0,
+            dirty: true,
+        });
+        self.start = None;
+    }
+}
+
+impl Default for Tank {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Work for Tank {
+    fn receive(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Ping(number) => port::send(&ToPage::Pong(number)),
+            ToWorker::Start { session, config } => {
+                self.run = None;
+                self.start = Some((session, config));
+                self.begin();
+            }
+            other => {
+                if let Some(run) = &mut self.run {
+                    run.receive(other);
+                }
+            }
+        }
+    }
+
+    fn guests(&mut self, guests: Guests) {
+        self.guests = Some(guests);
+        self.begin();
+    }
+
+    fn advance(&mut self, now_ms: f64, budget_ms: f64) -> Next {
+        match &mut self.run {
+            Some(run) => run.advance(now_ms, budget_ms),
+            None => Next::WhenAsked,
+        }
+    }
+}
+
+impl Run {
+    fn receive(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Speed(speed) => {
+                self.speed = speed;
+                self.skip = None;
+                self.behind = false;
+            }
+            ToWorker::StepEvent => {
+                self.speed = Speed::Paused;
+                self.skip = None;
+                self.cluster.step(SimTime::MAX);
+                self.dirty = true;
+            }
+            ToWorker::SkipToChange => {
+                let changes = self.cluster.etcd().borrow().changes();
+                let limit = self.cluster.now() + std::time::Duration::from_secs(SKIP_SECONDS_MAX);
+                self.skip = Some(Skip::UntilChange { changes, limit });
+            }
+            ToWorker::Submit(input) => {
+                if self.replay.is_some() {
+                    port::send(&ToPage::Problem("The stored session is still being replayed.".to_owned()));
+                    return;
+                }
+                self.cluster.submit(input);
+                self.dirty = true;
+                port::send(&ToPage::Saved(self.cluster.session().to_json()));
+            }
+            ToWorker::Ask { id, question } => {
+                let answer = self.cluster.answer(&question);
+                port::send(&ToPage::Answer { id, answer });
+            }
+            ToWorker::FrameShown => self.frame_pending = false,
+            ToWorker::Ping(_) | ToWorker::Start { .. } => {}
+        }
+    }
+
+    fn advance(&mut self, now_ms: f64, budget_ms: f64) -> Next {
+        let elapsed_ms = (now_ms - self.last_ms).clamp(0.0, 250.0);
+        self.last_ms = now_ms;
+        let deadline_ms = now_ms + budget_ms;
+        let before = self.cluster.now();
+        let more = self.move_time(elapsed_ms, deadline_ms);
+        self.dirty |= self.cluster.now() != before;
+        let outputs = self.cluster.take_outputs();
+        if !outputs.is_empty() {
+            port::send(&ToPage::Output(outputs));
+            self.dirty = true;
+        }
+        self.send_frame(now_ms);
+        if more {
+            Next::Now
+        } else if self.speed == Speed::Paused && self.skip.is_none() && !self.booting && !self.dirty {
+            Next::WhenAsked
+        } else {
+            Next::After(FRAME_MS / 2.0)
+        }
+    }
+
+    /// Moves virtual time for one portion; whether there is more to do at once.
+    fn move_time(&mut self, elapsed_ms: f64, deadline_ms: f64) -> bool {
+        if let Some(session) = &self.replay {
+            let session = session.clone();
+            while port::now_ms() < deadline_ms {
+                if !self.cluster.replay_some(&session, 512) {
+                    self.replay = None;
+                    // What the replayed commands printed was read long ago.
+                    self.cluster.take_outputs();
+                    return false;
+                }
+            }
+            return true;
+        }
+        if let Some(Skip::UntilChange { changes, limit }) = self.skip {
+            loop {
+                let changed = self.cluster.etcd().borrow().changes() != changes;
+                if changed || !self.cluster.step(limit) {
+                    self.skip = None;
+                    return false;
+                }
+                if port::now_ms() >= deadline_ms {
+                    return true;
+                }
+            }
+        }
+        if self.booting {
+            self.booting = !self.all_ready() && self.cluster.now() < SimTime::from_secs(BOOT_SECONDS_MAX);
+        }
+        let factor = match self.speed {
+            _ if self.booting => BOOT_SPEED,
+            Speed::Paused => return false,
+            Speed::Times(f) => f.clamp(0.0, 1e6),
+            Speed::Max => {
+                self.run_events(SimTime::MAX, deadline_ms);
+                self.behind = false;
+                return true;
+            }
+        };
+        let ahead_ns = (elapsed_ms * factor * 1e6) as u64;
+        let target = SimTime::from_nanos(self.cluster.now().as_nanos().saturating_add(ahead_ns));
+        if self.run_events(target, deadline_ms) {
+            self.cluster.advance_to(target);
+            self.behind = false;
+        } else {
+            self.behind = true;
+        }
+        false
+    }
+
+    /// Runs events up to `target` or until the real clock says stop; whether the target was reached.
+    fn run_events(&mut self, target: SimTime, deadline_ms: f64) -> bool {
+        loop {
+            for _ in 0..EVENTS_A_LOOK {
+                if !self.cluster.step(target) {
+                    return true;
+                }
+            }
+            if port::now_ms() >= deadline_ms {
+                return false;
+            }
+        }
+    }
+
+    fn all_ready(&self) -> bool {
+        self.cluster.nodes_ready() > self.cluster.session().config.workers as usize
+    }
+
+    fn send_frame(&mut self, now_ms: f64) {
+        if self.frame_pending || !self.dirty || now_ms - self.last_frame_ms < FRAME_MS {
+            return;
+        }
+        let (from_ms, from) = self.measured_from;
+        if now_ms - from_ms >= 1_000.0 {
+            self.real_speed = self.cluster.now().since(from).as_secs_f64() * 1e3 / (now_ms - from_ms);
+            self.measured_from = (now_ms, self.cluster.now());
+        }
+        self.last_frame_ms = now_ms;
+        self.frame_pending = true;
+        self.dirty = false;
+        let frame = self.cluster.observe(&mut self.observer);
+        port::send(&ToPage::Clock(Clock {
+            speed: self.speed,
+            real_speed: self.real_speed,
+            behind: self.behind,
+            booting: self.booting || self.replay.is_some(),
+        }));
+        port::send(&ToPage::Frame(Box::new(frame)));
+    }
+}
