@@ -1,7 +1,21 @@
 //! The page's main thread: draws what the worker tells, and sends it commands.
 
 mod app;
+pub mod desk;
+mod editor;
+pub mod examples;
+mod feed;
+mod inspector;
 pub mod link;
+pub mod mend;
+pub mod model;
+pub mod palette;
+pub mod store;
+pub mod tank;
+mod terminal;
+mod timebar;
+pub mod ui;
+pub mod words;
 
 /// Puts the app into the document.
 pub fn start() {

@@ -1,0 +1,137 @@
+//! What all views share: the model, the line to the worker, and the page's state.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use podarium_core::observe::{Answer, Question};
+use podarium_core::session::Input;
+use yew::UseReducerDispatcher;
+
+use super::link::Link;
+use super::model::Model;
+use super::ui::{Act, Ui};
+use crate::protocol::ToWorker;
+
+/// What a finished command said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// The line as typed.
+    pub line: String,
+    /// What it printed, in order: whether to standard error.
+    pub text: Vec<(bool, String)>,
+    /// Its exit code once it has ended.
+    pub code: Option<i32>,
+}
+
+impl Said {
+    /// All of one stream.
+    pub fn stream(&self, stderr: bool) -> String {
+        self.text.iter().filter(|(e, _)| *e == stderr).map(|(_, t)| t.as_str()).collect()
+    }
+}
+
+/// A page that was opened from a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visited {
+    /// Number of the visit.
+    pub id: u64,
+    /// Address.
+    pub url: String,
+    /// HTTP status, 0 for no answer.
+    pub status: u16,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// Body, or why there is none.
+    pub body: String,
+    /// How long it took, in nanoseconds.
+    pub took_ns: u64,
+}
+
+/// How many commands the terminal remembers.
+const COMMANDS_MAX: usize = 200;
+
+/// What all views share. Clones are the same.
+#[derive(Clone)]
+pub struct Desk {
+    /// The world.
+    pub model: Rc<RefCell<Model>>,
+    /// The line to the worker.
+    pub link: Rc<RefCell<Option<Link>>>,
+    /// Commands by number.
+    pub commands: Rc<RefCell<BTreeMap<u64, Said>>>,
+    /// Answers by question number.
+    pub answers: Rc<RefCell<BTreeMap<u32, Answer>>>,
+    /// The page that was opened last.
+    pub visited: Rc<RefCell<Option<Visited>>>,
+    /// The stored session as the worker last gave it.
+    pub session: Rc<RefCell<String>>,
+    /// Changes the page's state.
+    pub ui: UseReducerDispatcher<Ui>,
+    next: Rc<Cell<u64>>,
+}
+
+impl PartialEq for Desk {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.model, &other.model)
+    }
+}
+
+impl Desk {
+    /// An empty desk. `first` is the first number to give to inputs.
+    pub fn new(ui: UseReducerDispatcher<Ui>, first: u64) -> Self {
+        Desk {
+            model: Rc::default(),
+            link: Rc::default(),
+            commands: Rc::default(),
+            answers: Rc::default(),
+            visited: Rc::default(),
+            session: Rc::default(),
+            ui,
+            next: Rc::new(Cell::new(first)),
+        }
+    }
+
+    /// A number that was not used before.
+    pub fn number(&self) -> u64 {
+        self.next.set(self.next.get() + 1);
+        self.next.get()
+    }
+
+    /// Sends a message to the worker.
+    pub fn send(&self, message: &ToWorker) {
+        if let Some(link) = &*self.link.borrow() {
+            link.send(message);
+        }
+    }
+
+    /// Does something to the cluster.
+    pub fn submit(&self, input: Input) {
+        self.send(&ToWorker::Submit(input));
+    }
+
+    /// Runs a command line with files beside it; its number.
+    pub fn command(&self, line: &str, files: Vec<(String, String)>) -> u64 {
+        let id = self.number();
+        let mut all = self.commands.borrow_mut();
+        all.insert(id, Said { line: line.to_owned(), ..Said::default() });
+        while all.len() > COMMANDS_MAX {
+            all.pop_first();
+        }
+        drop(all);
+        self.submit(Input::Command { id, line: line.to_owned(), files });
+        id
+    }
+
+    /// Asks something; the number under which the answer will be found.
+    pub fn ask(&self, question: Question) -> u32 {
+        let id = self.number() as u32;
+        self.send(&ToWorker::Ask { id, question });
+        id
+    }
+
+    /// Changes the page's state.
+    pub fn act(&self, act: Act) {
+        self.ui.dispatch(act);
+    }
+}

@@ -1,0 +1,170 @@
+//! What the page knows of the cluster: all frames so far, added up. Views read it and never write.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use podarium_core::observe::{EventView, Frame, MessageView, NodeView, PartView, PodShape, PodView, TimerView, WorkloadView};
+
+use crate::protocol::{Clock, Speed};
+
+/// How many events the feed remembers.
+const EVENTS_MAX: usize = 1_000;
+/// How many messages wait to be drawn at most.
+const MESSAGES_MAX: usize = 400;
+
+/// The world as the last frame left it.
+#[derive(Debug)]
+pub struct Model {
+    /// Virtual time in nanoseconds.
+    pub now_ns: u64,
+    /// The cluster's wall clock, in seconds since 1970.
+    pub unix_s: i64,
+    /// etcd's revision.
+    pub revision: u64,
+    /// Nodes by number.
+    pub nodes: BTreeMap<u32, NodeView>,
+    /// When each node's lease was renewed last.
+    pub heartbeats: BTreeMap<u32, u64>,
+    /// Pods by uid.
+    pub pods: BTreeMap<String, PodView>,
+    /// Workloads by number.
+    pub workloads: BTreeMap<u32, WorkloadView>,
+    /// Parts of the control plane, in drawing order.
+    pub parts: Vec<PartView>,
+    /// The newest events, oldest first.
+    pub events: VecDeque<EventView>,
+    /// What is being waited for.
+    pub timers: Vec<TimerView>,
+    /// Messages that have not been drawn yet.
+    pub messages: VecDeque<MessageView>,
+    /// How time goes.
+    pub clock: Clock,
+    /// Goes up with every frame that changed nodes, pods, workloads or parts.
+    pub version: u64,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Model {
+            now_ns: 0,
+            unix_s: 0,
+            revision: 0,
+            nodes: BTreeMap::new(),
+            heartbeats: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            workloads: BTreeMap::new(),
+            parts: Vec::new(),
+            events: VecDeque::new(),
+            timers: Vec::new(),
+            messages: VecDeque::new(),
+            clock: Clock { speed: Speed::Times(1.0), real_speed: 0.0, behind: false, booting: true },
+            version: 0,
+        }
+    }
+}
+
+impl Model {
+    /// Adds a frame.
+    pub fn apply(&mut self, frame: Frame) {
+        if frame.full {
+            self.nodes.clear();
+            self.pods.clear();
+            self.workloads.clear();
+            self.events.clear();
+            self.version += 1;
+        }
+        let changed = !(frame.nodes.is_empty()
+            && frame.nodes_gone.is_empty()
+            && frame.pods.is_empty()
+            && frame.pods_gone.is_empty()
+            && frame.workloads.is_empty()
+            && frame.workloads_gone.is_empty()
+            && frame.parts.is_empty());
+        self.version += u64::from(changed);
+        self.now_ns = frame.now_ns;
+        self.unix_s = frame.unix_s;
+        self.revision = frame.revision;
+        self.nodes.extend(frame.nodes.into_iter().map(|n| (n.id, n)));
+        self.heartbeats.extend(frame.heartbeats);
+        for id in frame.nodes_gone {
+            self.nodes.remove(&id);
+        }
+        for uid in frame.pods_gone {
+            self.pods.remove(&uid);
+        }
+        self.pods.extend(frame.pods.into_iter().map(|p| (p.uid.clone(), p)));
+        for id in frame.workloads_gone {
+            self.workloads.remove(&id);
+        }
+        self.workloads.extend(frame.workloads.into_iter().map(|w| (w.id, w)));
+        for part in frame.parts {
+            match self.parts.iter_mut().find(|p| p.name == part.name && p.machine == part.machine) {
+                Some(p) => *p = part,
+                None => self.parts.push(part),
+            }
+        }
+        for event in frame.events {
+            if let Some(at) = self.events.iter().rposition(|e| e.key == event.key) {
+                self.events.remove(at);
+            }
+            self.events.push_back(event);
+        }
+        while self.events.len() > EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.timers = frame.timers;
+        self.messages.extend(frame.messages);
+        while self.messages.len() > MESSAGES_MAX {
+            self.messages.pop_front();
+        }
+    }
+
+    /// A node by its name.
+    pub fn node_named(&self, name: &str) -> Option<&NodeView> {
+        self.nodes.values().find(|n| n.name == name)
+    }
+
+    /// A pod by its namespace and name.
+    pub fn pod_named(&self, namespace: &str, name: &str) -> Option<&PodView> {
+        self.pods.values().find(|p| p.namespace == namespace && p.name == name)
+    }
+
+    /// The person's own pods: all but the cluster's own.
+    pub fn own_pods(&self) -> impl Iterator<Item = &PodView> {
+        self.pods.values().filter(|p| !p.system)
+    }
+
+    /// Whether any of the person's pods runs.
+    pub fn anything_runs(&self) -> bool {
+        self.own_pods().any(|p| p.shape == PodShape::Running)
+    }
+
+    /// How long ago a node's lease was renewed, in nanoseconds.
+    pub fn silence_ns(&self, node: u32) -> Option<u64> {
+        self.heartbeats.get(&node).map(|at| self.now_ns.saturating_sub(*at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_frame_forgets_what_was_before() {
+        let mut m = Model::default();
+        let workload = WorkloadView {
+            id: 1,
+            kind: "ReplicaSet".into(),
+            resource: "replicasets.apps".into(),
+            namespace: "default".into(),
+            name: "web".into(),
+            desired: 3,
+            current: 3,
+            ready: 3,
+            owner: 0,
+        };
+        m.apply(Frame { workloads: vec![workload], ..Frame::default() });
+        assert_eq!(m.workloads.len(), 1);
+        m.apply(Frame { full: true, ..Frame::default() });
+        assert!(m.workloads.is_empty());
+    }
+}

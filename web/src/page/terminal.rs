@@ -1,0 +1,111 @@
+//! The prompt: the person's own computer, with kubectl.
+
+use podarium_core::session::Input;
+use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
+use yew::prelude::*;
+
+use super::desk::Desk;
+use super::ui::Act;
+
+/// What the terminal needs.
+#[derive(Properties, Clone, PartialEq)]
+pub struct Props {
+    /// What all views share.
+    pub desk: Desk,
+    /// Goes up when commands have said more.
+    pub version: u64,
+}
+
+/// The terminal.
+#[component]
+pub fn Terminal(props: &Props) -> Html {
+    let line = use_state(String::new);
+    let back = use_state(|| 0usize);
+    let screen = use_node_ref();
+    {
+        let screen = screen.clone();
+        use_effect_with(props.version, move |_| {
+            if let Some(e) = screen.cast::<HtmlElement>() {
+                e.set_scroll_top(e.scroll_height());
+            }
+        });
+    }
+    let on_input = {
+        let line = line.clone();
+        Callback::from(move |e: InputEvent| {
+            if let Some(t) = e.target_dyn_into::<HtmlInputElement>() {
+                line.set(t.value());
+            }
+        })
+    };
+    let on_key = {
+        let (line, back, desk) = (line.clone(), back.clone(), props.desk.clone());
+        Callback::from(move |e: KeyboardEvent| {
+            let history: Vec<String> = desk.commands.borrow().values().map(|s| s.line.clone()).collect();
+            match e.key().as_str() {
+                "Enter" => {
+                    e.prevent_default();
+                    let typed = line.trim().to_owned();
+                    if typed == "clear" {
+                        desk.commands.borrow_mut().clear();
+                    } else if !typed.is_empty() {
+                        desk.command(&typed, Vec::new());
+                    }
+                    line.set(String::new());
+                    back.set(0);
+                }
+                "ArrowUp" if *back < history.len() => {
+                    e.prevent_default();
+                    line.set(history[history.len() - 1 - *back].clone());
+                    back.set(*back + 1);
+                }
+                "ArrowDown" => {
+                    e.prevent_default();
+                    let to = back.saturating_sub(1);
+                    back.set(to);
+                    line.set(if to == 0 { String::new() } else { history.get(history.len() - to).cloned().unwrap_or_default() });
+                }
+                "c" if e.ctrl_key() => {
+                    let running: Vec<u64> =
+                        desk.commands.borrow().iter().filter(|(_, s)| s.code.is_none()).map(|(id, _)| *id).collect();
+                    if !running.is_empty() {
+                        e.prevent_default();
+                    }
+                    for id in running {
+                        desk.submit(Input::Interrupt { id });
+                    }
+                }
+                _ => {}
+            }
+        })
+    };
+    let close = {
+        let desk = props.desk.clone();
+        Callback::from(move |_: MouseEvent| desk.act(Act::Terminal(false)))
+    };
+    let commands = props.desk.commands.borrow();
+    let body: Html = commands
+        .values()
+        .map(|s| {
+            let out: Html =
+                s.text.iter().map(|(stderr, t)| html! { <span class={if *stderr { "stderr" } else { "stdout" }}>{ t }</span> }).collect();
+            html! { <div class="command"><div class="line"><span class="prompt">{ "$ " }</span>{ &s.line }</div><pre>{ out }</pre></div> }
+        })
+        .collect();
+    html! {
+        <section class="terminal" aria-label="Terminal" data-testid="terminal">
+            <button type="button" class="icon close" aria-label="Close the terminal" data-testid="terminal-close" onclick={close}>{ "×" }</button>
+            <div class="screen" ref={screen} data-testid="terminal-output" role="log">
+                if commands.is_empty() {
+                    <p class="soft">{ "This is your computer, and kubectl knows the cluster. Try: kubectl get nodes" }</p>
+                }
+                { body }
+            </div>
+            <label class="entry">
+                <span class="prompt" aria-hidden="true">{ "$ " }</span>
+                <input type="text" data-testid="terminal-input" aria-label="Command" autocomplete="off" autocapitalize="off" spellcheck="false"
+                    value={(*line).clone()} oninput={on_input} onkeydown={on_key} />
+            </label>
+        </section>
+    }
+}
