@@ -10,7 +10,7 @@ mod bootstrap;
 mod cacher;
 mod delete;
 mod eviction;
-mod handle;
+pub mod handle;
 mod list;
 mod options;
 mod paging;

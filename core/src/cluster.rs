@@ -1,9 +1,18 @@
 //! The cluster: machines, the processes on them, and how they start and die. What the owner holds and moves through time.
 
+mod answer;
 mod component;
+mod input;
+mod kubeadm;
 mod machine;
+pub mod manifests;
 mod person;
+mod programs;
+mod visit;
+mod whole;
 
 pub use component::ComponentContext;
 pub use machine::{Machine, MachineShape, Unit};
 pub use person::{Output, Outputs};
+pub use programs::{Programs, Started};
+pub use whole::{COMPONENTS, Cluster};

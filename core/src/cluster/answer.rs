@@ -2,8 +2,9 @@
 
 use crate::api::object::Obj;
 use crate::etcd::Value;
-use crate::observe::{Answer, CauseView, Question};
+use crate::observe::{Answer, CauseView, Question, VerdictView};
 use crate::registry::ResourceId;
+use crate::scheduler::decision::NodeOutcome;
 use crate::sim::{MachineId, ProcessId, TraceEntry, TraceEvent};
 
 use super::Cluster;
@@ -110,9 +111,10 @@ impl Cluster {
             TraceEvent::Process { process, what } => (self.process_name(*process), (*what).to_owned()),
             TraceEvent::Machine { machine, what } => (self.machine_name(*machine), (*what).to_owned()),
             TraceEvent::Decision { by, about, what } => (self.process_name(*by), format!("{about}: {what}")),
-            TraceEvent::Runtime { machine, verb, about, what } => {
-                (format!("containerd on {}", self.machine_name(*machine)), format!("{verb} {about} {what}").trim_end().to_owned())
-            }
+            TraceEvent::Runtime { machine, verb, about, what } => (
+                format!("containerd on {}", self.machine_name(*machine)),
+                format!("{verb} {about} {what}").trim_end().to_owned(),
+            ),
             TraceEvent::Traffic { from, to, what } => (from.to_string(), format!("{what} to {to}")),
         };
         CauseView { seq: e.seq, at_ns: e.at.as_nanos(), who, what }
@@ -133,8 +135,38 @@ impl Cluster {
         }
     }
 
-    fn decision(&self, _uid: &str) -> Answer {
-        Answer::Nothing("The scheduler that runs now has not looked at this pod.".to_owned())
+    fn decision(&self, uid: &str) -> Answer {
+        let Some(d) = self.programs.decision(uid) else {
+            return Answer::Nothing("The scheduler that runs now has not looked at this pod.".to_owned());
+        };
+        let verdicts: Vec<VerdictView> = d
+            .verdicts()
+            .take(ROWS_MAX)
+            .map(|v| {
+                let chosen = d.chosen.as_ref() == Some(&v.node);
+                match v.outcome {
+                    NodeOutcome::Rejected { plugin, reasons } => VerdictView {
+                        node: v.node.to_string(),
+                        refused: format!("{plugin}: {}", reasons.join(", ")),
+                        scores: Vec::new(),
+                        total: 0,
+                        chosen,
+                    },
+                    NodeOutcome::Feasible { scores, total } => VerdictView {
+                        node: v.node.to_string(),
+                        refused: String::new(),
+                        scores: scores.iter().map(|s| (s.plugin.to_owned(), s.weighted)).collect(),
+                        total,
+                        chosen,
+                    },
+                }
+            })
+            .collect();
+        let summary = match &d.chosen {
+            Some(n) => format!("{n} was chosen among {} nodes.", d.all_nodes),
+            None => d.message.clone(),
+        };
+        Answer::Decision { at_ns: d.at, verdicts, summary }
     }
 
     fn table(&self, resource: &str, namespace: &str) -> Answer {
@@ -179,7 +211,14 @@ impl Cluster {
             }
         }
         if let Some(text) = host.machine.files.borrow().get(&format!("{}{name}.yaml", super::manifests::MANIFEST_DIR)) {
-            facts.push(("Command".to_owned(), text.lines().filter_map(|l| l.trim().strip_prefix("- --")).map(|l| format!("--{l}")).collect::<Vec<_>>().join("\n")));
+            facts.push((
+                "Command".to_owned(),
+                text.lines()
+                    .filter_map(|l| l.trim().strip_prefix("- --"))
+                    .map(|l| format!("--{l}"))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            ));
         }
         Answer::Facts(facts)
     }

@@ -34,7 +34,9 @@ pub(super) fn describe(input: &Input) -> String {
             };
             format!("{what} {component} on {machine}")
         }
-        Input::KillContainer { namespace, pod, container } => format!("kill container {container} of {namespace}/{pod}"),
+        Input::KillContainer { namespace, pod, container } => {
+            format!("kill container {container} of {namespace}/{pod}")
+        }
         Input::AddNodes { count } => format!("add {count} nodes"),
         Input::Visit { namespace, pod, port, path, .. } => format!("open {path} on port {port} of {namespace}/{pod}"),
         Input::Request { method, path, .. } => format!("{method} {path}"),

@@ -123,10 +123,7 @@ pub fn control_plane(node: &str, ip: &str) -> Vec<(String, String)> {
             cpu: "100m",
             memory: Some("100Mi"),
             args: etcd,
-            annotations: vec![(
-                "kubeadm.kubernetes.io/etcd.advertise-client-urls",
-                format!("https://{ip}:2379"),
-            )],
+            annotations: vec![("kubeadm.kubernetes.io/etcd.advertise-client-urls", format!("https://{ip}:2379"))],
         },
         Part {
             name: "kube-apiserver",

@@ -1,6 +1,6 @@
 //! The parts of Kubernetes that run as containers: which image is which, and how each is started.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -11,6 +11,8 @@ use crate::etcd::Etcd;
 use crate::observe::PartState;
 use crate::registry::Registry;
 use crate::runtime::system::{SystemPrograms, SystemStart};
+use crate::scheduler::decision::Decision;
+use crate::scheduler::process::SchedulerProcess;
 use crate::sim::{MachineId, Notify, ProcessId, Sim, TraceEvent};
 
 /// One program that was started, as the owner shows it.
@@ -35,6 +37,8 @@ struct Inner {
     /// etcd's data directories, by machine.
     etcd: RefCell<BTreeMap<MachineId, EtcdEndpoint>>,
     started: RefCell<BTreeMap<(MachineId, Rc<str>), Started>>,
+    /// The schedulers' insides, for whoever looks into the tank.
+    schedulers: RefCell<BTreeMap<MachineId, SchedulerProcess>>,
     /// Node names of machines.
     nodes: RefCell<BTreeMap<MachineId, Rc<str>>>,
 }
@@ -55,6 +59,7 @@ impl Programs {
             endpoints: endpoints.clone(),
             etcd: RefCell::default(),
             started: RefCell::default(),
+            schedulers: RefCell::default(),
             nodes: RefCell::default(),
         }))
     }
@@ -69,7 +74,7 @@ impl Programs {
         let mut all = self.0.etcd.borrow_mut();
         let fresh = || EtcdEndpoint {
             store: Rc::new(RefCell::new(Etcd::default())),
-            process: ProcessId(u32::MAX),
+            process: Rc::new(Cell::new(ProcessId(u32::MAX))),
             changed: Notify::new(&self.0.sim),
         };
         all.entry(machine).or_insert_with(fresh).clone()
@@ -85,14 +90,24 @@ impl Programs {
         self.0.started.borrow().iter().map(|((m, _), s)| (*m, s.clone())).collect()
     }
 
-    /// Whether a program of this name runs on a machine.
-    pub fn state(&self, machine: MachineId, name: &str) -> PartState {
+    /// Whether a program of this name runs on a machine, and how often it was started.
+    pub fn state(&self, machine: MachineId, name: &str) -> (PartState, u32) {
         let started = self.0.started.borrow();
         match started.get(&(machine, name.into())) {
-            Some(s) if self.0.sim.process_runs(s.process) => PartState::Running,
-            Some(_) => PartState::Down,
-            None => PartState::Starting,
+            Some(s) if self.0.sim.process_runs(s.process) => (PartState::Running, s.starts),
+            Some(s) => (PartState::Down, s.starts),
+            None => (PartState::Starting, 0),
         }
+    }
+
+    /// Ends a program's process as SIGKILL does.
+    pub fn kill(&self, process: ProcessId) {
+        self.stop(process, 9);
+    }
+
+    /// How a scheduler chose a pod's node, if one remembers.
+    pub fn decision(&self, pod_uid: &str) -> Option<Decision> {
+        self.0.schedulers.borrow().values().find_map(|s| s.decision(pod_uid))
     }
 
     /// The process of a program on a machine.
@@ -118,29 +133,21 @@ impl Programs {
             "etcd" => self.run_etcd(machine, process),
             "kube-apiserver" => {
                 // `--etcd-servers=https://127.0.0.1:2379`: the one on its own machine.
-                self.etcd(machine);
-                let server = ApiServer::start(&self.0.sim, process, self.0.registry.clone(), self.etcd_door(machine));
+                let server = ApiServer::start(&self.0.sim, process, self.0.registry.clone(), self.etcd(machine));
                 self.0.endpoints.add(ApiEndpoint { machine, process, server });
             }
-            "kube-scheduler" => crate::scheduler::start(&ctx),
+            "kube-scheduler" => {
+                let scheduler = SchedulerProcess::start(&ctx);
+                self.0.schedulers.borrow_mut().insert(machine, scheduler);
+            }
             "kube-controller-manager" => crate::controllers::start(&ctx),
             _ => {}
         }
     }
 
-    /// etcd as its api-server reaches it: whichever process serves it at the time.
-    fn etcd_door(&self, machine: MachineId) -> EtcdEndpoint {
-        self.etcd(machine)
-    }
-
     fn run_etcd(&self, machine: MachineId, process: ProcessId) {
         let endpoint = self.etcd(machine);
-        if let Some(e) = self.0.etcd.borrow_mut().get_mut(&machine) {
-            e.process = process;
-        }
-        for server in self.0.endpoints.all() {
-            server.server.borrow_mut().set_etcd_process(process);
-        }
+        endpoint.process.set(process);
         let (sim, store) = (self.0.sim.clone(), endpoint.store);
         self.0.sim.spawn(process, async move {
             loop {

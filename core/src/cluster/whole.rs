@@ -188,7 +188,9 @@ impl Cluster {
         };
         let client = ctx.client("kubernetes-admin", &["kubeadm:cluster-admins", "system:masters"], "kubeadm", 0.0, 1);
         let sim = self.sim.clone();
-        self.sim.spawn(self.hardware, async move { super::kubeadm::mark_control_plane(&sim, &client, "control-plane").await });
+        self.sim.spawn(self.hardware, async move {
+            super::kubeadm::mark_control_plane(&sim, &client, "control-plane").await
+        });
     }
 
     /// The kernel.
@@ -367,7 +369,7 @@ impl Cluster {
                 drop(files);
                 if let Some(p) = self.programs.process(h.machine.id, component) {
                     self.programs.kill(p);
-                    h.containerd.program_exited(p, 137);
+                    h.containerd.process_exited(p, 137);
                 }
                 return;
             }
@@ -400,6 +402,31 @@ impl Cluster {
         observer.frame(&World { sim: &self.sim, etcd: &etcd, machines: &machines, parts: &parts })
     }
 
+    /// How many nodes are Ready, as the api-server has it.
+    pub fn nodes_ready(&self) -> usize {
+        let mut ready = 0;
+        self.etcd().borrow().for_each_prefix("/registry/minions/", |_, value, _| {
+            let crate::etcd::Value::Object(o) = value else { return };
+            let node = crate::api::object::typed::<k8s_openapi::api::core::v1::Node>(&**o);
+            let conditions =
+                node.and_then(|n| n.status.as_ref()).and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+            ready += usize::from(conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"));
+        });
+        ready
+    }
+
+    fn kill_container(&self, namespace: &str, pod: &str, container: &str) {
+        let key = format!("/registry/pods/{namespace}/{pod}");
+        let Some(kv) = self.etcd().borrow().get(&key) else { return };
+        let crate::etcd::Value::Object(o) = kv.value else { return };
+        let Some(p) = crate::api::object::typed::<k8s_openapi::api::core::v1::Pod>(&*o) else { return };
+        let node = p.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default();
+        let uid = p.metadata.uid.as_deref().unwrap_or_default();
+        if let Some(h) = self.host(node) {
+            h.containerd.kill_named(uid, container);
+        }
+    }
+
     fn parts(&self) -> Vec<PartView> {
         let mut parts = Vec::new();
         for h in self.hosts.iter().filter(|h| h.machine.control_plane) {
@@ -413,7 +440,13 @@ impl Cluster {
                     PartState::Down if h.machine.powered() => PartState::BackOff,
                     other => other,
                 };
-                parts.push(PartView { name: name.to_owned(), machine: h.machine.id.0, state, last: self.last_act(name), starts });
+                parts.push(PartView {
+                    name: name.to_owned(),
+                    machine: h.machine.id.0,
+                    state,
+                    last: self.last_act(name),
+                    starts,
+                });
             }
         }
         parts

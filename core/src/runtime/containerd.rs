@@ -10,6 +10,7 @@ mod exec_sync;
 mod id;
 mod image;
 mod list;
+mod named;
 mod pull_image;
 mod remove;
 mod run_pod_sandbox;

@@ -37,7 +37,12 @@ fn now_ms() -> f64 {
 }
 
 /// Takes a message of the worker; whether the texts must be made anew soon.
-fn receive(desk: &Desk, message: ToPage, broken: &UseStateSetter<Option<String>>, notice: &UseStateSetter<Option<String>>) -> bool {
+fn receive(
+    desk: &Desk,
+    message: ToPage,
+    broken: &UseStateSetter<Option<String>>,
+    notice: &UseStateSetter<Option<String>>,
+) -> bool {
     match message {
         ToPage::Ready => {
             let session = store::shared().or_else(|| store::get(store::SESSION));
@@ -260,7 +265,8 @@ pub fn App() -> Html {
         "Watch the parts at work."
     };
     let version = model.version;
-    let said: u64 = desk.commands.borrow().values().map(|s| s.text.len() as u64 + u64::from(s.code.is_some()) + 1).sum();
+    let said: u64 =
+        desk.commands.borrow().values().map(|s| s.text.len() as u64 + u64::from(s.code.is_some()) + 1).sum();
     drop(model);
     html! {
         <div class={classes!("page", ui.editor_open.then_some("with-left"), ui.picked.is_some().then_some("with-right"))}>
@@ -324,7 +330,8 @@ struct AddNodeProps {
 #[component]
 fn AddNode(props: &AddNodeProps) -> Html {
     let desk = props.desk.clone();
-    let onclick = Callback::from(move |_: MouseEvent| desk.submit(podarium_core::session::Input::AddNodes { count: 1 }));
+    let onclick =
+        Callback::from(move |_: MouseEvent| desk.submit(podarium_core::session::Input::AddNodes { count: 1 }));
     html! { <button type="button" class="chip" data-testid="add-node" {onclick}>{ "Add a node" }</button> }
 }
 
@@ -358,7 +365,8 @@ fn keys(desk: &Desk) -> Html {
 
 fn on_key(desk: &Desk, e: &KeyboardEvent) {
     let field = e.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()).is_some_and(|t| {
-        matches!(t.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT") || (t.tag_name() == "BUTTON" && matches!(e.key().as_str(), " " | "Enter"))
+        matches!(t.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+            || (t.tag_name() == "BUTTON" && matches!(e.key().as_str(), " " | "Enter"))
     });
     if e.key() == "Escape" {
         desk.act(Act::Close);

@@ -47,10 +47,8 @@ pub fn Editor(props: &Props) -> Html {
         }
     };
     let said = running.and_then(|id| props.desk.commands.borrow().get(&id).cloned());
-    let problem: Option<Problem> = said
-        .as_ref()
-        .filter(|s| s.code.is_some_and(|c| c != 0))
-        .and_then(|s| mend::explain(&text, &s.stream(true)));
+    let problem: Option<Problem> =
+        said.as_ref().filter(|s| s.code.is_some_and(|c| c != 0)).and_then(|s| mend::explain(&text, &s.stream(true)));
     let good = said.as_ref().filter(|s| s.code == Some(0)).map(|s| s.stream(false));
     let apply = {
         let (desk, text, running) = (props.desk.clone(), text.clone(), running.clone());

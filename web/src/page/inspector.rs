@@ -49,7 +49,12 @@ pub fn Inspector(props: &Props) -> Html {
     let (title, kind, thing, body, tabs): (String, &str, Thing, Html, Vec<Tab>) = match &props.picked {
         Pick::Node(id) => match m.nodes.get(id) {
             Some(n) => {
-                let thing = Thing { resource: "nodes".into(), name: n.name.clone(), about: format!("Node/{}", n.name), ..Thing::default() };
+                let thing = Thing {
+                    resource: "nodes".into(),
+                    name: n.name.clone(),
+                    about: format!("Node/{}", n.name),
+                    ..Thing::default()
+                };
                 (n.name.clone(), "Node", thing, node(desk, &m, n), vec![Tab::Summary, Tab::Why, Tab::Yaml, Tab::Events])
             }
             None => gone(),
@@ -62,12 +67,20 @@ pub fn Inspector(props: &Props) -> Html {
                     name: p.name.clone(),
                     about: format!("Pod/{}", p.name),
                 };
-                (p.name.clone(), "Pod", thing, pod(desk, &m, p), vec![Tab::Summary, Tab::Why, Tab::Yaml, Tab::Events, Tab::Logs])
+                (
+                    p.name.clone(),
+                    "Pod",
+                    thing,
+                    pod(desk, &m, p),
+                    vec![Tab::Summary, Tab::Why, Tab::Yaml, Tab::Events, Tab::Logs],
+                )
             }
             None => gone(),
         },
         Pick::Part(name, machine) => match m.parts.iter().find(|p| p.name == *name && p.machine == *machine) {
-            Some(p) => (p.name.clone(), "Control plane", Thing::default(), part(desk, &m, p), vec![Tab::Summary, Tab::Why]),
+            Some(p) => {
+                (p.name.clone(), "Control plane", Thing::default(), part(desk, &m, p), vec![Tab::Summary, Tab::Why])
+            }
             None => gone(),
         },
         Pick::Workload(id) => match m.workloads.get(id) {
@@ -78,24 +91,37 @@ pub fn Inspector(props: &Props) -> Html {
                     name: w.name.clone(),
                     about: format!("{}/{}", w.kind, w.name),
                 };
-                (w.name.clone(), "Workload", thing, workload(desk, w), vec![Tab::Summary, Tab::Why, Tab::Yaml, Tab::Events])
+                (
+                    w.name.clone(),
+                    "Workload",
+                    thing,
+                    workload(desk, w),
+                    vec![Tab::Summary, Tab::Why, Tab::Yaml, Tab::Events],
+                )
             }
             None => gone(),
         },
     };
     {
         // Asked again when the tab or the thing changes, and for logs whenever the world moves on.
-        let (desk, thing, picked, tab, question) = (desk.clone(), thing.clone(), props.picked.clone(), *tab, question.clone());
+        let (desk, thing, picked, tab, question) =
+            (desk.clone(), thing.clone(), props.picked.clone(), *tab, question.clone());
         let names: Vec<String> = match &props.picked {
-            Pick::Pod(uid) => m.pods.get(uid).map(|p| p.containers.iter().map(|c| c.name.clone()).collect()).unwrap_or_default(),
+            Pick::Pod(uid) => {
+                m.pods.get(uid).map(|p| p.containers.iter().map(|c| c.name.clone()).collect()).unwrap_or_default()
+            }
             _ => Vec::new(),
         };
         let pace = props.tick / 8;
         use_effect_with((props.picked.clone(), tab, *container, pace), move |(_, tab, container, _)| {
             let q = match (tab, &picked) {
                 (Tab::Why, Pick::Part(name, machine)) => Some(Question::Part { name: name.clone(), machine: *machine }),
-                (Tab::Why, _) => Some(Question::Why { resource: thing.resource, namespace: thing.namespace, name: thing.name }),
-                (Tab::Yaml, _) => Some(Question::Yaml { resource: thing.resource, namespace: thing.namespace, name: thing.name }),
+                (Tab::Why, _) => {
+                    Some(Question::Why { resource: thing.resource, namespace: thing.namespace, name: thing.name })
+                }
+                (Tab::Yaml, _) => {
+                    Some(Question::Yaml { resource: thing.resource, namespace: thing.namespace, name: thing.name })
+                }
                 (Tab::Logs, _) => names.get(*container).map(|c| Question::Logs {
                     namespace: thing.namespace,
                     pod: thing.name,
@@ -140,7 +166,8 @@ pub fn Inspector(props: &Props) -> Html {
     let content = match shown {
         Tab::Summary => body,
         Tab::Events => {
-            let rows: Vec<Html> = m.events.iter().rev().filter(|e| e.about == thing.about).take(60).map(feed::row).collect();
+            let rows: Vec<Html> =
+                m.events.iter().rev().filter(|e| e.about == thing.about).take(60).map(feed::row).collect();
             if rows.is_empty() {
                 html! { <p class="soft empty">{ "No events about it." }</p> }
             } else {
@@ -320,7 +347,13 @@ fn pod(desk: &Desk, m: &super::model::Model, p: &PodView) -> Html {
         let (desk, namespace, name) = (desk.clone(), p.namespace.clone(), p.name.clone());
         Callback::from(move |_: MouseEvent| {
             let id = desk.number();
-            desk.submit(Input::Visit { id, namespace: namespace.clone(), pod: name.clone(), port: 0, path: "/".into() });
+            desk.submit(Input::Visit {
+                id,
+                namespace: namespace.clone(),
+                pod: name.clone(),
+                port: 0,
+                path: "/".into(),
+            });
         })
     };
     let owner = m.workloads.get(&p.workload).map(|w| {
@@ -393,7 +426,9 @@ fn part(desk: &Desk, m: &super::model::Model, p: &PartView) -> Html {
         "etcd" => "Keeps the state of the cluster, as keys and values. Only the api-server talks to it.",
         "kube-apiserver" => "The one door to the cluster's state: everybody lists, watches and writes through it.",
         "kube-scheduler" => "Decides which node each new pod goes to. It places nothing itself: it posts a Binding.",
-        "kube-controller-manager" => "The control loops: each compares what is with what shall be, and does something about it.",
+        "kube-controller-manager" => {
+            "The control loops: each compares what is with what shall be, and does something about it."
+        }
         _ => "",
     };
     let without = match p.name.as_str() {
@@ -403,7 +438,8 @@ fn part(desk: &Desk, m: &super::model::Model, p: &PartView) -> Html {
         "kube-controller-manager" => "Without it nothing heals and nothing scales. Pods that run go on.",
         _ => "",
     };
-    let input = |action: ComponentAction| Input::Component { machine: machine.clone(), component: p.name.clone(), action };
+    let input =
+        |action: ComponentAction| Input::Component { machine: machine.clone(), component: p.name.clone(), action };
     html! {
         <>
             <p class="state" data-testid="inspector-state">{ words::part_state(p.state) }</p>
@@ -426,7 +462,12 @@ fn part(desk: &Desk, m: &super::model::Model, p: &PartView) -> Html {
 
 fn workload(desk: &Desk, w: &WorkloadView) -> Html {
     let scale = |testid: &str, name: &str, to: u32| {
-        command(desk, testid, name, format!("kubectl scale {} {} -n {} --replicas={to}", w.resource, w.name, w.namespace))
+        command(
+            desk,
+            testid,
+            name,
+            format!("kubectl scale {} {} -n {} --replicas={to}", w.resource, w.name, w.namespace),
+        )
     };
     html! {
         <>

@@ -37,7 +37,9 @@ fn read(line: &str) -> Option<Line<'_>> {
         rest = after;
     }
     let (key, value) = match rest.split_once(':') {
-        Some((k, v)) if !k.contains(' ') && (v.is_empty() || v.starts_with(' ')) => (Some(k.trim_matches(['"', '\''])), v.trim()),
+        Some((k, v)) if !k.contains(' ') && (v.is_empty() || v.starts_with(' ')) => {
+            (Some(k.trim_matches(['"', '\''])), v.trim())
+        }
         _ => (None, rest),
     };
     Some(Line { indent, key, item, value })
@@ -94,7 +96,11 @@ fn locate(text: &str, path: &str) -> Option<(usize, usize)> {
             .find(|&i| {
                 read(lines[i]).is_some_and(|l| {
                     let lists_below = !is_item && l.item && l.indent > own;
-                    if is_item { l.indent < own || (l.item && l.indent <= own) } else { l.indent <= own && !lists_below }
+                    if is_item {
+                        l.indent < own || (l.item && l.indent <= own)
+                    } else {
+                        l.indent <= own && !lists_below
+                    }
                 })
             })
             .unwrap_or(to);
@@ -107,7 +113,9 @@ fn locate(text: &str, path: &str) -> Option<(usize, usize)> {
 /// The labels under a `matchLabels` or `selector` of the text, as lines without indentation.
 fn selector_labels(text: &str) -> Option<Vec<String>> {
     let lines: Vec<&str> = text.lines().collect();
-    let (at, _) = locate(text, "spec.selector.matchLabels").filter(|(_, n)| *n == 3).or_else(|| locate(text, "spec.selector").filter(|(_, n)| *n == 2))?;
+    let (at, _) = locate(text, "spec.selector.matchLabels")
+        .filter(|(_, n)| *n == 3)
+        .or_else(|| locate(text, "spec.selector").filter(|(_, n)| *n == 2))?;
     let own = read(lines[at])?.indent;
     let labels: Vec<String> = lines[at + 1..]
         .iter()
@@ -136,7 +144,11 @@ fn mend_labels(text: &str) -> Option<(String, String)> {
     let lines: Vec<&str> = text.lines().collect();
     let pad = |n: usize| " ".repeat(n);
     let put = |indent: usize| labels.iter().map(|l| format!("{}{l}", pad(indent))).collect::<Vec<_>>();
-    let what = format!("Give the template the selector's label{}: {}", if labels.len() == 1 { "" } else { "s" }, labels.join(", "));
+    let what = format!(
+        "Give the template the selector's label{}: {}",
+        if labels.len() == 1 { "" } else { "s" },
+        labels.join(", ")
+    );
     let (at, found) = locate(text, "spec.template.metadata.labels")?;
     let own = read(lines[at])?.indent;
     let step = 2;
@@ -188,12 +200,63 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// Field names that people mistype; the api-server's own names.
 const FIELDS: &[&str] = &[
-    "apiVersion", "args", "command", "containerPort", "containers", "data", "effect", "env", "envFrom", "exec", "failureThreshold",
-    "generateName", "httpGet", "image", "imagePullPolicy", "initialDelaySeconds", "initContainers", "key", "kind", "labels", "limits",
-    "livenessProbe", "matchExpressions", "matchLabels", "metadata", "minReadySeconds", "name", "namespace", "nodeName", "nodeSelector",
-    "operator", "path", "periodSeconds", "port", "ports", "protocol", "readinessProbe", "replicas", "requests", "resources",
-    "restartPolicy", "selector", "spec", "startupProbe", "strategy", "targetPort", "template", "terminationGracePeriodSeconds",
-    "timeoutSeconds", "tolerations", "tolerationSeconds", "type", "value", "volumeMounts", "volumes", "annotations", "affinity",
+    "apiVersion",
+    "args",
+    "command",
+    "containerPort",
+    "containers",
+    "data",
+    "effect",
+    "env",
+    "envFrom",
+    "exec",
+    "failureThreshold",
+    "generateName",
+    "httpGet",
+    "image",
+    "imagePullPolicy",
+    "initialDelaySeconds",
+    "initContainers",
+    "key",
+    "kind",
+    "labels",
+    "limits",
+    "livenessProbe",
+    "matchExpressions",
+    "matchLabels",
+    "metadata",
+    "minReadySeconds",
+    "name",
+    "namespace",
+    "nodeName",
+    "nodeSelector",
+    "operator",
+    "path",
+    "periodSeconds",
+    "port",
+    "ports",
+    "protocol",
+    "readinessProbe",
+    "replicas",
+    "requests",
+    "resources",
+    "restartPolicy",
+    "selector",
+    "spec",
+    "startupProbe",
+    "strategy",
+    "targetPort",
+    "template",
+    "terminationGracePeriodSeconds",
+    "timeoutSeconds",
+    "tolerations",
+    "tolerationSeconds",
+    "type",
+    "value",
+    "volumeMounts",
+    "volumes",
+    "annotations",
+    "affinity",
 ];
 
 fn mend_unknown_field(text: &str, path: &str) -> Option<(usize, Option<(String, String)>)> {
@@ -279,14 +342,21 @@ pub fn explain(text: &str, stderr: &str) -> Option<Problem> {
     let after = message.split(" is invalid: ").nth(1).unwrap_or(message);
     let first = after.trim_start_matches(['[', '*', ' ', '\n']);
     let path = first.split(": ").next().unwrap_or_default();
-    let looks_like_a_path = !path.is_empty() && !path.contains(' ') && path.chars().next().is_some_and(|c| c.is_ascii_lowercase());
+    let looks_like_a_path =
+        !path.is_empty() && !path.contains(' ') && path.chars().next().is_some_and(|c| c.is_ascii_lowercase());
     let line = if looks_like_a_path { locate(text, path).map(|(l, _)| l) } else { yaml_line(message) };
     let explanation = match (looks_like_a_path, message) {
         (true, m) if m.contains("Required value") => format!("{path} is missing."),
         (true, _) => format!("The api-server does not take the value of {path}."),
-        (false, m) if m.contains("yaml:") || m.contains("error parsing") || m.contains("error converting YAML") => "This is not well-formed YAML.".into(),
-        (false, m) if m.contains("already exists") => "An object of this kind and name is there already. Apply changes it; create does not.".into(),
-        (false, m) if m.contains("connection") && m.contains("refused") => "Nobody listens at the api-server's address: kubectl can do nothing until it runs again.".into(),
+        (false, m) if m.contains("yaml:") || m.contains("error parsing") || m.contains("error converting YAML") => {
+            "This is not well-formed YAML.".into()
+        }
+        (false, m) if m.contains("already exists") => {
+            "An object of this kind and name is there already. Apply changes it; create does not.".into()
+        }
+        (false, m) if m.contains("connection") && m.contains("refused") => {
+            "Nobody listens at the api-server's address: kubectl can do nothing until it runs again.".into()
+        }
         _ => String::new(),
     };
     Some(Problem { line, message: message.to_owned(), explanation, mend: None })
@@ -325,12 +395,21 @@ mod tests {
         let p = explain(SEED, said).expect("a problem");
         assert_eq!(p.line, Some(11));
         let (_, mended) = p.mend.expect("a mend");
-        assert_eq!(mended, SEED.replace("    metadata:\n      name: mypod\n", "    metadata:\n      labels:\n        name: mypod\n      name: mypod\n"));
+        assert_eq!(
+            mended,
+            SEED.replace(
+                "    metadata:\n      name: mypod\n",
+                "    metadata:\n      labels:\n        name: mypod\n      name: mypod\n"
+            )
+        );
     }
 
     #[test]
     fn wrong_labels_are_replaced_and_others_kept() {
-        let text = SEED.replace("    metadata:\n      name: mypod\n", "    metadata:\n      labels:\n        tier: web\n        name: other\n");
+        let text = SEED.replace(
+            "    metadata:\n      name: mypod\n",
+            "    metadata:\n      labels:\n        tier: web\n        name: other\n",
+        );
         let (_, mended) = mend_labels(&text).expect("a mend");
         assert!(mended.contains("      labels:\n        name: mypod\n        tier: web\n    spec:"), "{mended}");
     }
@@ -353,7 +432,10 @@ mod tests {
 
     #[test]
     fn yaml_that_is_none_names_its_line() {
-        let p = explain("a: b\n\tc: d\n", "error: error parsing x.yaml: error converting YAML to JSON: yaml: line 2: found character that cannot start any token");
+        let p = explain(
+            "a: b\n\tc: d\n",
+            "error: error parsing x.yaml: error converting YAML to JSON: yaml: line 2: found character that cannot start any token",
+        );
         assert_eq!(p.expect("a problem").line, Some(1));
     }
 

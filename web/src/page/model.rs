@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use podarium_core::observe::{EventView, Frame, MessageView, NodeView, PartView, PodShape, PodView, TimerView, WorkloadView};
+use podarium_core::observe::{
+    EventView, Frame, MessageView, NodeView, PartView, PodShape, PodView, TimerView, WorkloadView,
+};
 
 use crate::protocol::{Clock, Speed};
 

@@ -63,7 +63,11 @@ pub fn Terminal(props: &Props) -> Html {
                     e.prevent_default();
                     let to = back.saturating_sub(1);
                     back.set(to);
-                    line.set(if to == 0 { String::new() } else { history.get(history.len() - to).cloned().unwrap_or_default() });
+                    line.set(if to == 0 {
+                        String::new()
+                    } else {
+                        history.get(history.len() - to).cloned().unwrap_or_default()
+                    });
                 }
                 "c" if e.ctrl_key() => {
                     let running: Vec<u64> =

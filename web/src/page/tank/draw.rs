@@ -135,7 +135,10 @@ impl Scene<'_> {
         if floating {
             let r = self.l.waiting;
             let n = m.pods.values().filter(|p| p.shape == PodShape::Pending).count();
-            let s = format!("{} for a node", if n == 1 { "waits".to_owned() } else { format!("{} wait", words::thousands(n as u64)) });
+            let s = format!(
+                "{} for a node",
+                if n == 1 { "waits".to_owned() } else { format!("{} wait", words::thousands(n as u64)) }
+            );
             self.c.set_text_align("right");
             self.text(&s, r.x + r.w, r.y + 16.0, 12.0, 400, self.p.soft);
             self.c.set_text_align("left");
@@ -165,7 +168,8 @@ impl Scene<'_> {
             self.c.clip();
             self.c.set_fill_style_str(self.p.fill);
             let level = |used: u64, of: u64| if of == 0 { 0.0 } else { (used as f64 / of as f64).min(1.0) * r.h };
-            let (cpu, memory) = (level(n.cpu_requested_milli, n.cpu_milli), level(n.memory_requested_bytes, n.memory_bytes));
+            let (cpu, memory) =
+                (level(n.cpu_requested_milli, n.cpu_milli), level(n.memory_requested_bytes, n.memory_bytes));
             self.c.fill_rect(r.x, r.y + r.h - cpu, r.w / 2.0 - 0.5, cpu);
             self.c.fill_rect(r.x + r.w / 2.0 + 0.5, r.y + r.h - memory, r.w / 2.0 - 0.5, memory);
             self.c.restore();
@@ -288,7 +292,11 @@ impl Scene<'_> {
         if r.w < 5.0 {
             // Too small for shapes: a mark whose strength tells.
             c.set_global_alpha(alpha * if p.shape == PodShape::Running { 1.0 } else { 0.45 });
-            c.set_fill_style_str(if matches!(p.shape, PodShape::BackOff | PodShape::Failed) { self.p.bad } else { &colour });
+            c.set_fill_style_str(if matches!(p.shape, PodShape::BackOff | PodShape::Failed) {
+                self.p.bad
+            } else {
+                &colour
+            });
             c.fill_rect(r.x, r.y, r.w, r.h);
             c.set_global_alpha(1.0);
             return;

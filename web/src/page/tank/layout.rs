@@ -198,8 +198,7 @@ fn place_pods(out: &mut BTreeMap<String, Rect>, pods: &[&PodView], r: Rect, side
     sorted.sort_by(|a, b| (a.created_ns, &a.name).cmp(&(b.created_ns, &b.name)));
     for (i, p) in sorted.iter().enumerate() {
         let (c, row) = (i % columns, i / columns);
-        let cell =
-            Rect { x: r.x + c as f64 * (side + gap), y: r.y + row as f64 * (side + gap), w: side, h: side };
+        let cell = Rect { x: r.x + c as f64 * (side + gap), y: r.y + row as f64 * (side + gap), w: side, h: side };
         out.insert(p.uid.clone(), cell);
     }
 }

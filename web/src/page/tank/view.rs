@@ -94,7 +94,8 @@ impl Glass {
 
 /// Draws once and asks for the next time.
 fn paint(canvas: &HtmlCanvasElement, glass: &Rc<RefCell<Glass>>, props: &Props) {
-    let Some(context) = canvas.get_context("2d").ok().flatten().and_then(|c| c.dyn_into::<CanvasRenderingContext2d>().ok())
+    let Some(context) =
+        canvas.get_context("2d").ok().flatten().and_then(|c| c.dyn_into::<CanvasRenderingContext2d>().ok())
     else {
         return;
     };
@@ -114,11 +115,7 @@ fn paint(canvas: &HtmlCanvasElement, glass: &Rc<RefCell<Glass>>, props: &Props) 
         g.layout_version = m.version;
         g.hold();
     }
-    let still = window
-        .match_media("(prefers-reduced-motion: reduce)")
-        .ok()
-        .flatten()
-        .is_some_and(|q| q.matches());
+    let still = window.match_media("(prefers-reduced-motion: reduce)").ok().flatten().is_some_and(|q| q.matches());
     {
         let g = &mut *g;
         g.motion.follow(&mut m, &g.layout, now_ms);
