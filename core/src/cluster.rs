@@ -4,6 +4,7 @@ mod answer;
 mod component;
 mod input;
 mod kubeadm;
+mod kubelet_unit;
 mod machine;
 pub mod manifests;
 mod person;

@@ -143,8 +143,16 @@ mod tests {
 
     #[test]
     fn words_and_flags() {
-        let words = split(r#"kubectl get pods -n kube-system -owide -l "app in (a, b)" --field-selector='a=b' -A -- x"#).expect("words");
-        let flags = [value("namespace", 'n'), value("output", 'o'), value("selector", 'l'), value("field-selector", ' '), switch("all-namespaces", 'A')];
+        let words =
+            split(r#"kubectl get pods -n kube-system -owide -l "app in (a, b)" --field-selector='a=b' -A -- x"#)
+                .expect("words");
+        let flags = [
+            value("namespace", 'n'),
+            value("output", 'o'),
+            value("selector", 'l'),
+            value("field-selector", ' '),
+            switch("all-namespaces", 'A'),
+        ];
         let a = Args::parse(&words[1..], &flags).expect("args");
         assert_eq!(a.words, ["get", "pods"]);
         assert_eq!(a.rest, ["x"]);
@@ -155,7 +163,11 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_in_pflags_words() {
-        for (line, why) in [("--nope", "unknown flag: --nope"), ("-z", "unknown shorthand flag: 'z' in -z"), ("-n", "flag needs an argument: 'n' in -n")] {
+        for (line, why) in [
+            ("--nope", "unknown flag: --nope"),
+            ("-z", "unknown shorthand flag: 'z' in -z"),
+            ("-n", "flag needs an argument: 'n' in -n"),
+        ] {
             assert_eq!(Args::parse(&[line.to_owned()], &[value("namespace", 'n')]).expect_err("an error"), why);
         }
         assert!(split("a 'b").is_err());

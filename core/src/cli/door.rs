@@ -60,7 +60,14 @@ impl Reply {
 
 impl Door {
     /// Asks the api-server; an error is what a program prints when there is no answer.
-    pub async fn send(&self, method: &str, path: &str, query: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Reply, String> {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Reply, String> {
         let us = self.sim.machine_of(self.process);
         let Some(e) = self.endpoints.first() else {
             self.sim.sleep(Duration::from_millis(1)).await;

@@ -54,7 +54,13 @@ impl Failure {
             let head = format!("The {kind} {} is invalid", crate::api::field::quote(name));
             let texts: Vec<String> = causes
                 .iter()
-                .map(|c| format!("{}: {}", c["field"].as_str().unwrap_or_default(), c["message"].as_str().unwrap_or_default()))
+                .map(|c| {
+                    format!(
+                        "{}: {}",
+                        c["field"].as_str().unwrap_or_default(),
+                        c["message"].as_str().unwrap_or_default()
+                    )
+                })
                 .collect();
             let text = match texts.as_slice() {
                 [] => head,
@@ -63,7 +69,11 @@ impl Failure {
             };
             return Failure { text: format!("{text}\n"), code: 1 };
         }
-        let text = if reason.is_empty() { format!("Error from server: {message}") } else { format!("Error from server ({reason}): {message}") };
+        let text = if reason.is_empty() {
+            format!("Error from server: {message}")
+        } else {
+            format!("Error from server ({reason}): {message}")
+        };
         Failure { text: format!("{text}\n"), code: 1 }
     }
 
@@ -88,7 +98,14 @@ pub(super) struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    async fn send(&self, method: &str, path: &str, query: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Reply, Failure> {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Reply, Failure> {
         let mut all: Vec<(&str, &str)> = headers.to_vec();
         if let Some(user) = self.args.get("as") {
             all.push(("Impersonate-User", user));

@@ -1,6 +1,7 @@
 //! The person's own doings: commands, visits to pods, raw requests.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -8,10 +9,13 @@ use k8s_openapi::api::core::v1::Pod;
 use super::Cluster;
 use super::person::Output;
 use crate::api::object::typed;
+use crate::api::status::Status;
+use crate::apiserver::User;
+use crate::cli::{Door, KubeletDoor, Shell};
 use crate::etcd::Value;
 use crate::network::{HttpError, HttpRequest};
 use crate::session::Input;
-use crate::sim::{MachineId, TraceEvent};
+use crate::sim::{MachineId, ProcessState, TraceEvent};
 
 /// How long a browser waits for an answer.
 const VISIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,8 +87,95 @@ fn describe(e: &HttpError) -> String {
         HttpError::Malformed(why) => format!("The server's answer is no HTTP: {why}"),
     }
 }
+
 impl Cluster {
-    fn command(&mut self, _: u64, _: &str, _: Vec<(String, String)>) {}
-    fn interrupt(&mut self, _: u64) {}
-    fn raw_request(&mut self, _: u64, _: String, _: String, _: Vec<(String, String)>, _: String) {}
+    fn shell(&self, id: u64, files: Vec<(String, String)>) -> Shell {
+        let user = User {
+            name: "kubernetes-admin".into(),
+            uid: String::new(),
+            groups: vec!["kubeadm:cluster-admins".into(), "system:masters".into(), "system:authenticated".into()],
+        };
+        let (sim, endpoints) = (self.sim.clone(), self.endpoints.clone());
+        let kubelets = self.kubelet_door();
+        let process = self.person;
+        Shell {
+            id,
+            outputs: self.outputs.clone(),
+            door: Door { sim, endpoints, process, user, kubelets },
+            files: Rc::new(files.into_iter().collect()),
+        }
+    }
+
+    /// Answers what the api-server passes on to kubelets.
+    fn kubelet_door(&self) -> KubeletDoor {
+        let hosts = self.hosts_by_name.clone();
+        Rc::new(move |call| {
+            let hosts = hosts.borrow();
+            let unreachable = || {
+                let path = format!(
+                    "https://{}:10250/containerLogs/{}/{}/{}",
+                    call.node, call.namespace, call.pod, call.container
+                );
+                Status::internal(format!("Get \"{path}\": dial tcp {}:10250: connect: connection refused", call.node))
+            };
+            let host = hosts.get(call.node.as_str()).ok_or_else(unreachable)?;
+            if !host.machine.powered() || !host.machine.unit_runs(host.containerd.shims().sim(), "kubelet") {
+                return Err(unreachable());
+            }
+            if call.what != "log" {
+                return Err(Status::other(501, "NotImplemented", format!("{} is not there yet", call.what)));
+            }
+            let parameter = |name: &str| call.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
+            let tail = parameter("tailLines").and_then(|t| t.parse().ok()).unwrap_or(usize::MAX);
+            let previous = parameter("previous") == Some("true");
+            match host.containerd.log_tail(&call.uid, &call.container, previous, tail) {
+                Some(text) => Ok(text.into_bytes()),
+                None if previous => Err(Status::bad_request(format!(
+                    "previous terminated container \"{}\" in pod \"{}\" not found",
+                    call.container, call.pod
+                ))),
+                None => Err(Status::bad_request(format!(
+                    "container \"{}\" in pod \"{}\" is waiting to start: ContainerCreating",
+                    call.container, call.pod
+                ))),
+            }
+        })
+    }
+
+    /// Each command is a process of its own on the person's computer, so that Ctrl-C ends it.
+    fn command(&mut self, id: u64, line: &str, files: Vec<(String, String)>) {
+        let process = self.sim.start_process("person", MachineId::OUTSIDE);
+        let mut shell = self.shell(id, files);
+        shell.door.process = process;
+        self.commands.insert(id, process);
+        let (line, sim) = (line.to_owned(), self.sim.clone());
+        self.sim.spawn(process, async move {
+            let code = crate::cli::run(&shell, &line).await;
+            shell.outputs.push(Output::Exit { id, code });
+            sim.kill_process(process);
+        });
+    }
+
+    fn interrupt(&mut self, id: u64) {
+        let Some(process) = self.commands.remove(&id) else { return };
+        if self.sim.process_state(process) == ProcessState::Dead {
+            return;
+        }
+        self.sim.kill_process(process);
+        self.outputs.push(Output::Text { id, stderr: true, text: "^C\n".into() });
+        self.outputs.push(Output::Exit { id, code: 130 });
+    }
+
+    fn raw_request(&mut self, id: u64, method: String, path: String, headers: Vec<(String, String)>, body: String) {
+        let shell = self.shell(id, Vec::new());
+        self.sim.spawn(self.person, async move {
+            let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+            let headers: Vec<(&str, &str)> = headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            let (status, body) = match shell.door.send(&method, path, query, &headers, body.into_bytes()).await {
+                Ok(reply) => (reply.code, String::from_utf8_lossy(&reply.body).into_owned()),
+                Err(why) => (0, why),
+            };
+            shell.outputs.push(Output::Response { id, status, headers: Vec::new(), body });
+        });
+    }
 }

@@ -1,6 +1,7 @@
 //! The whole cluster, as its owner holds it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -43,6 +44,10 @@ pub struct Cluster {
     pub(super) person: ProcessId,
     pub(super) outputs: Outputs,
     pub(super) session: Session,
+    /// The machines again, for those who answer while the cluster runs.
+    pub(super) hosts_by_name: Rc<RefCell<BTreeMap<Rc<str>, Host>>>,
+    /// The processes of the person's commands.
+    pub(super) commands: BTreeMap<u64, ProcessId>,
     shims: Shims,
     images: Rc<dyn ImageSource>,
     next_machine: u32,
@@ -72,6 +77,8 @@ impl Cluster {
             person,
             outputs: Outputs::default(),
             session: Session::new(config),
+            hosts_by_name: Rc::default(),
+            commands: BTreeMap::new(),
             shims,
             images,
             next_machine: 0,
@@ -169,12 +176,14 @@ impl Cluster {
                     registry: registry.clone(),
                     node: machine.name.clone(),
                 };
-                crate::kubelet::start(&ctx, &machine, &containerd);
+                super::kubelet_unit::start(&ctx, &machine, &containerd);
             }
         });
         machine.start_unit(&self.sim, "containerd");
         machine.start_unit(&self.sim, "kubelet");
-        self.hosts.push(Host { machine, containerd });
+        let host = Host { machine, containerd };
+        self.hosts_by_name.borrow_mut().insert(host.machine.name.clone(), host.clone());
+        self.hosts.push(host);
     }
 
     /// What `kubeadm init` does once the api-server answers: the control-plane node's label and taint.
@@ -330,6 +339,7 @@ impl Cluster {
             MachineAction::Remove => {
                 self.power_off(&h);
                 self.hosts.retain(|x| x.machine.id != id);
+                self.hosts_by_name.borrow_mut().remove(name);
                 sim.record(TraceEvent::Machine { machine: id, what: "removed" });
             }
         }

@@ -57,9 +57,15 @@ pub(super) fn documents(cx: &Cx<'_>) -> Result<Vec<Document>, Failure> {
         }
     }
     for d in &out {
-        for (field, what) in [("kind", "Object 'Kind' is missing in"), ("apiVersion", "Object 'apiVersion' is missing in")] {
+        for (field, what) in
+            [("kind", "Object 'Kind' is missing in"), ("apiVersion", "Object 'apiVersion' is missing in")]
+        {
             if d.body[field].as_str().unwrap_or_default().is_empty() {
-                return Err(Failure::error(format!("unable to decode {}: {what} '{}'", crate::api::field::quote(&d.file), d.body)));
+                return Err(Failure::error(format!(
+                    "unable to decode {}: {what} '{}'",
+                    crate::api::field::quote(&d.file),
+                    d.body
+                )));
             }
         }
     }
@@ -82,8 +88,13 @@ fn split_documents(text: &str) -> Vec<String> {
 }
 
 /// A document's kind and the namespace that it goes to.
-pub(super) fn place<'a>(cx: &Cx<'_>, all: &'a [Resource], d: &Document) -> Result<(&'a Resource, Option<String>), Failure> {
-    let (api_version, kind) = (d.body["apiVersion"].as_str().unwrap_or_default(), d.body["kind"].as_str().unwrap_or_default());
+pub(super) fn place<'a>(
+    cx: &Cx<'_>,
+    all: &'a [Resource],
+    d: &Document,
+) -> Result<(&'a Resource, Option<String>), Failure> {
+    let (api_version, kind) =
+        (d.body["apiVersion"].as_str().unwrap_or_default(), d.body["kind"].as_str().unwrap_or_default());
     let name = d.body["metadata"]["name"].as_str().unwrap_or_default();
     let namespace = d.body["metadata"]["namespace"].as_str().unwrap_or_default();
     let r = resources::find_kind(all, api_version, kind).ok_or_else(|| {
@@ -110,7 +121,9 @@ fn dry_run(cx: &Cx<'_>) -> Result<(&'static str, &'static str, bool), Failure> {
         None | Some("none") => Ok(("", "", false)),
         Some("server") => Ok(("&dryRun=All", " (server dry run)", false)),
         Some("client") => Ok(("", " (dry run)", true)),
-        Some(other) => Err(Failure::error(format!("Invalid dry-run value ({other}). Must be \"none\", \"server\", or \"client\"."))),
+        Some(other) => Err(Failure::error(format!(
+            "Invalid dry-run value ({other}). Must be \"none\", \"server\", or \"client\"."
+        ))),
     }
 }
 
@@ -180,7 +193,12 @@ async fn apply_one(cx: &Cx<'_>, all: &[Resource], d: &Document) -> Outcome {
     if name.is_empty() {
         return Err(Failure::error(format!(
             "error when retrieving current configuration of:\nResource: \"{}, Resource={}\", GroupVersionKind: \"{}, Kind={}\"\nName: \"\", Namespace: \"{}\"\nfrom server for: \"{}\": resource name may not be empty",
-            d.body["apiVersion"].as_str().unwrap_or_default(), r.plural, d.body["apiVersion"].as_str().unwrap_or_default(), r.kind, namespace.as_deref().unwrap_or_default(), d.file
+            d.body["apiVersion"].as_str().unwrap_or_default(),
+            r.plural,
+            d.body["apiVersion"].as_str().unwrap_or_default(),
+            r.kind,
+            namespace.as_deref().unwrap_or_default(),
+            d.file
         )));
     }
     let collection = r.path(namespace.as_deref());
@@ -227,7 +245,12 @@ async fn apply_one(cx: &Cx<'_>, all: &[Resource], d: &Document) -> Outcome {
     }
     if !local {
         let q = format!("fieldManager=kubectl-client-side-apply&fieldValidation={}{query}", validation(cx));
-        let about = |f: Failure| f.about_file(&format!("error when applying patch:\n{patch}\nto:\nfor: {}", crate::api::field::quote(&d.file)));
+        let about = |f: Failure| {
+            f.about_file(&format!(
+                "error when applying patch:\n{patch}\nto:\nfor: {}",
+                crate::api::field::quote(&d.file)
+            ))
+        };
         let new = cx.patch(&path, "application/merge-patch+json", &patch, &q).await.map_err(about)?;
         if new["metadata"]["resourceVersion"] == current["metadata"]["resourceVersion"] {
             cx.out(format!("{}/{name} unchanged{words}\n", r.qualified()));
@@ -278,7 +301,8 @@ mod tests {
     fn a_patch_sets_what_differs_and_takes_away_what_is_gone() {
         let original = json!({"spec": {"replicas": 3, "paused": true}});
         let wanted = json!({"spec": {"replicas": 5, "list": [{"name": "a"}]}});
-        let current = json!({"spec": {"replicas": 3, "paused": true, "list": [{"name": "a", "defaulted": 1}], "other": 1}});
+        let current =
+            json!({"spec": {"replicas": 3, "paused": true, "list": [{"name": "a", "defaulted": 1}], "other": 1}});
         assert_eq!(three_way(&original, &wanted, &current), json!({"spec": {"replicas": 5, "paused": null}}));
         assert_eq!(three_way(&wanted, &wanted, &json!({"spec": {"replicas": 5, "list": [{"name": "a"}]}})), json!({}));
     }

@@ -42,7 +42,9 @@ async fn targets<'a>(cx: &Cx<'_>, all: &'a [Resource]) -> Result<Vec<Target<'a>>
         return Ok(out);
     }
     if cx.args.words.is_empty() {
-        return Err(Failure::error("You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'"));
+        return Err(Failure::error(
+            "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'",
+        ));
     }
     for (resource, names) in get::targets(all, &cx.args.words)? {
         let selected = cx.args.get("selector").is_some() || cx.args.get("field-selector").is_some();

@@ -19,7 +19,9 @@ pub(super) const FLAGS: &[Flag] = &[
 fn names(cx: &Cx<'_>, verb: &str) -> Result<Vec<String>, Failure> {
     let names: Vec<String> = cx.args.words.iter().map(|w| w.strip_prefix("node/").unwrap_or(w).to_owned()).collect();
     if names.is_empty() {
-        return Err(Failure::error(format!("USAGE: {verb} NODE [flags]\nSee 'kubectl {verb} -h' for help and examples")));
+        return Err(Failure::error(format!(
+            "USAGE: {verb} NODE [flags]\nSee 'kubectl {verb} -h' for help and examples"
+        )));
     }
     Ok(names)
 }
@@ -92,13 +94,22 @@ pub(super) async fn drain(cx: &Cx<'_>) -> Outcome {
         let plan = plan(&pods);
         let mut errors = Vec::new();
         if !plan.local_data.is_empty() && !cx.args.on("delete-emptydir-data") {
-            errors.push(format!("cannot delete Pods with local storage (use --delete-emptydir-data to override): {}", plan.local_data.join(", ")));
+            errors.push(format!(
+                "cannot delete Pods with local storage (use --delete-emptydir-data to override): {}",
+                plan.local_data.join(", ")
+            ));
         }
         if !plan.unmanaged.is_empty() && !cx.args.on("force") {
-            errors.push(format!("cannot delete Pods that declare no controller (use --force to override): {}", plan.unmanaged.join(", ")));
+            errors.push(format!(
+                "cannot delete Pods that declare no controller (use --force to override): {}",
+                plan.unmanaged.join(", ")
+            ));
         }
         if !plan.daemons.is_empty() && !cx.args.on("ignore-daemonsets") {
-            errors.push(format!("cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): {}", plan.daemons.join(", ")));
+            errors.push(format!(
+                "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): {}",
+                plan.daemons.join(", ")
+            ));
         }
         if !errors.is_empty() {
             let joined = if errors.len() == 1 { errors.remove(0) } else { format!("[{}]", errors.join(", ")) };
@@ -144,7 +155,8 @@ async fn evict(cx: &Cx<'_>, ns: &str, name: &str) -> Outcome {
             404 => return Ok(()),
             429 => {
                 let message = reply.json()["message"].as_str().unwrap_or_default().to_owned();
-                cx.shell.err(format!("error when evicting pods/\"{name}\" -n \"{ns}\" (will retry after 5s): {message}\n"));
+                cx.shell
+                    .err(format!("error when evicting pods/\"{name}\" -n \"{ns}\" (will retry after 5s): {message}\n"));
                 cx.shell.door.sim.sleep(std::time::Duration::from_secs(5)).await;
             }
             c if c < 400 => return Ok(()),

@@ -34,7 +34,9 @@ pub(super) fn targets<'a>(all: &'a [Resource], words: &[String]) -> Result<Vec<(
         let mut out: Vec<(&Resource, Vec<String>)> = Vec::new();
         for w in words {
             let Some((kind, name)) = w.split_once('/') else {
-                return Err(Failure::error("there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'"));
+                return Err(Failure::error(
+                    "there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'",
+                ));
             };
             let r = resources::find(all, kind)?;
             match (r.first(), out.last_mut()) {
@@ -67,7 +69,8 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
         if let Some(f) = cx.args.get("field-selector") {
             query.push(format!("fieldSelector={}", encode(f)));
         }
-        let paths: Vec<String> = if names.is_empty() { vec![base] } else { names.iter().map(|n| format!("{base}/{n}")).collect() };
+        let paths: Vec<String> =
+            if names.is_empty() { vec![base] } else { names.iter().map(|n| format!("{base}/{n}")).collect() };
         if query.is_empty() && names.is_empty() {
             query.push("limit=500".into());
         }
@@ -130,7 +133,11 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     }
     if matches!(output, "" | "wide") {
         if many && !printed && failed.is_none() {
-            let text = if cx.args.on("all-namespaces") { "No resources found\n".to_owned() } else { format!("No resources found in {} namespace.\n", cx.namespace) };
+            let text = if cx.args.on("all-namespaces") {
+                "No resources found\n".to_owned()
+            } else {
+                format!("No resources found in {} namespace.\n", cx.namespace)
+            };
             cx.shell.err(text);
         }
     } else {
@@ -139,7 +146,13 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     failed.map_or(Ok(()), Err)
 }
 
-fn print_objects(cx: &Cx<'_>, all: &[Resource], output: &str, mut items: Vec<Value>, targets: &[(&Resource, Vec<String>)]) -> Outcome {
+fn print_objects(
+    cx: &Cx<'_>,
+    all: &[Resource],
+    output: &str,
+    mut items: Vec<Value>,
+    targets: &[(&Resource, Vec<String>)],
+) -> Outcome {
     if !cx.args.on("show-managed-fields") {
         for i in &mut items {
             if let Some(m) = i["metadata"].as_object_mut() {
@@ -149,7 +162,11 @@ fn print_objects(cx: &Cx<'_>, all: &[Resource], output: &str, mut items: Vec<Val
     }
     if output == "name" {
         for i in &items {
-            let r = resources::find_kind(all, i["apiVersion"].as_str().unwrap_or_default(), i["kind"].as_str().unwrap_or_default());
+            let r = resources::find_kind(
+                all,
+                i["apiVersion"].as_str().unwrap_or_default(),
+                i["kind"].as_str().unwrap_or_default(),
+            );
             let name = i["metadata"]["name"].as_str().unwrap_or_default();
             cx.out(format!("{}/{name}\n", r.map(Resource::qualified).unwrap_or_default()));
         }
@@ -178,7 +195,8 @@ fn print_objects(cx: &Cx<'_>, all: &[Resource], output: &str, mut items: Vec<Val
 fn pretty(v: &Value) -> String {
     use serde::Serialize as _;
     let mut out = Vec::new();
-    let mut s = serde_json::Serializer::with_formatter(&mut out, serde_json::ser::PrettyFormatter::with_indent(b"    "));
+    let mut s =
+        serde_json::Serializer::with_formatter(&mut out, serde_json::ser::PrettyFormatter::with_indent(b"    "));
     // Writing a value into memory can't fail.
     let _ = v.serialize(&mut s);
     String::from_utf8(out).unwrap_or_default()
@@ -225,8 +243,12 @@ fn table_text(cx: &Cx<'_>, r: &Resource, t: &Value, wide: bool, with_kind: bool)
             cells.insert(0, meta["namespace"].as_str().unwrap_or_default().to_owned());
         }
         if labels {
-            let text: Vec<String> =
-                meta["labels"].as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
+            let text: Vec<String> = meta["labels"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
+                .collect();
             cells.push(if text.is_empty() { "<none>".into() } else { text.join(",") });
         }
         rows.push(cells);
@@ -237,8 +259,9 @@ fn table_text(cx: &Cx<'_>, r: &Resource, t: &Value, wide: bool, with_kind: bool)
 /// Rows in columns three blanks apart.
 pub(super) fn columns_text(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> =
-        (0..count).map(|i| rows.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..count)
+        .map(|i| rows.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or(0))
+        .collect();
     let mut out = String::new();
     for row in rows {
         for (i, c) in row.iter().enumerate() {

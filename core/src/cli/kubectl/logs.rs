@@ -15,7 +15,9 @@ pub(super) const FLAGS: &[Flag] = &[
 
 pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     let Some(name) = cx.args.words.first() else {
-        return Err(Failure::error("expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command"));
+        return Err(Failure::error(
+            "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command",
+        ));
     };
     let name = name.split_once('/').map_or(name.as_str(), |(_, n)| n);
     let mut query = Vec::new();
@@ -36,7 +38,11 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     if !reply.is_ok() {
         let failure = Failure::server(&reply);
         // Models logs.go: an error of the server itself is printed with its reason, others as they stand.
-        return Err(if reply.code == 404 { Failure { text: failure.text.replace("Error from server", "error: error from server"), code: 1 } } else { failure });
+        return Err(if reply.code == 404 {
+            Failure { text: failure.text.replace("Error from server", "error: error from server"), code: 1 }
+        } else {
+            failure
+        });
     }
     cx.out(String::from_utf8_lossy(&reply.body).into_owned());
     Ok(())

@@ -20,7 +20,11 @@ pub(super) struct Resource {
 impl Resource {
     /// The path of its objects in a namespace, or of all with `None`.
     pub fn path(&self, namespace: Option<&str>) -> String {
-        let root = if self.group.is_empty() { format!("/api/{}", self.version) } else { format!("/apis/{}/{}", self.group, self.version) };
+        let root = if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        };
         match namespace.filter(|_| self.namespaced) {
             Some(n) => format!("{root}/namespaces/{n}/{}", self.plural),
             None => format!("{root}/{}", self.plural),
@@ -36,7 +40,11 @@ impl Resource {
         let (plain, group) = name.split_once('.').map_or((name, None), |(p, g)| (p, Some(g)));
         let plain = plain.to_lowercase();
         let group_fits = group.is_none_or(|g| g == self.group || g == format!("{}.{}", self.version, self.group));
-        group_fits && (plain == self.plural || plain == self.singular || plain == self.kind.to_lowercase() || self.short.contains(&plain))
+        group_fits
+            && (plain == self.plural
+                || plain == self.singular
+                || plain == self.kind.to_lowercase()
+                || self.short.contains(&plain))
     }
 }
 
@@ -88,7 +96,10 @@ pub(super) fn find<'a>(all: &'a [Resource], names: &str) -> Result<Vec<&'a Resou
         }
         let of_category: Vec<&Resource> = all.iter().filter(|r| r.categories.iter().any(|c| c == name)).collect();
         if of_category.is_empty() {
-            return Err(Failure::error(format!("the server doesn't have a resource type {}", crate::api::field::quote(name))));
+            return Err(Failure::error(format!(
+                "the server doesn't have a resource type {}",
+                crate::api::field::quote(name)
+            )));
         }
         // The order in which kubectl lists the category "all": discovery's groups, the core group first.
         out.extend(of_category);

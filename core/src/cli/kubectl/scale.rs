@@ -21,7 +21,9 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
         Failure::error(format!("invalid argument \"{replicas}\" for \"--replicas\" flag: strconv.ParseInt: parsing \"{replicas}\": invalid syntax"))
     })?;
     if replicas < 0 {
-        return Err(Failure::error("The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0"));
+        return Err(Failure::error(
+            "The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0",
+        ));
     }
     let all = resources::discover(cx).await?;
     for (r, names) in get::targets(&all, &cx.args.words)? {

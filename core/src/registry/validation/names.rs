@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::prelude::{Error, ErrorList, Path, invalid_each, json, list};
-use crate::api::validation::{self as api, NameCheck};
 pub(crate) use crate::api::validation::{
     is_qualified_name as qualified_name_messages, is_valid_label_value as label_value_messages,
     is_valid_port_name as port_name_messages,
 };
+use crate::api::validation::{self as api, NameCheck};
 
 /// How an object's name, or a reference to it, must look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
