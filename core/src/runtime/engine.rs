@@ -50,7 +50,7 @@ pub const OUTPUT_BYTES_PER_CALL: usize = 1 << 20;
 /// How many sockets, listeners and open files one process may hold.
 pub const FDS_MAX: usize = 1_024;
 
-/// A compiled module. Compiling the same bytes twice gives the same id.
+/// A module that the engine knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleId(pub u32);
 
@@ -116,6 +116,8 @@ pub enum CreateError {
     MissingImport { module: String, name: String },
     /// The module has no `_start`.
     NoEntry,
+    /// Its code isn't valid, or nothing that containers may be.
+    Image(ImageError),
     /// The executable named by the first argument isn't in the image.
     NotFound(String),
     /// The engine refuses to instantiate: out of memory or of address space.
@@ -131,6 +133,7 @@ impl std::fmt::Display for CreateError {
                 write!(f, "missing import: {module}.{name}")
             }
             CreateError::NoEntry => write!(f, "missing export: _start"),
+            CreateError::Image(error) => write!(f, "exec format error: {error}"),
             CreateError::NotFound(file) if file.contains('/') => write!(
                 f,
                 "failed to create shim task: OCI runtime create failed: runc create failed: unable to start \
@@ -396,8 +399,10 @@ pub struct Usage {
 ///
 /// Calls with an id that isn't there (any more) are answered with an exited process or zeros, never a panic.
 pub trait Engine {
-    /// Checks, meters and compiles an image's module.
-    fn compile(&mut self, wasm: &[u8]) -> Result<ModuleId, ImageError>;
+    /// Checks that an image's module is one, and takes it in. The engine keeps the bytes, and knows them
+    /// again at once when they come in the same allocation. Its code is metered and compiled when the
+    /// first container needs it, since most of an image's programs never run.
+    fn compile(&mut self, wasm: &Rc<[u8]>) -> Result<ModuleId, ImageError>;
 
     /// Makes a container, without running anything. The first argument says which of the image's
     /// programs, hence which module, it will run.

@@ -139,7 +139,7 @@ impl Shims {
     }
 
     /// Compiles a module.
-    pub fn compile(&self, wasm: &[u8]) -> Result<ModuleId, ImageError> {
+    pub fn compile(&self, wasm: &Rc<[u8]>) -> Result<ModuleId, ImageError> {
         self.0.engine.borrow_mut().compile(wasm)
     }
 

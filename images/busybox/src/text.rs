@@ -118,7 +118,23 @@ async fn ends(name: &str, args: &[String], streams: &Streams) -> i32 {
             count = number.trim_start_matches(['+', '-']).parse().unwrap_or(10);
         }
     }
-    let (files, status) = inputs(name, &paths, streams).await;
+    let (files, status) = if name == "head" && paths.is_empty() {
+        // No more is read than is shown, so that an endless writer ends.
+        let mut bytes: Vec<u8> = Vec::new();
+        let enough = |bytes: &[u8]| {
+            if bytes_mode { bytes.len() >= count } else { bytes.iter().filter(|b| **b == b'\n').count() >= count }
+        };
+        while !enough(&bytes) {
+            let more = streams.input.read().await;
+            if more.is_empty() {
+                break;
+            }
+            bytes.extend(more);
+        }
+        (vec![("-".to_owned(), bytes)], 0)
+    } else {
+        inputs(name, &paths, streams).await
+    };
     for (_, bytes) in &files {
         let pieces: Vec<&[u8]> =
             if bytes_mode { bytes.chunks(1).collect() } else { bytes.split_inclusive(|b| *b == b'\n').collect() };

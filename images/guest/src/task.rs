@@ -16,9 +16,17 @@ pub(crate) const LOOKUP: u32 = 1 << 30;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
+/// A task's place.
+enum Slot {
+    Free,
+    /// It is being polled.
+    Running,
+    Waiting(Task),
+}
+
 #[derive(Default)]
 struct Executor {
-    tasks: Vec<Option<Task>>,
+    tasks: Vec<Slot>,
     /// Tasks to poll in this round.
     ready: VecDeque<usize>,
     /// Tasks that gave way: they are polled in the next round.
@@ -47,11 +55,11 @@ fn with<T>(f: impl FnOnce(&mut Executor) -> T) -> T {
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
     with(|executor| {
         let task: Task = Box::pin(future);
-        let free = executor.tasks.iter().position(Option::is_none);
+        let free = executor.tasks.iter().position(|slot| matches!(slot, Slot::Free));
         let id = free.unwrap_or(executor.tasks.len());
         match executor.tasks.get_mut(id) {
-            Some(slot) => *slot = Some(task),
-            None => executor.tasks.push(Some(task)),
+            Some(slot) => *slot = Slot::Waiting(task),
+            None => executor.tasks.push(Slot::Waiting(task)),
         }
         executor.ready.push_back(id);
     });
@@ -111,9 +119,17 @@ fn run() {
     while let Some(id) = with(|executor| executor.ready.pop_front()) {
         let task = with(|executor| {
             executor.current = id;
-            executor.tasks.get_mut(id).and_then(Option::take)
+            executor.tasks.get_mut(id).map(|slot| std::mem::replace(slot, Slot::Running))
         });
-        let Some(mut task) = task else { continue };
+        let mut task = match task {
+            Some(Slot::Waiting(task)) => task,
+            // Woken after its end, or more than once.
+            Some(Slot::Free) => {
+                with(|executor| executor.tasks[id] = Slot::Free);
+                continue;
+            }
+            _ => continue,
+        };
         let waker = waker(id);
         let done = task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
         if done {
@@ -121,9 +137,10 @@ fn run() {
             with(|executor| {
                 executor.waits.retain(|(_, waiter)| *waiter != id);
                 executor.timers.retain(|(_, waiter)| *waiter != id);
+                executor.tasks[id] = Slot::Free;
             });
         } else {
-            with(|executor| executor.tasks[id] = Some(task));
+            with(|executor| executor.tasks[id] = Slot::Waiting(task));
         }
         if let Some(code) = with(|executor| executor.exit) {
             crate::process::exit(code);

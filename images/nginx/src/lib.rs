@@ -246,8 +246,8 @@ fn fixed(request: &Request, status: u16, text: &str) -> Response {
     let host = request.header("host").unwrap_or_default();
     let text = text
         .replace("$request_uri", &request.target)
-        .replace("$host", host.split(':').next().unwrap_or_default())
         .replace("$hostname", &process::hostname())
+        .replace("$host", host.split(':').next().unwrap_or_default())
         .replace("$scheme", "http");
     if (301..=308).contains(&status) {
         let mut response = page(status);

@@ -251,11 +251,16 @@ fn read(wasm: &[u8]) -> Result<Source<'_>, ImageError> {
     Ok(source)
 }
 
-/// Checks a module and puts the meter in.
-pub(super) fn meter(wasm: &[u8]) -> Result<Metered, ImageError> {
+/// Checks a module's structure, without its code.
+pub(super) fn inspect(wasm: &[u8]) -> Result<(), ImageError> {
     if wasm.len() > MODULE_BYTES_MAX {
         return Err(ImageError::TooLarge(format!("{} bytes", wasm.len())));
     }
+    read(wasm).map(|_| ())
+}
+
+/// Checks a module and puts the meter in.
+pub(super) fn meter(wasm: &[u8]) -> Result<Metered, ImageError> {
     let mut source = read(wasm)?;
     let mut imports = Vec::new();
     for (module, name, ty) in &source.imports {

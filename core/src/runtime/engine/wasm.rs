@@ -12,7 +12,7 @@ use wasm_runtime_layer::backend::WasmEngine as Backend;
 use super::abi::WASI;
 use super::files::{Files, Node, normalize};
 use super::instance::Slot;
-use super::instrument::{Metered, meter};
+use super::instrument::{Metered, inspect, meter};
 use super::process::{Fd, Process, Stdin, TurnState};
 use super::snapshot::{PAGE, Pool, Template};
 use super::{
@@ -30,17 +30,18 @@ const EXECS_MAX: usize = 8;
 /// Modules compiled before, shared by all engines of one backend in a process. Compiling is the one slow thing here,
 /// and a test run makes thousands of clusters of the same few images.
 #[derive(Clone, Default)]
-pub struct ModuleCache(Arc<Mutex<BTreeMap<[u8; 32], Result<Compiled, ImageError>>>>);
+pub struct ModuleCache(Arc<Mutex<BTreeMap<[u8; 32], Result<Arc<Compiled>, ImageError>>>>);
 
-#[derive(Clone)]
 struct Compiled {
-    metered: Arc<Metered>,
+    metered: Metered,
     /// Absent where an import is missing.
     module: Option<Module>,
 }
 
 struct Loaded<E: Backend> {
-    compiled: Compiled,
+    wasm: Rc<[u8]>,
+    /// Absent until a container needs it.
+    compiled: Option<Result<Arc<Compiled>, ImageError>>,
     template: Option<Rc<Template>>,
     slots: Vec<Inhabited<E>>,
 }
@@ -64,7 +65,8 @@ struct Container {
 pub struct WasmEngine<E: Backend> {
     engine: wasm_runtime_layer::Engine<E>,
     cache: ModuleCache,
-    ids: BTreeMap<[u8; 32], ModuleId>,
+    /// Modules by the address of their bytes.
+    known: BTreeMap<usize, (Rc<[u8]>, ModuleId)>,
     modules: Vec<Loaded<E>>,
     containers: BTreeMap<ContainerId, Box<Container>>,
     next_container: u64,
@@ -84,7 +86,7 @@ impl<E: Backend> WasmEngine<E> {
         WasmEngine {
             engine: wasm_runtime_layer::Engine::new(backend),
             cache,
-            ids: BTreeMap::new(),
+            known: BTreeMap::new(),
             modules: Vec::new(),
             containers: BTreeMap::new(),
             next_container: 1,
@@ -93,7 +95,7 @@ impl<E: Backend> WasmEngine<E> {
         }
     }
 
-    fn compile_new(&self, wasm: &[u8]) -> Result<Compiled, ImageError> {
+    fn compile_new(&self, wasm: &[u8]) -> Result<Arc<Compiled>, ImageError> {
         let metered = meter(wasm)?;
         let module = match metered.missing {
             Some(_) => None,
@@ -103,19 +105,42 @@ impl<E: Backend> WasmEngine<E> {
                     .map_err(|_| ImageError::Corrupt("it doesn't validate".to_owned()))?,
             ),
         };
-        Ok(Compiled { metered: Arc::new(metered), module })
+        Ok(Arc::new(Compiled { metered: Metered { wasm: Vec::new(), ..metered }, module }))
+    }
+
+    /// The compiled form of a module, made now if it wasn't needed before.
+    fn compiled(&mut self, module: ModuleId) -> Option<Result<Arc<Compiled>, ImageError>> {
+        let loaded = self.modules.get(module.0 as usize)?;
+        if let Some(compiled) = &loaded.compiled {
+            return Some(compiled.clone());
+        }
+        let wasm = loaded.wasm.clone();
+        let digest: [u8; 32] = Sha256::digest(&wasm).into();
+        let cached = {
+            let cache = self.cache.0.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.get(&digest).cloned()
+        };
+        let compiled = cached.unwrap_or_else(|| {
+            let compiled = self.compile_new(&wasm);
+            let mut cache = self.cache.0.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.insert(digest, compiled.clone());
+            compiled
+        });
+        if let Some(loaded) = self.modules.get_mut(module.0 as usize) {
+            loaded.compiled = Some(compiled.clone());
+        }
+        Some(compiled)
     }
 
     /// Whether a process of this module can be made at all.
-    fn check(&self, program: &str, module: Option<ModuleId>) -> Result<ModuleId, CreateError> {
-        let module = module.ok_or_else(|| CreateError::NotFound(program.to_owned()))?;
-        let loaded =
-            self.modules.get(module.0 as usize).ok_or_else(|| CreateError::NotFound(program.to_owned()))?;
-        let metered = &loaded.compiled.metered;
-        if let Some((module, name)) = &metered.missing {
+    fn check(&mut self, program: &str, module: Option<ModuleId>) -> Result<ModuleId, CreateError> {
+        let gone = || CreateError::NotFound(program.to_owned());
+        let module = module.ok_or_else(gone)?;
+        let compiled = self.compiled(module).ok_or_else(gone)?.map_err(CreateError::Image)?;
+        if let Some((module, name)) = &compiled.metered.missing {
             return Err(CreateError::MissingImport { module: module.clone(), name: name.clone() });
         }
-        if metered.has_entry { Ok(module) } else { Err(CreateError::NoEntry) }
+        if compiled.metered.has_entry { Ok(module) } else { Err(CreateError::NoEntry) }
     }
 
     /// Makes sure that a live instance holds the process's state, and says which.
@@ -127,8 +152,10 @@ impl<E: Backend> WasmEngine<E> {
         if let Some(index) = loaded.slots.iter().position(|inhabited| inhabited.owner == owner) {
             return Ok(index);
         }
-        let module = loaded.compiled.module.as_ref().ok_or_else(gone)?;
-        let metered = loaded.compiled.metered.clone();
+        let compiled = loaded.compiled.as_ref().and_then(|compiled| compiled.as_ref().ok()).ok_or_else(gone)?;
+        let compiled = compiled.clone();
+        let module = compiled.module.as_ref().ok_or_else(gone)?;
+        let metered = &compiled.metered;
         let pages = if process.image.is_some() { process.pages } else { metered.pages_min };
         // The instance that was used longest ago, of those that fit; one that nobody needs comes first.
         let fitting = |inhabited: &Inhabited<E>| inhabited.slot.pages <= pages;
@@ -136,7 +163,7 @@ impl<E: Backend> WasmEngine<E> {
         let index = if let Some(index) = free {
             index
         } else if loaded.slots.len() < SLOTS_MAX {
-            let mut slot = Slot::new(&self.engine, module, &metered)?;
+            let mut slot = Slot::new(&self.engine, module, metered)?;
             if loaded.template.is_none() {
                 loaded.template = Some(Rc::new(slot.template()));
             }
@@ -159,7 +186,7 @@ impl<E: Backend> WasmEngine<E> {
         }
         if !inhabited.slot.settle(&template, process.image.as_deref()) {
             // Too large, or spoilt: a new instance takes its place.
-            inhabited.slot = Slot::new(&self.engine, module, &metered)?;
+            inhabited.slot = Slot::new(&self.engine, module, metered)?;
             if !inhabited.slot.settle(&template, process.image.as_deref()) {
                 return Err(CreateError::Instantiate("out of memory".to_owned()));
             }
@@ -182,7 +209,8 @@ impl<E: Backend> WasmEngine<E> {
             };
             let pages_max = (limit / PAGE as u64) as u32;
             let module = process.module.0 as usize;
-            let Some(metered) = self.modules.get(module).map(|m| m.compiled.metered.clone()) else { break };
+            let Some(Ok(compiled)) = self.compiled(process.module) else { break };
+            let metered = &compiled.metered;
             if metered.pages_min > pages_max.max(1) {
                 state = Some(State::Killed { reason: KillReason::OutOfMemory });
                 break;
@@ -326,27 +354,16 @@ impl Container {
 }
 
 impl<E: Backend> Engine for WasmEngine<E> {
-    fn compile(&mut self, wasm: &[u8]) -> Result<ModuleId, ImageError> {
-        let digest: [u8; 32] = Sha256::digest(wasm).into();
-        if let Some(id) = self.ids.get(&digest) {
+    fn compile(&mut self, wasm: &Rc<[u8]>) -> Result<ModuleId, ImageError> {
+        // The bytes are held, so nothing else can come to lie at their address.
+        let address = wasm.as_ptr().addr();
+        if let Some((_, id)) = self.known.get(&address) {
             return Ok(*id);
         }
-        let cached = {
-            let cache = self.cache.0.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.get(&digest).cloned()
-        };
-        let compiled = match cached {
-            Some(compiled) => compiled,
-            None => {
-                let compiled = self.compile_new(wasm);
-                let mut cache = self.cache.0.lock().unwrap_or_else(PoisonError::into_inner);
-                cache.insert(digest, compiled.clone());
-                compiled
-            }
-        }?;
+        inspect(wasm)?;
         let id = ModuleId(self.modules.len() as u32);
-        self.modules.push(Loaded { compiled, template: None, slots: Vec::new() });
-        self.ids.insert(digest, id);
+        self.modules.push(Loaded { wasm: wasm.clone(), compiled: None, template: None, slots: Vec::new() });
+        self.known.insert(address, (wasm.clone(), id));
         Ok(id)
     }
 
@@ -382,7 +399,8 @@ impl<E: Backend> Engine for WasmEngine<E> {
     ) -> Result<(Pid, Turn), CreateError> {
         let found = self.containers.get(&container).ok_or(CreateError::NoContainer)?;
         let program = config.args.first().map_or("", String::as_str);
-        let module = self.check(program, found.config.programs.find(program))?;
+        let module = found.config.programs.find(program);
+        let module = self.check(program, module)?;
         let found = self.containers.get_mut(&container).ok_or(CreateError::NoContainer)?;
         let pid = Pid(found.next_pid);
         found.next_pid += 1;
