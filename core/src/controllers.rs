@@ -5,10 +5,17 @@
 
 mod context;
 mod deployment;
+mod garbagecollector;
+mod namespace;
+mod nodeipam;
 pub mod nodelifecycle;
+mod podgc;
 pub mod replicaset;
 mod replication;
+mod rootcacertpublisher;
+mod serviceaccount;
 mod tainteviction;
+mod ttl;
 pub mod util;
 
 pub use context::{ControllerContext, start};

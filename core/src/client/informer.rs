@@ -187,6 +187,12 @@ impl<K: Kind> Informer<K> {
         found.map(|f| f.values().filter_map(typed_rc).collect()).unwrap_or_default()
     }
 
+    /// The values under which an index finds anything.
+    pub fn index_values(&self, name: &str) -> Vec<Rc<str>> {
+        let store = self.objects.0.store.borrow();
+        store.indexes.get(name).map(|i| i.found.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// How many objects an index finds under `value`.
     pub fn count_by_index(&self, name: &str, value: &str) -> usize {
         let store = self.objects.0.store.borrow();

@@ -365,6 +365,27 @@ impl Client {
         self.call("delete", id, |s, c| s.delete(c, id, namespace, name, o)).await.map(|_| ())
     }
 
+    /// Deletes the objects of a namespace that a list would show: one request, as DELETE of a collection is.
+    pub async fn delete_collection(
+        &self,
+        id: ResourceId,
+        namespace: &str,
+        which: &ListOptions,
+        o: &DeleteOptions,
+    ) -> Result<(), ClientError> {
+        self.call("deletecollection", id, |s, c| {
+            for item in s.list(c, id, Some(namespace), which)?.items {
+                let name = item.meta().name.clone().unwrap_or_default();
+                match s.delete(c, id, namespace, &name, o) {
+                    Err(e) if !e.is_not_found() => return Err(e),
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Binds a pod to a node: POST pods/NAME/binding.
     pub async fn bind(&self, namespace: &str, name: &str, uid: &str, node: &str) -> Result<(), ClientError> {
         let id = self.id::<k8s_openapi::api::core::v1::Pod>()?;

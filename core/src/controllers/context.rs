@@ -103,4 +103,11 @@ fn start_controllers(component: ComponentContext) {
     super::deployment::start(&ctx);
     super::replicaset::start(&ctx);
     super::replication::start(&ctx);
+    super::podgc::start(&ctx);
+    super::namespace::start(&ctx);
+    super::nodeipam::start(&ctx);
+    super::serviceaccount::start(&ctx);
+    super::rootcacertpublisher::start(&ctx);
+    super::ttl::start(&ctx);
+    super::garbagecollector::start(&ctx);
 }
