@@ -1,0 +1,90 @@
+//! What dead pods leave behind: containers, sandboxes, pods that nobody knows.
+//! Models `pkg/kubelet/kuberuntime/kuberuntime_gc.go` and the orphan cleanup of `kubelet_pods.go`.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Kubelet;
+use super::pod::{ContainerView, WorkState};
+use crate::runtime::containerd::Id;
+
+/// ContainerGCPeriod.
+const PERIOD: Duration = Duration::from_secs(60);
+
+impl Kubelet {
+    /// Something died: what it left is collected within the next minute.
+    pub(super) fn collect_garbage(&self) {
+        if self.0.collecting.replace(true) {
+            return;
+        }
+        let kubelet = self.clone();
+        self.spawn(async move {
+            kubelet.0.sim.sleep(PERIOD).await;
+            kubelet.0.collecting.set(false);
+            kubelet.collect().await;
+        });
+    }
+
+    async fn collect(&self) {
+        let runtime = self.0.runtime.clone();
+        for uid in runtime.pod_uids() {
+            let known = self.with_entry(&uid, |e| e.state);
+            let Ok(rs) = self.runtime_status(&uid) else { return };
+            let over = known.is_none_or(|s| s == WorkState::Finished);
+            let mut seen: BTreeSet<&str> = BTreeSet::new();
+            let mut dead: Vec<Id> = Vec::new();
+            for c in &rs.containers {
+                let newest = seen.insert(&c.name);
+                // The newest dead container of each name is kept with its log while its pod is there; of a pod that is
+                // gone nothing is kept. One more is kept as the state before.
+                let kept = rs.containers.iter().filter(|o| o.name == c.name).position(|o| o.id == c.id);
+                let spare = known.is_some() && (newest || kept.is_some_and(|i| i <= 1));
+                if !c.running() && !spare {
+                    dead.push(c.id);
+                }
+            }
+            for id in dead {
+                if runtime.remove_container(id).await.is_err() {
+                    return;
+                }
+            }
+            for (i, s) in rs.sandboxes.iter().enumerate() {
+                let empty = known.is_none() || i > 0;
+                if !s.ready && empty && (over || i > 0) && runtime.remove_pod_sandbox(s.id).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Pods in containerd that no source knows any more are ended, as after a kubelet that was away for long.
+    pub(super) async fn clean_up_orphans(&self) {
+        let runtime = self.0.runtime.clone();
+        for uid in runtime.pod_uids() {
+            if self.0.pods.borrow().contains_key(&uid) {
+                continue;
+            }
+            let (kubelet, uid) = (self.clone(), Rc::clone(&uid));
+            self.spawn(async move { kubelet.end_orphan(&uid).await });
+        }
+    }
+
+    async fn end_orphan(&self, uid: &Rc<str>) {
+        let runtime = &self.0.runtime;
+        let Ok(rs) = self.runtime_status(uid) else { return };
+        for c in rs.containers.iter().filter(|c| ContainerView::running(c)) {
+            let grace = runtime.container_status(c.id, |c| c.spec.grace_seconds).unwrap_or(30);
+            let grace = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
+            if runtime.stop_container(c.id, grace).await.is_err() {
+                return;
+            }
+        }
+        for s in rs.sandboxes.iter().filter(|s| s.ready) {
+            if runtime.stop_pod_sandbox(s.id).await.is_err() {
+                return;
+            }
+        }
+        self.collect_garbage();
+    }
+}

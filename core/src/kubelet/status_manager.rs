@@ -1,0 +1,241 @@
+//! Brings pod statuses to the api-server: each change once, one after another. Models `pkg/kubelet/status/status_manager.go`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
+
+use super::Kubelet;
+use super::conditions::OWN;
+use super::pod::{self, WorkState};
+use crate::apiserver::{DeleteOptions, Preconditions};
+use crate::sim::TraceSeq;
+
+/// How long a status that couldn't be written waits.
+const RETRY: Duration = Duration::from_secs(10);
+
+struct Cached {
+    status: Rc<PodStatus>,
+    version: u64,
+    sent: u64,
+    queued: bool,
+    /// Which object it was sent to: a mirror pod that was made anew wants it again.
+    sent_to: Option<String>,
+    cause: TraceSeq,
+}
+
+/// All pods' statuses.
+#[derive(Default)]
+pub(super) struct Statuses {
+    pods: BTreeMap<Rc<str>, Cached>,
+    queue: VecDeque<Rc<str>>,
+}
+
+impl Statuses {
+    /// A pod's newest status.
+    pub fn get(&self, uid: &str) -> Option<Rc<PodStatus>> {
+        self.pods.get(uid).map(|c| c.status.clone())
+    }
+
+    /// Forgets a pod.
+    pub fn forget(&mut self, uid: &str) {
+        self.pods.remove(uid);
+    }
+
+    fn enqueue(&mut self, uid: &Rc<str>) {
+        if let Some(c) = self.pods.get_mut(uid)
+            && !std::mem::replace(&mut c.queued, true)
+        {
+            self.queue.push_back(uid.clone());
+        }
+    }
+}
+
+impl Kubelet {
+    /// Notes a pod's status; sends it if it says something new.
+    pub(super) fn set_status(&self, uid: &Rc<str>, p: &Pod, mut s: PodStatus) {
+        let now = self.time();
+        let cause = self.0.sim.cause();
+        {
+            let mut all = self.0.statuses.borrow_mut();
+            let old = all.get(uid).or_else(|| p.status.clone().map(Rc::new)).unwrap_or_default();
+            for c in s.conditions.iter_mut().flatten().filter(|c| OWN.contains(&c.type_.as_str())) {
+                let before = old.conditions.iter().flatten().find(|o| o.type_ == c.type_ && o.status == c.status);
+                c.last_transition_time = match before {
+                    Some(o) => o.last_transition_time.clone(),
+                    None => Some(now.clone()),
+                };
+            }
+            s.start_time = old.start_time.clone().or(Some(now));
+            let version = match all.pods.get(uid) {
+                Some(c) if *c.status == s => return,
+                Some(c) => c.version + 1,
+                None => 1,
+            };
+            let (sent, sent_to, queued) =
+                all.pods.remove(uid).map_or((0, None, false), |c| (c.sent, c.sent_to, c.queued));
+            all.pods.insert(uid.clone(), Cached { status: Rc::new(s), version, sent, queued, sent_to, cause });
+            all.enqueue(uid);
+        }
+        self.0.status_changed.notify();
+    }
+
+    /// The api-server showed a pod anew: is what it shows what was sent last?
+    pub(super) fn status_written(&self, uid: &Rc<str>) {
+        let Some((p, is_static)) = self.with_entry(uid, |e| (e.pod.clone(), e.is_static)) else { return };
+        let target = if is_static { self.mirror_of(&p) } else { Some(p) };
+        let mut all = self.0.statuses.borrow_mut();
+        let again = all.pods.get(uid).is_some_and(|c| {
+            let current = target.as_ref().and_then(|t| t.metadata.uid.as_ref());
+            c.sent < c.version || (current.is_some() && c.sent_to.as_ref() != current)
+        });
+        if again {
+            all.enqueue(uid);
+            drop(all);
+            self.0.status_changed.notify();
+        }
+    }
+
+    /// A pod is over for the kubelet: its object can go.
+    pub(super) fn enqueue_status(&self, uid: &Rc<str>) {
+        self.0.statuses.borrow_mut().enqueue(uid);
+        self.0.status_changed.notify();
+    }
+
+    pub(super) fn run_status_manager(&self) {
+        let kubelet = self.clone();
+        self.spawn(async move {
+            loop {
+                let next = {
+                    let mut all = kubelet.0.statuses.borrow_mut();
+                    let next = all.queue.pop_front();
+                    next.map(|uid| {
+                        let cause = all.pods.get_mut(&uid).map_or(0, |c| {
+                            c.queued = false;
+                            c.cause
+                        });
+                        (uid, cause)
+                    })
+                };
+                let Some((uid, cause)) = next else {
+                    kubelet.0.status_changed.notified().await;
+                    continue;
+                };
+                kubelet.0.sim.set_cause(cause);
+                if !kubelet.write_status(&uid).await {
+                    kubelet.retry_status(uid);
+                }
+            }
+        });
+    }
+
+    fn retry_status(&self, uid: Rc<str>) {
+        let kubelet = self.clone();
+        self.spawn(async move {
+            kubelet.0.sim.sleep(RETRY).await;
+            kubelet.enqueue_status(&uid);
+        });
+    }
+
+    /// Writes one pod's status; false if it has to be tried again.
+    async fn write_status(&self, uid: &Rc<str>) -> bool {
+        let Some((p, is_static, state)) = self.with_entry(uid, |e| (e.pod.clone(), e.is_static, e.state)) else {
+            return true;
+        };
+        let Some((status, version)) = self.0.statuses.borrow().pods.get(uid).map(|c| (c.status.clone(), c.version))
+        else {
+            return true;
+        };
+        // A static pod without a mirror has nobody to tell yet.
+        let Some(target) = (if is_static { self.mirror_of(&p) } else { Some(p.clone()) }) else { return true };
+        let (ns, name) = (pod::namespace(&target), pod::name(&target));
+        let stored = match self.0.client.get::<Pod>(ns, name).await {
+            Ok(o) => o,
+            Err(e) if e.is_not_found() => return true,
+            Err(_) => return false,
+        };
+        if stored.metadata.uid != target.metadata.uid {
+            return true;
+        }
+        let over = state == WorkState::Finished || state == WorkState::Terminated;
+        let merged = merge(stored.status.as_ref(), &status, over);
+        if stored.status.as_ref() != Some(&merged) {
+            let wanted = target.metadata.uid.clone();
+            let written = self
+                .0
+                .client
+                .patch::<Pod>(ns, name, "status", |o| {
+                    if o.metadata.uid == wanted {
+                        o.status = Some(merged.clone());
+                    }
+                })
+                .await;
+            match written {
+                Ok(_) => {}
+                Err(e) if e.is_not_found() => return true,
+                Err(crate::client::ClientError::Status(s)) if s.code == 422 => return true,
+                Err(_) => return false,
+            }
+        }
+        if let Some(c) = self.0.statuses.borrow_mut().pods.get_mut(uid) {
+            c.sent = c.sent.max(version);
+            c.sent_to = target.metadata.uid.clone();
+        }
+        let finished = self.with_entry(uid, |e| e.state == WorkState::Finished) == Some(true);
+        let deleting = stored.metadata.deletion_timestamp.is_some();
+        if finished && deleting && !is_static {
+            let o = DeleteOptions {
+                grace_period_seconds: Some(0),
+                preconditions: Preconditions { uid: target.metadata.uid.clone(), resource_version: None },
+                ..DeleteOptions::default()
+            };
+            match self.0.client.delete::<Pod>(ns, name, &o).await {
+                Ok(()) => {}
+                Err(crate::client::ClientError::Status(_)) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// The kubelet's status with what is others' of the stored one. Models mergePodStatus.
+fn merge(stored: Option<&PodStatus>, new: &PodStatus, over: bool) -> PodStatus {
+    let mut merged = new.clone();
+    let Some(old) = stored else { return merged };
+    let mut conditions: Vec<_> =
+        new.conditions.iter().flatten().filter(|c| OWN.contains(&c.type_.as_str())).cloned().collect();
+    let others = old.conditions.iter().flatten().filter(|c| !OWN.contains(&c.type_.as_str()));
+    conditions.extend(others.cloned());
+    // What the api-server has keeps its time where it says the same.
+    for c in &mut conditions {
+        if let Some(o) = old.conditions.iter().flatten().find(|o| o.type_ == c.type_ && o.status == c.status)
+            && o.last_transition_time.is_some()
+        {
+            c.last_transition_time = o.last_transition_time.clone();
+        }
+    }
+    merged.conditions = Some(conditions);
+    let terminal = |s: &PodStatus| matches!(s.phase.as_deref(), Some("Failed" | "Succeeded"));
+    // An end is told once no container can run any more.
+    if terminal(&merged) && !terminal(old) && !over {
+        merged.phase = old.phase.clone();
+        merged.reason = old.reason.clone();
+        merged.message = old.message.clone();
+    }
+    merged.nominated_node_name = old.nominated_node_name.clone();
+    merged.resource_claim_statuses = old.resource_claim_statuses.clone();
+    merged.resize = old.resize.clone();
+    merged.ephemeral_container_statuses =
+        merged.ephemeral_container_statuses.or_else(|| old.ephemeral_container_statuses.clone());
+    if merged.start_time.is_none() || old.start_time.is_some() {
+        merged.start_time = old.start_time.clone();
+    }
+    // The address is kept until another is known: a pod that ends is still found under it.
+    if merged.pod_ip.is_none() && (over || terminal(new)) {
+        merged.pod_ip = old.pod_ip.clone();
+        merged.pod_ips = old.pod_ips.clone();
+    }
+    merged
+}

@@ -1,0 +1,308 @@
+//! Volumes as files: ConfigMaps, Secrets, the downward API, projections, empty directories, host paths.
+//! Models `pkg/volume` and `pkg/kubelet/volumemanager`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Container, DownwardAPIVolumeFile, KeyToPath, Pod, Secret, ServiceAccountTokenProjection, Volume,
+};
+
+use super::Kubelet;
+use super::pod;
+use crate::client::{ClientError, EventType};
+use crate::runtime::engine::{FileTree, Mount};
+
+/// What a pod's volumes hold, by name.
+#[derive(Debug, Default)]
+pub(super) struct Volumes(BTreeMap<String, Rc<FileTree>>);
+
+/// The volume manager's loop, which mounts what is there to mount.
+const MOUNT: Duration = Duration::from_millis(100);
+/// After a mount that failed: doubling up to about two minutes.
+const RETRY: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(122);
+
+fn add(tree: &mut FileTree, path: &str, bytes: &[u8]) {
+    *tree = std::mem::take(tree).with(path, bytes);
+}
+
+/// Chosen keys, or all.
+fn pick(
+    tree: &mut FileTree,
+    data: &BTreeMap<&str, &[u8]>,
+    items: Option<&[KeyToPath]>,
+    optional: bool,
+) -> Result<(), String> {
+    match items.filter(|i| !i.is_empty()) {
+        None => data.iter().for_each(|(k, v)| add(tree, k, v)),
+        Some(items) => {
+            for i in items {
+                match data.get(i.key.as_str()) {
+                    Some(v) => add(tree, &i.path, v),
+                    None if optional => {}
+                    None => return Err("references non-existent config key: ".to_owned() + &i.key),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn config_data(m: &ConfigMap) -> BTreeMap<&str, &[u8]> {
+    let text = m.data.iter().flatten().map(|(k, v)| (k.as_str(), v.as_bytes()));
+    let binary = m.binary_data.iter().flatten().map(|(k, v)| (k.as_str(), v.0.as_slice()));
+    text.chain(binary).collect()
+}
+
+fn secret_data(s: &Secret) -> BTreeMap<&str, &[u8]> {
+    s.data.iter().flatten().map(|(k, v)| (k.as_str(), v.0.as_slice())).collect()
+}
+
+fn why(kind: &str, name: &str, e: &ClientError) -> String {
+    if e.is_not_found() { format!("{kind} \"{name}\" not found") } else { e.to_string() }
+}
+
+impl Kubelet {
+    /// Sets a pod's volumes up, once. `Ok(false)`: the pod shall end; an error is when to try again.
+    pub(super) async fn mount_volumes(&self, uid: &Rc<str>, p: &Rc<Pod>) -> Result<bool, Duration> {
+        let volumes = pod::spec(p).volumes.as_deref().unwrap_or_default();
+        if volumes.is_empty() || self.with_entry(uid, |e| e.volumes.is_some()) == Some(true) {
+            return Ok(true);
+        }
+        if self.unless_cancelled(uid, self.0.sim.sleep(MOUNT)).await.is_none() {
+            return Ok(false);
+        }
+        let mut mounted = Volumes::default();
+        for v in volumes {
+            match self.volume(p, v).await {
+                Ok(tree) => {
+                    mounted.0.insert(v.name.clone(), Rc::new(tree));
+                }
+                Err(why) => {
+                    let message = format!("MountVolume.SetUp failed for volume \"{}\" : {why}", v.name);
+                    self.0.recorder.event(&**p, EventType::Warning, "FailedMount", &message);
+                    let failures = self.with_entry(uid, |e| {
+                        e.mount_failures += 1;
+                        e.mount_failures
+                    });
+                    let doublings = failures.unwrap_or(1).saturating_sub(1).min(16);
+                    return Err((RETRY * 2u32.pow(doublings)).min(RETRY_MAX));
+                }
+            }
+        }
+        self.with_entry(uid, |e| {
+            e.volumes = Some(Rc::new(mounted));
+            e.mount_failures = 0;
+        });
+        Ok(true)
+    }
+
+    async fn volume(&self, p: &Rc<Pod>, v: &Volume) -> Result<FileTree, String> {
+        let ns = pod::namespace(p);
+        let mut tree = FileTree::default();
+        if let Some(c) = &v.config_map {
+            self.add_config_map(&mut tree, ns, &c.name, c.items.as_deref(), c.optional == Some(true)).await?;
+        } else if let Some(s) = &v.secret {
+            let name = s.secret_name.as_deref().unwrap_or_default();
+            self.add_secret(&mut tree, ns, name, s.items.as_deref(), s.optional == Some(true)).await?;
+        } else if let Some(d) = &v.downward_api {
+            self.add_downward(&mut tree, p, d.items.as_deref().unwrap_or_default())?;
+        } else if let Some(projected) = &v.projected {
+            for source in projected.sources.iter().flatten() {
+                if let Some(c) = &source.config_map {
+                    self.add_config_map(&mut tree, ns, &c.name, c.items.as_deref(), c.optional == Some(true)).await?;
+                }
+                if let Some(s) = &source.secret {
+                    self.add_secret(&mut tree, ns, &s.name, s.items.as_deref(), s.optional == Some(true)).await?;
+                }
+                if let Some(d) = &source.downward_api {
+                    self.add_downward(&mut tree, p, d.items.as_deref().unwrap_or_default())?;
+                }
+                if let Some(t) = &source.service_account_token {
+                    let token = self.token(p, t);
+                    add(&mut tree, &t.path, token.as_bytes());
+                }
+            }
+        } else if let Some(h) = &v.host_path {
+            for (path, text) in (self.0.config.files)(&h.path) {
+                let inner = path.strip_prefix(h.path.as_str()).unwrap_or(&path);
+                let inner = if inner.is_empty() { "/" } else { inner };
+                add(&mut tree, inner, text.as_bytes());
+            }
+        }
+        Ok(tree)
+    }
+
+    async fn add_config_map(
+        &self,
+        tree: &mut FileTree,
+        ns: &str,
+        name: &str,
+        items: Option<&[KeyToPath]>,
+        optional: bool,
+    ) -> Result<(), String> {
+        match self.config_map(ns, name).await {
+            Ok(m) => pick(tree, &config_data(&m), items, optional),
+            Err(e) if e.is_not_found() && optional => Ok(()),
+            Err(e) => Err(why("configmap", name, &e)),
+        }
+    }
+
+    async fn add_secret(
+        &self,
+        tree: &mut FileTree,
+        ns: &str,
+        name: &str,
+        items: Option<&[KeyToPath]>,
+        optional: bool,
+    ) -> Result<(), String> {
+        match self.secret(ns, name).await {
+            Ok(s) => pick(tree, &secret_data(&s), items, optional),
+            Err(e) if e.is_not_found() && optional => Ok(()),
+            Err(e) => Err(why("secret", name, &e)),
+        }
+    }
+
+    fn add_downward(&self, tree: &mut FileTree, p: &Pod, items: &[DownwardAPIVolumeFile]) -> Result<(), String> {
+        for i in items {
+            let text = match (&i.field_ref, &i.resource_field_ref) {
+                (Some(f), _) => self.field(p, f, None)?,
+                (None, Some(r)) => self.resource(p, None, r)?,
+                (None, None) => continue,
+            };
+            add(tree, &i.path, text.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// A service account's token, in the shape of a JWT: its claims are the real ones, its signature is random, since
+    /// no guest can check one.
+    fn token(&self, p: &Pod, t: &ServiceAccountTokenProjection) -> String {
+        use base64::Engine as _;
+        let b64 = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let account = pod::spec(p).service_account_name.as_deref().unwrap_or("default");
+        let now = self.0.sim.timestamp().as_second();
+        let issuer = format!("https://kubernetes.default.svc.{}", self.0.config.cluster_domain);
+        let claims = serde_json::json!({
+            "aud": [t.audience.clone().unwrap_or_else(|| issuer.clone())],
+            "exp": now + t.expiration_seconds.unwrap_or(3600),
+            "iat": now,
+            "iss": issuer,
+            "kubernetes.io": {
+                "namespace": pod::namespace(p),
+                "node": { "name": &*self.0.config.node_name },
+                "pod": { "name": pod::name(p), "uid": pod::uid(p) },
+                "serviceaccount": { "name": account },
+            },
+            "nbf": now,
+            "sub": format!("system:serviceaccount:{}:{account}", pod::namespace(p)),
+        });
+        let signature: Vec<u8> = (0..4).flat_map(|_| self.0.sim.random_u64().to_le_bytes()).collect();
+        format!("{}.{}.{}", b64.encode(r#"{"alg":"RS256"}"#), b64.encode(claims.to_string()), b64.encode(signature))
+    }
+
+    /// What is mounted into a container: its volumes, and the files that every container gets.
+    pub(super) fn mounts(&self, uid: &Rc<str>, p: &Pod, c: &Container, ip: Option<IpAddr>) -> Vec<Mount> {
+        let volumes = self.with_entry(uid, |e| e.volumes.clone()).flatten();
+        let mut mounts = vec![Mount { path: "/".into(), files: Rc::new(self.etc(p, ip)), read_only: false }];
+        for m in c.volume_mounts.iter().flatten() {
+            let Some(files) = volumes.as_ref().and_then(|v| v.0.get(&m.name)) else { continue };
+            let files = match m.sub_path.as_deref().filter(|s| !s.is_empty()) {
+                None => files.clone(),
+                Some(sub) => {
+                    let root = format!("/{}", sub.trim_matches('/'));
+                    if let Some(bytes) = files.0.get(&root) {
+                        // A single file: mounted by its name over whatever the directory holds.
+                        let tree = FileTree::default().with(&m.mount_path, bytes);
+                        mounts.push(Mount { path: "/".into(), files: Rc::new(tree), read_only: false });
+                        continue;
+                    }
+                    let inner = files.0.iter().filter_map(|(path, b)| {
+                        let rest = path.strip_prefix(&root).filter(|r| r.starts_with('/'))?;
+                        Some((rest.to_owned(), b.clone()))
+                    });
+                    Rc::new(FileTree(inner.collect()))
+                }
+            };
+            let writable = pod::spec(p).volumes.iter().flatten().find(|v| v.name == m.name).is_some_and(|v| {
+                v.config_map.is_none() && v.secret.is_none() && v.projected.is_none() && v.downward_api.is_none()
+            });
+            let read_only = m.read_only == Some(true) || !writable;
+            mounts.push(Mount { path: m.mount_path.clone(), files, read_only });
+        }
+        mounts
+    }
+
+    /// `/etc/hosts` and `/etc/resolv.conf`. Models ensureHostsFile and `pkg/kubelet/network/dns`.
+    fn etc(&self, p: &Pod, ip: Option<IpAddr>) -> FileTree {
+        let mut hosts = String::from(
+            "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n",
+        );
+        let spec = pod::spec(p);
+        if let Some(ip) = ip {
+            let host = self.hostname(p);
+            match spec.subdomain.as_deref().filter(|s| !s.is_empty()) {
+                Some(sub) => {
+                    let domain = &self.0.config.cluster_domain;
+                    hosts.push_str(&format!("{ip}\t{host}.{sub}.{}.svc.{domain}\t{host}\n", pod::namespace(p)));
+                }
+                None => hosts.push_str(&format!("{ip}\t{host}\n")),
+            }
+        }
+        let aliases = spec.host_aliases.as_deref().unwrap_or_default();
+        if !aliases.is_empty() {
+            hosts.push_str("\n# Entries added by HostAliases.\n");
+            for a in aliases {
+                hosts.push_str(&format!("{}\t{}\n", a.ip, a.hostnames.as_deref().unwrap_or_default().join("\t")));
+            }
+        }
+        FileTree::default().with("/etc/hosts", hosts.as_bytes()).with("/etc/resolv.conf", self.resolv(p).as_bytes())
+    }
+
+    fn resolv(&self, p: &Pod) -> String {
+        let spec = pod::spec(p);
+        let policy = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
+        let cluster = match policy {
+            "ClusterFirst" => !pod::host_network(p),
+            "ClusterFirstWithHostNet" => true,
+            _ => false,
+        };
+        let domain = &self.0.config.cluster_domain;
+        let (mut search, mut servers, mut options): (Vec<String>, Vec<String>, Vec<String>) = if cluster {
+            let ns = pod::namespace(p);
+            (
+                vec![format!("{ns}.svc.{domain}"), format!("svc.{domain}"), domain.to_string()],
+                self.0.config.cluster_dns.iter().map(ToString::to_string).collect(),
+                vec!["ndots:5".to_owned()],
+            )
+        } else if policy == "None" {
+            Default::default()
+        } else {
+            (Vec::new(), vec!["172.30.0.1".to_owned()], Vec::new())
+        };
+        if let Some(c) = &spec.dns_config {
+            search.extend(c.searches.iter().flatten().cloned());
+            servers.extend(c.nameservers.iter().flatten().cloned());
+            for o in c.options.iter().flatten() {
+                let name = o.name.clone().unwrap_or_default();
+                let text = o.value.as_ref().map_or(name.clone(), |v| format!("{name}:{v}"));
+                options.retain(|h| h.split(':').next() != Some(name.as_str()));
+                options.push(text);
+            }
+        }
+        let mut text = String::new();
+        if !search.is_empty() {
+            text.push_str(&format!("search {}\n", search.join(" ")));
+        }
+        for s in servers {
+            text.push_str(&format!("nameserver {s}\n"));
+        }
+        if !options.is_empty() {
+            text.push_str(&format!("options {}\n", options.join(" ")));
+        }
+        text
+    }
+}
