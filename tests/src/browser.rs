@@ -116,6 +116,11 @@ fn announced(name: &str) -> Result<String> {
 impl Page {
     /// Starts a browser and loads the page.
     pub async fn open(viewport: Viewport, theme: Theme) -> Result<Page> {
+        Page::open_at("", viewport, theme).await
+    }
+
+    /// Starts a browser and loads an address below the page's.
+    pub async fn open_at(relative: &str, viewport: Viewport, theme: Theme) -> Result<Page> {
         let address = announced("PODARIUM_PAGE")?;
         let mut capabilities = DesiredCapabilities::chrome();
         capabilities.set_binary(&announced("PODARIUM_CHROMIUM")?)?;
@@ -127,7 +132,7 @@ impl Page {
         let page = Page { driver, address };
         page.resize(viewport).await?;
         page.set_theme(theme).await?;
-        page.driver.goto(&page.address).await?;
+        page.goto(relative).await?;
         Ok(page)
     }
 
@@ -238,13 +243,23 @@ impl Page {
 
     /// Looks again and again until there is something, and fails when patience ends.
     pub async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
-        let deadline = Instant::now() + PATIENCE;
+        self.until_within(PATIENCE, what, look).await
+    }
+
+    /// Looks again and again until there is something, for so long.
+    pub async fn until_within<T>(
+        &self,
+        patience: Duration,
+        what: &str,
+        look: impl AsyncFn() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(found) = look().await? {
                 return Ok(found);
             }
             if Instant::now() >= deadline {
-                return Err(Failure(format!("waited {} s in vain for {what}", PATIENCE.as_secs())));
+                return Err(Failure(format!("waited {} s in vain for {what}", patience.as_secs())));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }

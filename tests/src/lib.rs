@@ -1,4 +1,5 @@
 //! Scenario, client and browser tests: what they share.
 
+pub mod bench;
 pub mod browser;
 pub mod wasm;

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::args;
 use crate::browser::Stage;
-use crate::build::{self, Flavour};
+use crate::build;
 use crate::dist;
 use crate::guests;
 use crate::paths;
@@ -52,7 +52,7 @@ fn native(figures: &mut Vec<String>) -> Result<()> {
 }
 
 fn chromium(figures: &mut Vec<String>) -> Result<()> {
-    let folder = build::page(Flavour::Shipped)?;
+    let folder = build::page_with_bench()?;
     let size = format!(
         r#"{{"name": "page_brotli_kb", "value": {:.1}, "unit": "kB", "where": "chromium"}}"#,
         dist::first_screen_brotli_kb()?

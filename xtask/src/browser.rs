@@ -68,6 +68,7 @@ impl Stage {
         command
             .env("PODARIUM_PAGE", format!("http://{}/", self.page))
             .env("PODARIUM_WEBDRIVER", format!("http://127.0.0.1:{}", self.driver_port))
+            .env("PODARIUM_WEBDRIVER_PID", self.driver.id().to_string())
             .env("PODARIUM_CHROMIUM", &self.chromium);
     }
 }

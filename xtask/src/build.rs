@@ -14,6 +14,10 @@ use crate::toolchain::{TARGET, Toolchain};
 /// The wasm binaries of the crate `podarium-web`: the page's main thread, and the worker with the cluster in it.
 const BINARIES: [&str; 2] = ["app", "worker"];
 
+/// The bench's page, built for the bench alone.
+const BENCH_BINARY: &str = "bench";
+const BENCH_PAGE: &str = "<!doctype html><html data-app=\"bench\"><title>Bench</title><script type=\"module\" src=\"boot.js\"></script></html>\n";
+
 /// What a build is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
@@ -45,13 +49,25 @@ impl Flavour {
 
 /// Builds everything into dist/ and returns that folder.
 pub fn page(flavour: Flavour) -> Result<PathBuf> {
+    build(flavour, &BINARIES)
+}
+
+/// Builds what visitors get, and the bench's page beside it.
+pub fn page_with_bench() -> Result<PathBuf> {
+    let folder = build(Flavour::Shipped, &[BINARIES[0], BINARIES[1], BENCH_BINARY])?;
+    let file = folder.join("bench.html");
+    fs::write(&file, BENCH_PAGE).context(file.display())?;
+    Ok(folder)
+}
+
+fn build(flavour: Flavour, binaries: &[&str]) -> Result<PathBuf> {
     let toolchain = Toolchain::ensure()?;
     let guests = guests::build(&toolchain)?;
-    let wasm_dir = compile(&toolchain, flavour)?;
+    let wasm_dir = compile(&toolchain, flavour, binaries)?;
 
     let step = report::step("assembling dist/");
     let mut site = Site { folder: paths::dist(), effort: flavour.effort(), files: BTreeSet::new() };
-    for name in BINARIES {
+    for name in binaries {
         for (file, bytes) in bind(&wasm_dir, name)? {
             site.add(Path::new(&file), &bytes)?;
         }
@@ -73,7 +89,7 @@ pub fn page(flavour: Flavour) -> Result<PathBuf> {
 }
 
 /// Compiles the binaries and returns the folder that they are in.
-fn compile(toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
+fn compile(toolchain: &Toolchain, flavour: Flavour, binaries: &[&str]) -> Result<PathBuf> {
     let step = report::step(format!("compiling the page (profile {})", flavour.profile()));
     let target_dir = paths::target();
     let mut cargo = toolchain.cargo(&target_dir);
@@ -86,7 +102,7 @@ fn compile(toolchain: &Toolchain, flavour: Flavour) -> Result<PathBuf> {
         "--target",
         TARGET,
     ]);
-    for name in BINARIES {
+    for name in binaries {
         cargo.args(["--bin", name]);
     }
     process::run(&mut cargo)?;

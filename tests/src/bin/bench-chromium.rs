@@ -1,0 +1,154 @@
+//! The bench in headless Chromium. Run by `cargo xtask bench --only chromium`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use podarium_tests::bench::{SCALES, manifest, tell};
+use podarium_tests::browser::{Page, Result, Theme, Viewport};
+use serde::Deserialize;
+
+const PLACE: &str = "chromium";
+
+/// The best of so many runs counts: what is measured is the program, not what else the machine does.
+const RUNS: usize = 3;
+
+/// How long processor time is watched.
+const IDLE_SPAN: Duration = Duration::from_secs(10);
+
+/// Ticks of processor time a second, as Linux counts them in /proc.
+const TICKS: f64 = 100.0;
+
+/// What the bench's page leaves.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Outcome {
+    error: String,
+    boot_ms: f64,
+    took_ms: f64,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match measure().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: {failure:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure() -> Result {
+    let mut boot_ms = f64::INFINITY;
+    for _ in 0..RUNS {
+        boot_ms = boot_ms.min(scenario("workers=3").await?.boot_ms);
+    }
+    tell("boot_ms", boot_ms, "ms", PLACE);
+    for scale in &SCALES {
+        let hash = format!(
+            "workers={}&replicas={}&manifest={}",
+            scale.nodes,
+            scale.replicas,
+            escape(&manifest(scale.replicas))
+        );
+        let mut took_ms = f64::INFINITY;
+        for _ in 0..RUNS {
+            took_ms = took_ms.min(scenario(&hash).await?.took_ms);
+        }
+        tell(scale.figure, took_ms, "ms", PLACE);
+    }
+    idle(1_000).await
+}
+
+/// Runs one scenario in a fresh browser.
+async fn scenario(hash: &str) -> Result<Outcome> {
+    let page = open(hash).await?;
+    let outcome = outcome(&page).await;
+    page.close().await?;
+    outcome
+}
+
+async fn open(hash: &str) -> Result<Page> {
+    Page::open_at(&format!("bench.html#{hash}"), Viewport::DESKTOP, Theme::Light).await
+}
+
+async fn outcome(page: &Page) -> Result<Outcome> {
+    let text = page.until_within(Duration::from_secs(300), "the bench's page to finish", async || {
+        page.evaluate::<Option<String>>("globalThis.podariumBench ?? null").await
+    });
+    let outcome: Outcome = serde_json::from_str(&text.await?)?;
+    if outcome.error.is_empty() { Ok(outcome) } else { Err(outcome.error.into()) }
+}
+
+/// Processor time of a quiet cluster at 100x, of all the browser's processes together.
+async fn idle(workers: u32) -> Result {
+    let page = open(&format!("workers={workers}&idle")).await?;
+    let measured = match outcome(&page).await {
+        Ok(_) => watch_processor().await,
+        Err(failure) => Err(failure),
+    };
+    page.close().await?;
+    let name = format!("idle_{workers}_nodes_100x_cpu_pct");
+    tell(&name, measured?, "%", PLACE);
+    Ok(())
+}
+
+async fn watch_processor() -> Result<f64> {
+    let (started, before) = (Instant::now(), browser_ticks()?);
+    tokio::time::sleep(IDLE_SPAN).await;
+    let spent_s = browser_ticks()?.saturating_sub(before) as f64 / TICKS;
+    Ok(100.0 * spent_s / started.elapsed().as_secs_f64())
+}
+
+/// Processor time so far of the driver and all processes that descend from it.
+fn browser_ticks() -> Result<u64> {
+    let mut processes = Vec::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // A process may end while the list is read.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        if let Some(process) = Process::parse(pid, &stat) {
+            processes.push(process);
+        }
+    }
+    let driver: u32 = std::env::var("PODARIUM_WEBDRIVER_PID")?.parse()?;
+    let mut family = BTreeSet::from([driver]);
+    loop {
+        let children = processes.iter().filter(|process| family.contains(&process.parent)).map(|process| process.pid);
+        let grown: BTreeSet<u32> = children.chain(family.iter().copied()).collect();
+        if grown.len() == family.len() {
+            break;
+        }
+        family = grown;
+    }
+    Ok(processes.iter().filter(|process| family.contains(&process.pid)).map(|process| process.ticks).sum())
+}
+
+struct Process {
+    pid: u32,
+    parent: u32,
+    ticks: u64,
+}
+
+impl Process {
+    /// Reads a line of /proc/PID/stat; the name in parentheses may hold anything.
+    fn parse(pid: u32, stat: &str) -> Option<Process> {
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+        Some(Process { pid, parent: u32::try_from(number(1)?).ok()?, ticks: number(11)? + number(12)? })
+    }
+}
+
+/// Escapes what an address cannot hold.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
