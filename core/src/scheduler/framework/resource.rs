@@ -11,6 +11,9 @@ pub const DEFAULT_MILLI_CPU_REQUEST: i64 = 100;
 /// What scoring assumes of a container that asks for no memory, in bytes.
 pub const DEFAULT_MEMORY_REQUEST: i64 = 200 * 1024 * 1024;
 
+/// Amounts are cut to this, so that no sum over a node's pods overflows: 8 PiB of memory, 9 billion CPUs.
+const MAX_AMOUNT: i64 = 1 << 53;
+
 type ResourceList = BTreeMap<String, Quantity>;
 
 /// Compute resources: CPU in milli-CPU, the rest in their base unit.
@@ -29,13 +32,14 @@ impl Resource {
     pub fn of(list: &ResourceList) -> Self {
         let mut r = Resource::default();
         for (name, quantity) in list {
+            let amount = |a: i64| a.clamp(-MAX_AMOUNT, MAX_AMOUNT);
             match name.as_str() {
-                "cpu" => r.milli_cpu = milli_value(quantity),
-                "memory" => r.memory = value(quantity),
-                "ephemeral-storage" => r.ephemeral_storage = value(quantity),
-                "pods" => r.allowed_pods = value(quantity),
+                "cpu" => r.milli_cpu = amount(milli_value(quantity)),
+                "memory" => r.memory = amount(value(quantity)),
+                "ephemeral-storage" => r.ephemeral_storage = amount(value(quantity)),
+                "pods" => r.allowed_pods = amount(value(quantity)),
                 name if is_scalar_name(name) => {
-                    r.scalar.insert(name.to_owned(), value(quantity));
+                    r.scalar.insert(name.to_owned(), amount(value(quantity)));
                 }
                 _ => {}
             }
