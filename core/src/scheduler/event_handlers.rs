@@ -51,6 +51,11 @@ impl Scheduler {
         self.move_on(ClusterEvent::new(EventResource::Node, ActionType::DELETE), &change, now);
     }
 
+    /// A volume, a claim or a storage class has come, changed or gone.
+    pub fn storage_changed(&mut self, resource: EventResource, action: ActionType, now: u64) {
+        self.move_on(ClusterEvent::new(resource, action), &Change::None, now);
+    }
+
     /// A pod was seen for the first time, or has changed.
     pub fn pod_seen(&mut self, pod: Rc<Pod>, now: u64) {
         if finished(&pod) {

@@ -16,8 +16,8 @@ use std::rc::Rc;
 use self::cycle_state::CycleState;
 use self::node_info::{NodeId, NodeInfo};
 use self::plugin::{
-    Bind, Filter, Handle, Permit, Plugin, PostFilter, PostFilterContext, PostFilterResult, PreEnqueue, PreFilter,
-    PreFilterResult, QueueSort, Reserve, Score,
+    Bind, Filter, Handle, Permit, Plugin, PostFilter, PostFilterContext, PostFilterResult, PreBind, PreBindAction,
+    PreEnqueue, PreFilter, PreFilterResult, QueueSort, Reserve, Score,
 };
 use self::pod_info::PodInfo;
 use self::status::{Code, Status};
@@ -32,6 +32,7 @@ pub struct Framework {
     pub score: Vec<(Rc<dyn Score>, i64)>,
     pub reserve: Vec<Rc<dyn Reserve>>,
     pub permit: Vec<Rc<dyn Permit>>,
+    pub pre_bind: Vec<Rc<dyn PreBind>>,
     pub bind: Vec<Rc<dyn Bind>>,
     /// Every plugin once, for its events.
     pub plugins: Vec<Rc<dyn Plugin>>,
@@ -267,6 +268,16 @@ impl Framework {
             }
         }
         Status::SUCCESS
+    }
+    /// What must be done before the pod may be bound.
+    pub fn run_pre_bind(
+        &self,
+        handle: &Handle,
+        state: &CycleState,
+        pod: &PodInfo,
+        node: &NodeInfo,
+    ) -> Vec<PreBindAction> {
+        self.pre_bind.iter().flat_map(|p| p.pre_bind(handle, state, pod, node)).collect()
     }
     /// The binding that the first willing plugin makes.
     pub fn run_bind(&self, pod: &PodInfo, node: &str) -> Option<k8s_openapi::api::core::v1::Binding> {

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Namespace, Pod, ReplicationController, Service};
+use k8s_openapi::api::core::v1::{
+    Namespace, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
+};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::framework::labels::{Labels, Selector};
@@ -22,6 +25,9 @@ pub struct Listers {
     stateful_sets: ByName<StatefulSet>,
     namespaces: BTreeMap<String, Rc<Namespace>>,
     budgets: ByName<PodDisruptionBudget>,
+    claims: ByName<PersistentVolumeClaim>,
+    volumes: ByName<PersistentVolume>,
+    storage_classes: ByName<StorageClass>,
     selector_generation: u64,
 }
 
@@ -81,6 +87,34 @@ impl Listers {
     /// A disruption budget was seen, or is gone.
     pub fn set_budget(&mut self, meta: &ObjectMeta, object: Option<Rc<PodDisruptionBudget>>) {
         put(&mut self.budgets, meta, object);
+    }
+    /// A volume claim was seen, or is gone.
+    pub fn set_claim(&mut self, meta: &ObjectMeta, object: Option<Rc<PersistentVolumeClaim>>) {
+        put(&mut self.claims, meta, object);
+    }
+    /// A volume was seen, or is gone.
+    pub fn set_volume(&mut self, meta: &ObjectMeta, object: Option<Rc<PersistentVolume>>) {
+        put(&mut self.volumes, meta, object);
+    }
+    /// A storage class was seen, or is gone.
+    pub fn set_storage_class(&mut self, meta: &ObjectMeta, object: Option<Rc<StorageClass>>) {
+        put(&mut self.storage_classes, meta, object);
+    }
+    /// A volume claim.
+    pub fn claim(&self, namespace: &str, name: &str) -> Option<&Rc<PersistentVolumeClaim>> {
+        get(&self.claims, namespace, name)
+    }
+    /// A volume.
+    pub fn volume(&self, name: &str) -> Option<&Rc<PersistentVolume>> {
+        get(&self.volumes, "", name)
+    }
+    /// All volumes, by name.
+    pub fn volumes(&self) -> impl Iterator<Item = &Rc<PersistentVolume>> {
+        self.volumes.values().flat_map(BTreeMap::values)
+    }
+    /// A storage class.
+    pub fn storage_class(&self, name: &str) -> Option<&Rc<StorageClass>> {
+        get(&self.storage_classes, "", name)
     }
     /// All disruption budgets.
     pub fn budgets(&self) -> impl Iterator<Item = &Rc<PodDisruptionBudget>> {

@@ -15,6 +15,7 @@ pub mod pod_topology_spread;
 pub mod priority_sort;
 pub mod scheduling_gates;
 pub mod taint_toleration;
+pub mod volume_binding;
 
 use std::rc::Rc;
 
@@ -32,6 +33,7 @@ pub fn default_profile() -> (Framework, Rc<DefaultPreemption>) {
     let affinity = Rc::new(node_affinity::NodeAffinity);
     let ports = Rc::new(node_ports::NodePorts);
     let fit = Rc::new(Fit);
+    let volumes = Rc::new(volume_binding::VolumeBinding::default());
     let spread = Rc::new(pod_topology_spread::PodTopologySpread);
     let inter_pod = Rc::new(inter_pod_affinity::InterPodAffinity);
     let dynamic = Rc::new(dynamic_resources::DynamicResources);
@@ -42,7 +44,14 @@ pub fn default_profile() -> (Framework, Rc<DefaultPreemption>) {
     let framework = Framework {
         pre_enqueue: vec![gates.clone(), preemption.clone()],
         queue_sort: sort.clone(),
-        pre_filter: vec![affinity.clone(), ports.clone(), fit.clone(), spread.clone(), inter_pod.clone()],
+        pre_filter: vec![
+            affinity.clone(),
+            ports.clone(),
+            fit.clone(),
+            volumes.clone(),
+            spread.clone(),
+            inter_pod.clone(),
+        ],
         filter: vec![
             unschedulable.clone(),
             name.clone(),
@@ -50,6 +59,7 @@ pub fn default_profile() -> (Framework, Rc<DefaultPreemption>) {
             affinity.clone(),
             ports.clone(),
             fit.clone(),
+            volumes.clone(),
             spread.clone(),
             inter_pod.clone(),
         ],
@@ -63,8 +73,9 @@ pub fn default_profile() -> (Framework, Rc<DefaultPreemption>) {
             (balanced.clone(), 1),
             (images.clone(), 1),
         ],
-        reserve: Vec::new(),
+        reserve: vec![volumes.clone()],
         permit: Vec::new(),
+        pre_bind: vec![volumes.clone()],
         bind: vec![binder.clone()],
         plugins: vec![
             gates,
@@ -75,6 +86,7 @@ pub fn default_profile() -> (Framework, Rc<DefaultPreemption>) {
             affinity,
             ports,
             fit,
+            volumes,
             spread,
             inter_pod,
             dynamic,

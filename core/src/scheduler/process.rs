@@ -6,6 +6,7 @@
 
 mod events;
 mod tell;
+mod volumes;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,13 +14,19 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ReplicationController, Service};
+use k8s_openapi::api::core::v1::{
+    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
+};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rustc_hash::FxBuildHasher;
 
 use self::events::Recorder;
 use super::Scheduler;
 use super::decision::Decision;
+use super::framework::events::{ActionType, EventResource};
+use super::listers::Listers;
 use super::schedule_one::Outcome;
 use crate::api::object::{Kind, Object};
 use crate::client::{Client, Informer, InformerEvent, LeaderElection, LeaderEvent, ListWatch};
@@ -201,7 +208,10 @@ impl SchedulerProcess {
         let namespaces = self.lister::<Namespace>(|s, object, new| {
             s.listers.set_namespace(object.meta().name.as_deref().unwrap_or_default(), new);
         });
-        [pods, nodes, services, rcs, rss, sss, budgets, namespaces].into()
+        let claims = self.storage::<PersistentVolumeClaim>(EventResource::PersistentVolumeClaim, Listers::set_claim);
+        let volumes = self.storage::<PersistentVolume>(EventResource::PersistentVolume, Listers::set_volume);
+        let classes = self.storage::<StorageClass>(EventResource::StorageClass, Listers::set_storage_class);
+        [pods, nodes, services, rcs, rss, sss, budgets, namespaces, claims, volumes, classes].into()
     }
     fn informer<K: Kind>(
         &self,
@@ -224,6 +234,25 @@ impl SchedulerProcess {
                 }
                 InformerEvent::Deleted(object) => set(&mut scheduler, object, None),
             }
+        })
+    }
+    /// Keeps the plugins' copies of a kind whose changes may let pods run.
+    fn storage<K: Kind>(
+        &self,
+        resource: EventResource,
+        set: fn(&mut Listers, &ObjectMeta, Option<Rc<K>>),
+    ) -> Box<dyn Fn() -> bool> {
+        let p = self.clone();
+        self.informer::<K>(ListWatch::default(), move |event| {
+            let (object, new, action) = match event {
+                InformerEvent::Added(o) => (o, Some(Rc::clone(o)), ActionType::ADD),
+                InformerEvent::Updated { new, .. } => (new, Some(Rc::clone(new)), ActionType::UPDATE),
+                InformerEvent::Deleted(o) => (o, None, ActionType::DELETE),
+            };
+            p.change(|s, now| {
+                set(&mut s.listers, object.meta(), new);
+                s.storage_changed(resource, action, now);
+            });
         })
     }
     fn note_cause(&self, pod: &Pod) {

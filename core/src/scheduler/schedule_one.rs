@@ -10,7 +10,7 @@ use super::decision::Decision;
 use super::diagnosis::Diagnosis;
 use super::framework::cycle_state::CycleState;
 use super::framework::node_info::{NodeId, NodeInfo};
-use super::framework::plugin::{Handle, PostFilterContext, PreFilterResult, Victim};
+use super::framework::plugin::{Handle, PostFilterContext, PreBindAction, PreFilterResult, Victim};
 use super::framework::pod_info::PodInfo;
 use super::framework::status::{Code, Status};
 use super::framework::{Framework, ScoreColumn};
@@ -41,7 +41,9 @@ pub enum Outcome {
 pub struct Assignment {
     pub pod: QueuedPod,
     pub node: Rc<str>,
-    /// To be POSTed.
+    /// To be done first.
+    pub pre_bind: Vec<PreBindAction>,
+    /// To be POSTed then.
     pub binding: Binding,
 }
 
@@ -167,7 +169,7 @@ impl Scheduler {
                 let id = *feasible.get(best)?;
                 decision.set_feasible(feasible, columns);
                 decision.set_rejected(diagnosis.node_to_status);
-                Some(self.assume(pod, decision, id, now))
+                Some(self.assume(pod, decision, &state, id, now))
             }
         }
     }
@@ -244,7 +246,7 @@ impl Scheduler {
         best
     }
 
-    fn assume(&mut self, pod: QueuedPod, mut decision: Decision, id: NodeId, now: u64) -> Outcome {
+    fn assume(&mut self, pod: QueuedPod, mut decision: Decision, state: &CycleState, id: NodeId, now: u64) -> Outcome {
         let node = self.cache.node(id).map(|n: &NodeInfo| Rc::clone(&n.name)).unwrap_or_else(|| "".into());
         let reserved = self.framework.run_reserve(&pod.info, &node);
         let permitted = if reserved.is_success() { self.framework.run_permit(&pod.info, &node) } else { reserved };
@@ -256,11 +258,14 @@ impl Scheduler {
             let status = Status::error("no bind plugin took the pod".to_owned());
             return self.fail(pod, decision, status, Some(String::new()), Vec::new(), now);
         };
+        let info = self.cache.node(id);
+        let pre_bind =
+            info.map(|n| self.framework.run_pre_bind(&self.handle(), state, &pod.info, n)).unwrap_or_default();
         self.cache.assume(Rc::clone(&pod.info), id);
         self.nominator.remove(&pod.info.uid);
         decision.chosen = Some(Rc::clone(&node));
         self.decisions.keep(&pod.info.uid, decision);
-        Outcome::Assumed(Assignment { pod, node, binding })
+        Outcome::Assumed(Assignment { pod, node, pre_bind, binding })
     }
 
     /// No node fits: perhaps one would without some of its pods.
@@ -325,7 +330,7 @@ impl Scheduler {
         Outcome::Failed(Failure { pod: info, reason, message, nominate, victims, demoted })
     }
 
-    /// The binding failed: the pod counts no longer as running there, and is tried again.
+    /// The binding failed, `error` says at what: the pod counts no longer as running there, and is tried again.
     pub fn binding_failed(&mut self, assignment: Assignment, error: &str, now: u64) -> Option<Failure> {
         let Assignment { mut pod, node, .. } = assignment;
         self.framework.run_unreserve(&pod.info, &node);
@@ -336,8 +341,7 @@ impl Scheduler {
         // Seen bound or gone meanwhile: no reason to try again.
         let current = self.pending.get(&info.uid)?;
         pod.info = Rc::clone(current);
-        let plugin = self.framework.bind.first().map_or("", |b| b.name());
-        let status = Status::error(format!("running Bind plugin {plugin:?}: {error}"));
+        let status = Status::error(error.to_owned());
         let decision = Decision::new(now, self.cache.order().len(), self.cache.names());
         match self.fail(pod, decision, status, Some(String::new()), Vec::new(), now) {
             Outcome::Failed(failure) => Some(failure),

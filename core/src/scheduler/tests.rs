@@ -6,3 +6,4 @@ mod preemption;
 mod process;
 mod queueing;
 mod scoring;
+mod volumes;

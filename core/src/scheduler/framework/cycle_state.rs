@@ -23,6 +23,7 @@ pub enum StateKey {
     PreFilterNodeResourcesFit,
     PreFilterPodTopologySpread,
     PreFilterInterPodAffinity,
+    PreFilterVolumeBinding,
     PreScoreTaintToleration,
     PreScoreNodeAffinity,
     PreScoreNodeResourcesFit,

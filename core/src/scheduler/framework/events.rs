@@ -19,6 +19,9 @@ pub enum EventResource {
     /// In what a plugin registers: any of the three.
     Pod,
     Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    StorageClass,
     /// Everything, as when the scheduler starts.
     WildCard,
 }
@@ -39,7 +42,9 @@ impl ActionType {
     pub const UPDATE_POD_SCALE_DOWN: ActionType = ActionType(1 << 8);
     pub const UPDATE_POD_TOLERATION: ActionType = ActionType(1 << 9);
     pub const UPDATE_POD_GATES_ELIMINATED: ActionType = ActionType(1 << 10);
-    pub const ALL: ActionType = ActionType((1 << 11) - 1);
+    /// A change of an object whose changes aren't told apart.
+    pub const UPDATE: ActionType = ActionType(1 << 11);
+    pub const ALL: ActionType = ActionType((1 << 12) - 1);
 
     /// Either of two.
     pub const fn or(self, other: ActionType) -> ActionType {

@@ -138,6 +138,21 @@ pub trait Permit: Plugin {
     fn permit(&self, pod: &PodInfo, node: &str) -> Status;
 }
 
+/// What must be done at the api-server before the pod may be bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PreBindAction {
+    /// Give the volume to the claim.
+    BindVolume { volume: String, namespace: String, claim: String, claim_uid: String },
+    /// Have a volume made for the claim where this node reaches it.
+    Provision { namespace: String, claim: String, node: String },
+}
+
+/// Work that takes time, between decision and binding.
+pub trait PreBind: Plugin {
+    /// What to do; until it has taken effect the binding waits.
+    fn pre_bind(&self, handle: &Handle, state: &CycleState, pod: &PodInfo, node: &NodeInfo) -> Vec<PreBindAction>;
+}
+
 /// Makes the binding.
 pub trait Bind: Plugin {
     /// The object to POST to the pod's `binding` subresource; `None` leaves it to the next plugin.

@@ -10,6 +10,7 @@ use super::SchedulerProcess;
 use crate::apiserver::DeleteOptions;
 use crate::client::ClientError;
 use crate::scheduler::framework::pod_info::PodInfo;
+use crate::scheduler::plugins::{default_binder, volume_binding};
 use crate::scheduler::schedule_one::{Assignment, Failure};
 
 /// Sets a condition as upstream's `UpdatePodCondition`; whether that changed anything.
@@ -39,13 +40,20 @@ impl SchedulerProcess {
     pub(super) async fn bind(&self, assignment: Assignment) {
         let (pod, node) = (Rc::clone(&assignment.pod.info), Rc::clone(&assignment.node));
         let (namespace, name) = key(&pod);
-        match self.0.client.bind(namespace, name, &pod.uid, &node).await {
+        let bound = match self.prepare(&assignment).await {
+            Ok(()) => {
+                let bound = self.0.client.bind(namespace, name, &pod.uid, &node).await;
+                bound.map_err(|e| format!("running Bind plugin {:?}: {e}", default_binder::NAME))
+            }
+            Err(e) => Err(format!("running PreBind plugin {:?}: {e}", volume_binding::NAME)),
+        };
+        match bound {
             Ok(()) => {
                 let message = format!("Successfully assigned {namespace}/{name} to {node}");
                 self.0.recorder.normal(&pod.pod, "Scheduled", "Binding", &message);
             }
             Err(e) => {
-                let failure = self.change(|s, now| s.binding_failed(assignment, &e.to_string(), now));
+                let failure = self.change(|s, now| s.binding_failed(assignment, &e, now));
                 if let Some(failure) = failure {
                     self.tell_failure(failure);
                 }

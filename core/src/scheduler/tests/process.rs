@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
+use k8s_openapi::api::core::v1::{Event, Pod};
 use serde_json::json;
 
 use super::fixture::{node, pod, sized};
@@ -45,9 +45,8 @@ impl World {
         let admin = context("kubectl").client("admin", &["system:masters"], "kubectl", 0.0, 0);
         let scheduler = SchedulerProcess::start(&context("kube-scheduler"));
         let world = World { sim, admin, scheduler };
-        for name in ["default", "kube-system"] {
-            world.create::<Namespace>(json!({"metadata": {"name": name}}));
-        }
+        // The api-server makes the system's namespaces.
+        world.run(1);
         world
     }
     fn run(&self, seconds: u64) {
