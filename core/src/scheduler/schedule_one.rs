@@ -100,39 +100,47 @@ struct Filtered {
     diagnosis: Diagnosis,
 }
 
-/// Looks for nodes that pass all filters, from where the last search ended.
-fn find_nodes(
-    framework: &Framework,
-    handle: &Handle,
-    state: &CycleState,
-    pod: &PodInfo,
-    nodes: &[NodeId],
-    start: usize,
-    wanted: usize,
-    diagnosis: &mut Diagnosis,
-) -> Result<Vec<NodeId>, Status> {
-    let mut feasible = Vec::with_capacity(wanted);
-    let (before, after) = nodes.split_at(start.min(nodes.len()));
-    for id in after.iter().chain(before) {
-        let Some(node) = handle.cache.node(*id) else { continue };
-        let status = if handle.nominator.is_empty() {
-            framework.run_filter(handle, state, pod, node)
-        } else {
-            framework.run_filter_with_nominated_pods(handle, state, pod, node)
-        };
-        if status.is_success() {
-            feasible.push(*id);
-            if feasible.len() >= wanted {
-                break;
+/// A search for nodes on which one pod fits.
+struct Search<'a> {
+    framework: &'a Framework,
+    handle: Handle<'a>,
+    state: &'a CycleState,
+    pod: &'a PodInfo,
+}
+
+impl Search<'_> {
+    /// Looks for `wanted` of `nodes` that pass all filters, from the one at `start` on.
+    fn run(
+        &self,
+        nodes: &[NodeId],
+        start: usize,
+        wanted: usize,
+        diagnosis: &mut Diagnosis,
+    ) -> Result<Vec<NodeId>, Status> {
+        let Search { framework, handle, state, pod } = self;
+        let mut feasible = Vec::with_capacity(wanted);
+        let (before, after) = nodes.split_at(start.min(nodes.len()));
+        for id in after.iter().chain(before) {
+            let Some(node) = handle.cache.node(*id) else { continue };
+            let status = if handle.nominator.is_empty() {
+                framework.run_filter(handle, state, pod, node)
+            } else {
+                framework.run_filter_with_nominated_pods(handle, state, pod, node)
+            };
+            if status.is_success() {
+                feasible.push(*id);
+                if feasible.len() >= wanted {
+                    break;
+                }
+            } else if status.code() == Code::Error {
+                return Err(status);
+            } else {
+                diagnosis.add_plugin_status(&status);
+                diagnosis.node_to_status.set(*id, status);
             }
-        } else if status.code() == Code::Error {
-            return Err(status);
-        } else {
-            diagnosis.add_plugin_status(&status);
-            diagnosis.node_to_status.set(*id, status);
         }
+        Ok(feasible)
     }
-    Ok(feasible)
 }
 
 impl Scheduler {
@@ -194,9 +202,10 @@ impl Scheduler {
             diagnosis.node_to_status.set_absent(pre.status);
             return Ok(Filtered { feasible: Vec::new(), diagnosis });
         }
+        let search = Search { framework, handle, state, pod };
         // The node that preemption has cleared is the likeliest, and tried alone first.
         if let Some(node) = handle.cache.node_named(pod.nominated_node_name()) {
-            let feasible = find_nodes(framework, &handle, state, pod, &[node.id], 0, 1, &mut diagnosis)?;
+            let feasible = search.run(&[node.id], 0, 1, &mut diagnosis)?;
             if !feasible.is_empty() {
                 return Ok(Filtered { feasible, diagnosis });
             }
@@ -210,7 +219,7 @@ impl Scheduler {
         let nodes = restricted.as_deref().unwrap_or(all);
         let wanted = feasible_nodes_to_find(self.percentage_of_nodes_to_score, nodes.len());
         let start = if nodes.is_empty() { 0 } else { self.next_start_node_index % nodes.len() };
-        let found = find_nodes(framework, &handle, state, pod, nodes, start, wanted, &mut diagnosis);
+        let found = search.run(nodes, start, wanted, &mut diagnosis);
         let tried = found.as_ref().map_or(0, Vec::len) + diagnosis.node_to_status.len();
         self.next_start_node_index = (self.next_start_node_index + tried) % all.len().max(1);
         Ok(Filtered { feasible: found?, diagnosis })

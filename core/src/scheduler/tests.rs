@@ -1,6 +1,7 @@
 //! Whole cycles on nodes and pods given as data.
 
 mod fixture;
+mod indexes;
 mod placement;
 mod preemption;
 mod process;
