@@ -7,7 +7,6 @@ mod inspect;
 mod observer;
 mod pods;
 mod timers;
-mod verdicts;
 mod view;
 
 pub use inspect::{Answer, CauseView, Question, VerdictView};
