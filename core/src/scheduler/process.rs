@@ -139,7 +139,9 @@ impl SchedulerProcess {
                 continue;
             }
             match next {
-                Some(at) => drop(select(self.0.work.notified(), sim.sleep_until(SimTime::from_nanos(at))).await),
+                Some(at) => {
+                    select(self.0.work.notified(), sim.sleep_until(SimTime::from_nanos(at))).await;
+                }
                 None => self.0.work.notified().await,
             }
         }
@@ -151,7 +153,7 @@ impl SchedulerProcess {
             Outcome::Assumed(assignment) => {
                 self.decided(&assignment.pod.info, &assignment.node);
                 let p = self.clone();
-                sim.spawn(self.0.client.process(), async move { p.bind(assignment).await });
+                sim.spawn(self.0.client.process(), async move { p.bind(*assignment).await });
             }
             Outcome::Failed(failure) => {
                 self.decided(&failure.pod, &failure.message);

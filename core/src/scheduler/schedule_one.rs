@@ -29,7 +29,7 @@ pub const NO_NODES_AVAILABLE: &str = "no nodes available to schedule pods";
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The pod counts as running on the node; what is left is to bind it.
-    Assumed(Assignment),
+    Assumed(Box<Assignment>),
     /// No node; the pod is back in the queue.
     Failed(Failure),
     /// Nothing to do: the pod is being deleted, with the message of a Warning event.
@@ -274,7 +274,7 @@ impl Scheduler {
         self.nominator.remove(&pod.info.uid);
         decision.chosen = Some(Rc::clone(&node));
         self.decisions.keep(&pod.info.uid, decision);
-        Outcome::Assumed(Assignment { pod, node, pre_bind, binding })
+        Outcome::Assumed(Box::new(Assignment { pod, node, pre_bind, binding }))
     }
 
     /// No node fits: perhaps one would without some of its pods.

@@ -138,7 +138,7 @@ fn errors_are_retried_after_back_off_alone() {
     let mut s = scheduler(&[node("a", json!({}))], &[]);
     s.pod_seen(pod("p", json!({})), 0);
     let Some(Outcome::Assumed(a)) = s.schedule_one(0) else { panic!() };
-    let failure = s.binding_failed(a, "running Bind plugin \"DefaultBinder\": boom", 0).unwrap();
+    let failure = s.binding_failed(*a, "running Bind plugin \"DefaultBinder\": boom", 0).unwrap();
     assert_eq!(
         (failure.reason, failure.message.as_str()),
         ("SchedulerError", "running Bind plugin \"DefaultBinder\": boom")
