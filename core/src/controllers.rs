@@ -5,6 +5,7 @@
 
 mod context;
 mod deployment;
+mod endpointslice;
 mod garbagecollector;
 mod namespace;
 mod nodeipam;

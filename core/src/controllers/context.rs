@@ -101,6 +101,7 @@ fn start_controllers(component: ComponentContext) {
     super::nodelifecycle::start(&ctx);
     super::tainteviction::start(&ctx);
     super::deployment::start(&ctx);
+    super::endpointslice::start(&ctx);
     super::replicaset::start(&ctx);
     super::replication::start(&ctx);
     super::podgc::start(&ctx);
