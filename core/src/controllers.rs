@@ -4,9 +4,11 @@
 //! Nothing here reaches past the api-server. Models `cmd/kube-controller-manager`.
 
 mod context;
+mod daemon;
 mod deployment;
 mod endpointslice;
 mod garbagecollector;
+mod job;
 mod namespace;
 mod nodeipam;
 pub mod nodelifecycle;

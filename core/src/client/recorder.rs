@@ -74,6 +74,8 @@ struct Correlator {
     similar: BTreeMap<(ObjectKey, EventType, Rc<str>), Similar>,
     seen: BTreeMap<(ObjectKey, EventType, Rc<str>, Rc<str>), Seen>,
     spam: BTreeMap<ObjectKey, TokenBucket>,
+    /// The nanoseconds in the name of the last event.
+    last_name: i128,
 }
 
 struct Posting {
@@ -161,7 +163,10 @@ impl EventRecorder {
         }
         let stamp = sim.timestamp();
         let key = (object.clone(), kind, reason_key, observed);
-        let name = format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), stamp.as_nanosecond());
+        // Real clocks tick between any two events; here several may be of one instant.
+        correlator.last_name =
+            (correlator.last_name + 1).max(stamp.as_nanosecond() + i128::from(sim.random_below(1_000_000)));
+        let name = format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), correlator.last_name);
         let seen = correlator.seen.entry(key).or_insert_with(|| Seen { count: 0, first: stamp, name });
         seen.count += 1;
         let (count, first, name) = (seen.count, seen.first, seen.name.clone());

@@ -100,7 +100,9 @@ fn start_controllers(component: ComponentContext) {
     let ctx = ControllerContext { informers: SharedInformers::new(&informers), component };
     super::nodelifecycle::start(&ctx);
     super::tainteviction::start(&ctx);
+    super::daemon::start(&ctx);
     super::deployment::start(&ctx);
+    super::job::start(&ctx);
     super::endpointslice::start(&ctx);
     super::replicaset::start(&ctx);
     super::replication::start(&ctx);

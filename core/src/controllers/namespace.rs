@@ -50,7 +50,7 @@ pub fn start(ctx: &ControllerContext) {
                                 let after = Duration::from_secs(u64::try_from(seconds / 2 + 1).unwrap_or(1));
                                 queue.add_after(key.clone(), after);
                             }
-                            Err(DeleteError::Failed(_)) => queue.add_rate_limited(key.clone()),
+                            Err(DeleteError::Failed) => queue.add_rate_limited(key.clone()),
                         }
                     } else {
                         queue.forget(&key);

@@ -4,4 +4,4 @@
 mod controller;
 mod timed_workers;
 
-pub use controller::start;
+pub use controller::{start, tolerates};

@@ -2,6 +2,7 @@
 
 pub mod expectations;
 pub mod hash;
+pub mod history;
 pub mod pod_control;
 pub mod pods;
 pub mod rank;

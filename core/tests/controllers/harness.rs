@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{
-    ContainerState, ContainerStateRunning, ContainerStatus, Namespace, Node, NodeAddress, NodeCondition, NodeStatus,
-    Pod, PodCondition, PodIP,
+    ContainerState, ContainerStateRunning, ContainerStatus, Node, NodeAddress, NodeCondition, NodeStatus, Pod,
+    PodCondition, PodIP,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
 use podarium_core::apiserver::{ApiServer, DeleteOptions, EtcdEndpoint};
-use podarium_core::client::{ApiEndpoint, ApiEndpoints, Client, EventRecorder, EventType, Informer, InformerEvent, ListWatch};
+use podarium_core::client::{
+    ApiEndpoint, ApiEndpoints, Client, EventRecorder, EventType, Informer, InformerEvent, ListWatch,
+};
 use podarium_core::cluster::ComponentContext;
 use podarium_core::registry::Registry;
 use podarium_core::sim::{MachineId, Notify, ProcessId, Sim, SimTime};
@@ -23,6 +25,7 @@ pub struct Plane {
     pub sim: Sim,
     pub endpoints: ApiEndpoints,
     pub registry: Rc<Registry>,
+    pub server: Rc<RefCell<ApiServer>>,
     /// The administrator's client, without limits.
     pub admin: Client,
     pub controllers: ProcessId,
@@ -31,7 +34,13 @@ pub struct Plane {
 
 const MASTER: MachineId = MachineId(0);
 
-fn context(sim: &Sim, endpoints: &ApiEndpoints, registry: &Rc<Registry>, name: &str, machine: MachineId) -> ComponentContext {
+fn context(
+    sim: &Sim,
+    endpoints: &ApiEndpoints,
+    registry: &Rc<Registry>,
+    name: &str,
+    machine: MachineId,
+) -> ComponentContext {
     ComponentContext {
         sim: sim.clone(),
         process: sim.start_process(name, machine),
@@ -48,13 +57,14 @@ impl Plane {
         let registry = Registry::standard();
         let etcd = EtcdEndpoint {
             store: Rc::new(RefCell::new(Default::default())),
-            process: sim.start_process("etcd", MASTER),
+            process: Rc::new(Cell::new(sim.start_process("etcd", MASTER))),
             changed: Notify::new(&sim),
         };
         let process = sim.start_process("kube-apiserver", MASTER);
         let server = ApiServer::start(&sim, process, registry.clone(), etcd);
+        server.borrow_mut().add_tokens("admin-token,admin,1,system:masters\n");
         let endpoints = ApiEndpoints::default();
-        endpoints.add(ApiEndpoint { machine: MASTER, process, server });
+        endpoints.add(ApiEndpoint { machine: MASTER, process, server: server.clone() });
         let admin = context(&sim, &endpoints, &registry, "admin", MASTER).client(
             "kubernetes-admin",
             &["system:masters"],
@@ -65,19 +75,13 @@ impl Plane {
         let controllers = context(&sim, &endpoints, &registry, "kube-controller-manager", MASTER);
         let mut plane = Plane {
             sim: sim.clone(),
+            server,
             endpoints,
             registry,
             admin,
             controllers: controllers.process,
             silent: BTreeMap::new(),
         };
-        for ns in ["default", "kube-system", "kube-node-lease", "kube-public"] {
-            let metadata = ObjectMeta { name: Some(ns.into()), ..Default::default() };
-            let admin = plane.admin.clone();
-            sim.spawn(admin.process(), async move {
-                let _ = admin.create(Namespace { metadata, ..Default::default() }).await;
-            });
-        }
         plane.run(1.0);
         for (i, n) in nodes.iter().enumerate() {
             plane.add_node(n, i as u32);
@@ -138,7 +142,12 @@ impl Plane {
         let recorder = EventRecorder::start(&client, "default-scheduler", "");
         let nodes: Informer<Node> = Informer::start(&client, ListWatch::default());
         let pods: Informer<Pod> = Informer::start(&client, ListWatch::default());
-        let load: Rc<RefCell<BTreeMap<String, i64>>> = Rc::default();
+        // Pods by node, and by node and controller: a controller's pods are spread first.
+        let load: Rc<RefCell<BTreeMap<(String, String), i64>>> = Rc::default();
+        let owner_of = |p: &Pod| {
+            let refs = p.metadata.owner_references.as_ref();
+            refs.and_then(|r| r.first()).map(|r| r.uid.clone()).unwrap_or_default()
+        };
         let (c, sim) = (client.clone(), self.sim.clone());
         pods.on_event(move |e| {
             let node_of = |p: &Pod| p.spec.as_ref().and_then(|s| s.node_name.clone());
@@ -147,16 +156,19 @@ impl Plane {
                     let well = |n: &Node| n.spec.as_ref().and_then(|s| s.taints.as_ref()).is_none_or(Vec::is_empty);
                     let mut load = load.borrow_mut();
                     let all = nodes.list();
-                    let best = all
-                        .iter()
-                        .filter(|n| well(n))
-                        .filter_map(|n| n.metadata.name.clone())
-                        .min_by_key(|n| load.get(n).copied().unwrap_or(0));
+                    let best = all.iter().filter(|n| well(n)).filter_map(|n| n.metadata.name.clone()).min_by_key(|n| {
+                        let count = |o: String| load.get(&(n.clone(), o)).copied().unwrap_or(0);
+                        (count(owner_of(p)), count(String::new()))
+                    });
                     let Some(node) = best else { return };
-                    *load.entry(node.clone()).or_default() += 1;
+                    *load.entry((node.clone(), owner_of(p))).or_default() += 1;
+                    *load.entry((node.clone(), String::new())).or_default() += 1;
                     let (c, p, r) = (c.clone(), (*p).clone(), recorder.clone());
                     sim.spawn(c.clone().process(), async move {
-                        let (ns, name) = (p.metadata.namespace.clone().unwrap_or_default(), p.metadata.name.clone().unwrap_or_default());
+                        let (ns, name) = (
+                            p.metadata.namespace.clone().unwrap_or_default(),
+                            p.metadata.name.clone().unwrap_or_default(),
+                        );
                         let uid = p.metadata.uid.clone().unwrap_or_default();
                         if c.bind(&ns, &name, &uid, &node).await.is_ok() {
                             let message = format!("Successfully assigned {ns}/{name} to {node}");
@@ -166,7 +178,8 @@ impl Plane {
                 }
                 InformerEvent::Deleted(p) => {
                     if let Some(n) = node_of(p) {
-                        *load.borrow_mut().entry(n).or_default() -= 1;
+                        *load.borrow_mut().entry((n.clone(), owner_of(p))).or_default() -= 1;
+                        *load.borrow_mut().entry((n, String::new())).or_default() -= 1;
                     }
                 }
                 _ => {}
@@ -218,11 +231,8 @@ impl Kubelet {
             ..Default::default()
         };
         let address = NodeAddress { type_: "InternalIP".into(), address: format!("172.30.0.{}", 10 + self.index) };
-        let status = NodeStatus {
-            conditions: Some(self.conditions(&[])),
-            addresses: Some(vec![address]),
-            ..Default::default()
-        };
+        let status =
+            NodeStatus { conditions: Some(self.conditions(&[])), addresses: Some(vec![address]), ..Default::default() };
         self.client.create(Node { metadata, status: Some(status), ..Default::default() }).await.expect("a node");
         let spec = LeaseSpec {
             holder_identity: Some(self.node.clone()),
@@ -285,14 +295,22 @@ impl Kubelet {
         self.client.sim().spawn(self.client.process(), async move {
             let sim = me.client.sim();
             sim.sleep(Duration::from_secs(1)).await;
-            let (ns, name) = (pod.metadata.namespace.as_deref().unwrap_or_default(), pod.metadata.name.as_deref().unwrap_or_default());
+            let (ns, name) = (
+                pod.metadata.namespace.as_deref().unwrap_or_default(),
+                pod.metadata.name.as_deref().unwrap_or_default(),
+            );
             if pod.metadata.deletion_timestamp.is_some() {
                 let o = DeleteOptions { grace_period_seconds: Some(0), ..Default::default() };
                 let _ = me.client.delete::<Pod>(ns, name, &o).await;
                 return;
             }
             let t = now(sim);
-            let containers: Vec<(String, String)> = pod.spec.iter().flat_map(|s| &s.containers).map(|c| (c.name.clone(), c.image.clone().unwrap_or_default())).collect();
+            let containers: Vec<(String, String)> = pod
+                .spec
+                .iter()
+                .flat_map(|s| &s.containers)
+                .map(|c| (c.name.clone(), c.image.clone().unwrap_or_default()))
+                .collect();
             let ip = format!("10.244.{}.{}", me.index, 2 + sim.random_below(250));
             let _ = me
                 .client

@@ -32,7 +32,11 @@ fn seconds(replicas: i32) -> f64 {
     let wall = std::time::Instant::now();
     plane.act(async move |c| c.create(replica_set("web", replicas)).await.expect("created"));
     let took = plane.run_while(0.1, 3000.0, || ready.get() < replicas);
-    println!("{replicas}: {took:.1} s simulated, {:.3} s wall, polls {}", wall.elapsed().as_secs_f64(), plane.sim.polls());
+    println!(
+        "{replicas}: {took:.1} s simulated, {:.3} s wall, polls {}",
+        wall.elapsed().as_secs_f64(),
+        plane.sim.polls()
+    );
     took
 }
 

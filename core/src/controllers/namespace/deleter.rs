@@ -19,13 +19,13 @@ const FINALIZER_ESTIMATE_SECONDS: i64 = 15;
 pub(super) enum DeleteError {
     /// Content is still going; so many seconds may do.
     Remaining(i64),
-    /// Something failed.
-    Failed(String),
+    /// Something failed: the namespace's conditions say what.
+    Failed,
 }
 
 impl From<ClientError> for DeleteError {
-    fn from(e: ClientError) -> Self {
-        DeleteError::Failed(e.to_string())
+    fn from(_: ClientError) -> Self {
+        DeleteError::Failed
     }
 }
 
@@ -68,8 +68,8 @@ impl Deleter {
         }
         let findings = self.delete_all_content(&namespace).await;
         self.tell(ns, &findings).await?;
-        if let Some(first) = findings.errors.into_iter().next() {
-            return Err(DeleteError::Failed(first));
+        if !findings.errors.is_empty() {
+            return Err(DeleteError::Failed);
         }
         if findings.estimate > 0 {
             return Err(DeleteError::Remaining(findings.estimate));
