@@ -61,6 +61,7 @@ pub struct ApiServer {
     /// Warnings of the request that is being served, if its client reads them.
     warnings: Warnings,
     auth: auth::Auth,
+    disabled_plugins: Vec<&'static str>,
 }
 
 /// Collects warnings for the client while a request is served; typed clients read none, so nothing is computed for them.
@@ -71,6 +72,11 @@ impl Warnings {
     /// From now on warnings are wanted.
     fn begin(&self) {
         *self.0.borrow_mut() = Some(Vec::new());
+    }
+
+    /// Whether anybody reads warnings.
+    fn wanted(&self) -> bool {
+        self.0.borrow().is_some()
     }
 
     /// Ends the collection.
@@ -110,6 +116,7 @@ impl ApiServer {
             seen_revision,
             warnings: Warnings::default(),
             auth: auth::Auth::default(),
+            disabled_plugins: Vec::new(),
         };
         let server = Rc::new(RefCell::new(server));
         if server.borrow_mut().bootstrap().is_err() {

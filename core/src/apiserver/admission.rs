@@ -1,10 +1,20 @@
 //! Admission: what is changed or refused on the way in, after authorization and before storage.
 //! Models upstream's `plugin/pkg/admission` and `pkg/kubeapiserver/options/plugins.go` for the order.
 
+mod limit_ranger;
+mod namespace_lifecycle;
+mod nodes;
+mod pod_security;
+mod priority;
+mod resource_quota;
+mod service_account;
+mod storage;
+mod tolerations;
+
 use super::{ApiServer, Caller};
-use crate::api::object::Obj;
+use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
-use crate::registry::ResourceId;
+use crate::registry::{ResourceId, ResourceInfo};
 
 /// What is being done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +43,94 @@ pub struct Attributes<'a> {
     pub dry_run: bool,
 }
 
+/// `NewForbidden` of the admission package: it names the object, or failing that what its name is generated from.
+fn forbidden(info: &ResourceInfo, o: &dyn Object, why: &str) -> Status {
+    let meta = o.meta();
+    let name = meta.name.as_deref().filter(|n| !n.is_empty()).or(meta.generate_name.as_deref()).unwrap_or_default();
+    Status::forbidden(info.group, info.resource, name, why)
+}
+
 /// Runs the plugins that may change the object, in upstream's order.
-pub fn admit(_server: &ApiServer, _a: &Attributes<'_>, _obj: &mut Obj, _old: Option<&Obj>) -> Result<(), Status> {
+pub fn admit(server: &ApiServer, a: &Attributes<'_>, obj: &mut Obj, old: Option<&Obj>) -> Result<(), Status> {
+    let info = server.registry.info(a.id);
+    if a.verb == Verb::Create && a.subresource.is_empty() && info.namespaced && server.enabled("NamespaceLifecycle") {
+        namespace_lifecycle::admit(server, a, info, &**obj)?;
+    }
+    if !a.subresource.is_empty() {
+        return Ok(());
+    }
+    match (info.group, info.resource) {
+        ("", "pods") => {
+            if a.verb == Verb::Create {
+                if server.enabled("LimitRanger") {
+                    limit_ranger::admit(server, a, info, obj)?;
+                }
+                if server.enabled("ServiceAccount") {
+                    service_account::admit(server, a, info, obj)?;
+                }
+            }
+            if server.enabled("Priority") {
+                priority::admit(server, a, info, obj, old)?;
+            }
+            if server.enabled("DefaultTolerationSeconds") {
+                tolerations::admit(obj);
+            }
+        }
+        ("", "nodes") if a.verb == Verb::Create && server.enabled("TaintNodesByCondition") => nodes::admit(obj),
+        ("", "persistentvolumeclaims") if a.verb == Verb::Create => {
+            if server.enabled("LimitRanger") {
+                limit_ranger::admit_claim(server, a, info, obj)?;
+            }
+            if server.enabled("DefaultStorageClass") {
+                storage::default_class(server, obj);
+            }
+            if server.enabled("StorageObjectInUseProtection") {
+                storage::protect(obj, "kubernetes.io/pvc-protection");
+            }
+        }
+        ("", "persistentvolumes") if a.verb == Verb::Create && server.enabled("StorageObjectInUseProtection") => {
+            storage::protect(obj, "kubernetes.io/pv-protection");
+        }
+        _ => {}
+    }
     Ok(())
 }
 
 /// Runs the plugins that only refuse.
-pub fn validate(_server: &ApiServer, _a: &Attributes<'_>, _obj: &Obj, _old: Option<&Obj>) -> Result<(), Status> {
+pub fn validate(server: &ApiServer, a: &Attributes<'_>, obj: &Obj, old: Option<&Obj>) -> Result<(), Status> {
+    let info = server.registry.info(a.id);
+    if a.verb == Verb::Delete {
+        if info.resource == "namespaces" && info.group.is_empty() && server.enabled("NamespaceLifecycle") {
+            namespace_lifecycle::validate_delete(info, &**obj)?;
+        }
+        return Ok(());
+    }
+    if server.enabled("NodeRestriction") {
+        nodes::restrict(a, info, &**obj)?;
+    }
+    if a.subresource.is_empty() && server.enabled("PodSecurity") {
+        pod_security::validate(server, a, info, obj, old)?;
+    }
+    if server.enabled("PersistentVolumeClaimResize") {
+        storage::validate_resize(server, a, info, obj, old)?;
+    }
+    if info.resource == "priorityclasses" && server.enabled("Priority") {
+        priority::validate_class(server, info, obj)?;
+    }
+    if a.subresource.is_empty() && info.namespaced && server.enabled("ResourceQuota") {
+        resource_quota::validate(server, a, info, obj, old)?;
+    }
     Ok(())
+}
+
+impl ApiServer {
+    /// Whether an admission plugin runs: all do but those that were disabled, as by --disable-admission-plugins.
+    fn enabled(&self, plugin: &str) -> bool {
+        !self.disabled_plugins.contains(&plugin)
+    }
+
+    /// Turns an admission plugin off.
+    pub fn disable_admission_plugin(&mut self, plugin: &'static str) {
+        self.disabled_plugins.push(plugin);
+    }
 }

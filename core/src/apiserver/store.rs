@@ -40,7 +40,7 @@ impl ApiServer {
     }
 
     /// Writes `obj` at the next revision if the key still stands at `expected` (0: isn't there); the revision.
-    pub(crate) fn commit(&mut self, id: ResourceId, obj: &mut Obj, expected: u64) -> Result<u64, Status> {
+    pub(crate) fn commit(&self, id: ResourceId, obj: &mut Obj, expected: u64) -> Result<u64, Status> {
         let meta = obj.meta();
         let key: Rc<str> = self
             .registry
