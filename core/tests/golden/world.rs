@@ -6,9 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request};
+use podarium_core::client::{ApiEndpoint, ApiEndpoints};
+use podarium_core::cluster::ComponentContext;
+use podarium_core::scheduler::process::SchedulerProcess;
 use podarium_core::etcd::Etcd;
 use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, Notify, ProcessId, Sim};
+use podarium_core::sim::{MachineId, Notify, ProcessId, Sim, SimTime};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::normal::Normaliser;
@@ -21,6 +25,9 @@ struct World {
     server: Rc<RefCell<ApiServer>>,
     process: ProcessId,
     captured: BTreeMap<String, String>,
+    /// When the fake kubelets look next, in quarters of a second.
+    kubelet_at: u64,
+    _scheduler: SchedulerProcess,
 }
 
 struct Answer {
@@ -52,13 +59,25 @@ impl World {
             process: Rc::new(Cell::new(etcd_process)),
             changed: Notify::new(&sim),
         };
-        let server = ApiServer::start(&sim, process, Registry::standard(), etcd);
+        let registry = Registry::standard();
+        let server = ApiServer::start(&sim, process, registry.clone(), etcd);
         server.borrow_mut().add_tokens(include_str!("../../../tests/golden/tokens.csv"));
-        let mut world = World { sim, server, process, captured: BTreeMap::new() };
-        world.advance(Duration::from_secs(3));
+        let endpoints = ApiEndpoints::default();
+        endpoints.add(ApiEndpoint { machine: MachineId(0), process, server: server.clone() });
+        let context = |name: &str| ComponentContext {
+            sim: sim.clone(),
+            process: sim.start_process(name, MachineId(0)),
+            endpoints: endpoints.clone(),
+            registry: registry.clone(),
+            node: "control-plane".into(),
+        };
+        podarium_core::controllers::start(&context("kube-controller-manager"));
+        let scheduler = SchedulerProcess::start(&context("kube-scheduler"));
+        let mut world = World { sim: sim.clone(), server, process, captured: BTreeMap::new(), kubelet_at: 0, _scheduler: scheduler };
         for i in 1..=3 {
             world.node(&format!("worker-{i}"), i);
         }
+        world.advance(Duration::from_secs(5));
         world
     }
 
@@ -77,7 +96,78 @@ impl World {
 
     fn advance(&mut self, d: Duration) {
         let until = self.sim.now() + d;
+        while self.sim.now() < until {
+            let next = SimTime::from_millis(self.kubelet_at * 250);
+            if next > until {
+                break;
+            }
+            self.sim.run_until(next);
+            self.kubelet_at += 1;
+            self.kubelets();
+        }
         self.sim.run_until(until);
+    }
+
+    /// The recordings' fake kubelets: pods run a second after they are bound, and go a second after they are deleted.
+    fn kubelets(&mut self) {
+        let list = self.ask("GET", "/api/v1/pods", &Value::Null);
+        let now = self.sim.timestamp();
+        let since = |t: &Value| {
+            let t: Option<Timestamp> = t.as_str().and_then(|t| t.parse().ok());
+            t.map_or(0, |t| now.as_second() - t.as_second())
+        };
+        for pod in list["items"].as_array().into_iter().flatten() {
+            let (meta, status) = (&pod["metadata"], &pod["status"]);
+            let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
+            if !node.starts_with("worker-") {
+                continue;
+            }
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            let path = format!("/api/v1/namespaces/{}/pods/{}", text(&meta["namespace"]), text(&meta["name"]));
+            if meta["deletionTimestamp"].is_string() {
+                let grace = meta["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+                if since(&meta["deletionTimestamp"]) + grace >= 1 {
+                    self.ask("DELETE", &path, &json!({"gracePeriodSeconds": 0}));
+                }
+                continue;
+            }
+            if status["phase"] != "Pending" || since(&meta["creationTimestamp"]) < 1 {
+                continue;
+            }
+            let condition = |t: &str| json!({"type": t, "status": "True"});
+            let statuses: Vec<Value> = pod["spec"]["containers"].as_array().into_iter().flatten().map(|c| {
+                json!({"name": c["name"], "image": c["image"], "imageID": "", "ready": true, "started": true, "restartCount": 0,
+                    "state": {"running": {"startedAt": now.to_string()}}})
+            }).collect();
+            let body = json!({"status": {
+                "phase": "Running", "hostIP": "192.168.0.11", "podIP": "10.244.1.9",
+                "conditions": [condition("Initialized"), condition("Ready"), condition("ContainersReady"), condition("PodScheduled")],
+                "containerStatuses": statuses,
+            }});
+            self.ask("PATCH", &format!("{path}/status"), &body);
+        }
+    }
+
+    /// A request of the fake kubelets, past the clock.
+    fn ask(&mut self, method: &str, path: &str, body: &Value) -> Value {
+        let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let request = Request {
+            method: method.into(),
+            path: path.into(),
+            headers: vec![
+                ("Authorization".into(), "Bearer admin-token".into()),
+                ("User-Agent".into(), "kubelet/1".into()),
+                ("Content-Type".into(), media.into()),
+            ],
+            body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
+            process: self.process,
+            ..Request::default()
+        };
+        let r = self.server.borrow_mut().handle(&request);
+        match r.body {
+            Body::Full(b) => serde_json::from_slice(&b).unwrap_or_default(),
+            _ => Value::Null,
+        }
     }
 
     fn post(&mut self, path: &str, body: &Value) -> Answer {
@@ -132,24 +222,8 @@ impl World {
         };
         let r = self.server.borrow_mut().handle(&request);
         let answer = Answer { code: r.code, headers: r.headers, body: r.body };
-        self.follow_up(&request, &answer);
         self.advance(Duration::from_millis(50));
         answer
-    }
-
-    /// What the controllers of the recordings do at once to every namespace.
-    fn follow_up(&mut self, q: &Request, answer: &Answer) {
-        if q.method != "POST" || q.path != "/api/v1/namespaces" || answer.code != 201 {
-            return;
-        }
-        let made = answer.json();
-        let Some(name) = made["metadata"]["name"].as_str() else { return };
-        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
-        self.post(&format!("/api/v1/namespaces/{name}/serviceaccounts"), &account);
-        let ca = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt", "annotations": {
-            "kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters."}},
-            "data": {"ca.crt": "-----BEGIN CERTIFICATE-----\n"}});
-        self.post(&format!("/api/v1/namespaces/{name}/configmaps"), &ca);
     }
 }
 
@@ -380,6 +454,14 @@ pub fn run(case: &Value) -> Option<String> {
             meta["labels"] = case["namespaceLabels"].clone();
         }
         world.post("/api/v1/namespaces", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": meta}));
+        for _ in 0..400 {
+            let there = ["serviceaccounts/default", "configmaps/kube-root-ca.crt"]
+                .map(|x| world.ask("GET", &format!("/api/v1/namespaces/{NS}/{x}"), &Value::Null)["metadata"]["name"].is_string());
+            if there == [true, true] {
+                break;
+            }
+            world.advance(Duration::from_millis(30));
+        }
     }
     if let Some(wrong) = world.prepare(case) {
         return Some(wrong);
