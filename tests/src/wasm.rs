@@ -5,8 +5,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
+use podarium_core::cluster::Cluster;
 use podarium_core::runtime::engine::{ModuleCache, WasmEngine};
-use podarium_core::runtime::images::ModuleSource;
+use podarium_core::runtime::images::{ModuleSource, Registries, Registry};
+use podarium_core::session::ClusterConfig;
 
 /// The engine of every native test. Modules are compiled once a process, however many clusters there are.
 pub fn engine() -> WasmEngine<wasmtime_runtime_layer::Engine> {
@@ -37,4 +39,10 @@ pub fn modules() -> ModuleSource {
     }
     assert!(!modules.is_empty(), "no modules in {}: run `cargo xtask guests`", dir.display());
     Rc::new(modules)
+}
+
+/// A cluster as natives run it: its containers over wasmtime, its images from the catalogue.
+pub fn cluster(config: ClusterConfig) -> Cluster {
+    let images = Registries::new(Registry::standard(), modules());
+    Cluster::new(config, Box::new(engine()), Rc::new(images))
 }

@@ -1,0 +1,146 @@
+//! The native bench. Run by `cargo xtask bench --only native`.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use podarium_core::cluster::Cluster;
+use podarium_core::observe::{NodeHealth, Observer};
+use podarium_core::session::{ClusterConfig, Input};
+use podarium_core::sim::SimTime;
+use podarium_tests::bench::{SCALES, Scale, WORKLOAD, manifest, tell};
+use podarium_tests::wasm;
+
+const PLACE: &str = "native";
+
+/// How much virtual time passes between looks at the cluster.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// No cluster takes as long as this, in virtual time.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// The best of so many runs counts: what is measured is the program, not what else the machine does.
+const RUNS: usize = 3;
+
+fn main() -> ExitCode {
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("bench: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<(), String> {
+    let boot = best(|| Ok(boot(3)?.took))?;
+    tell("boot_ms", ms(boot), "ms", PLACE);
+    for scale in &SCALES {
+        let mut simulated = Duration::ZERO;
+        let took = best(|| {
+            let (took, virtual_time) = bring_up(scale)?;
+            simulated = virtual_time;
+            Ok(took)
+        })?;
+        tell(scale.figure, ms(took), "ms", PLACE);
+        if scale.replicas == 1_000 {
+            tell("rs_1000_simulated_s", simulated.as_secs_f64(), "s", PLACE);
+        }
+    }
+    tell("idle_1000_nodes_100x_cpu_pct", idle(1_000)?, "%", PLACE);
+    Ok(())
+}
+
+fn best(mut run: impl FnMut() -> Result<Duration, String>) -> Result<Duration, String> {
+    let mut best = Duration::MAX;
+    for _ in 0..RUNS {
+        best = best.min(run()?);
+    }
+    Ok(best)
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+struct Booted {
+    cluster: Cluster,
+    watcher: Watcher,
+    took: Duration,
+}
+
+/// A cluster whose nodes are all Ready.
+fn boot(workers: u32) -> Result<Booted, String> {
+    let started = Instant::now();
+    let config = ClusterConfig { workers, ..ClusterConfig::default() };
+    let mut cluster = wasm::cluster(config);
+    let mut watcher = Watcher::default();
+    watcher.wait(&mut cluster, "all nodes to be Ready", |seen| seen.nodes_ready > workers as usize)?;
+    Ok(Booted { cluster, watcher, took: started.elapsed() })
+}
+
+/// Wall time and virtual time from apply to all Ready.
+fn bring_up(scale: &Scale) -> Result<(Duration, Duration), String> {
+    let Booted { mut cluster, mut watcher, .. } = boot(scale.nodes)?;
+    let files = vec![("bench.yaml".to_owned(), manifest(scale.replicas))];
+    let (started, from) = (Instant::now(), cluster.now());
+    cluster.submit(Input::Command { id: 1, line: "kubectl apply -f bench.yaml".to_owned(), files });
+    watcher.wait(&mut cluster, "all pods to be Ready", |seen| seen.pods_ready >= scale.replicas)?;
+    Ok((started.elapsed(), cluster.now().since(from)))
+}
+
+/// Percent of a core that a quiet cluster needs at 100 times real time.
+fn idle(workers: u32) -> Result<f64, String> {
+    let Booted { mut cluster, .. } = boot(workers)?;
+    cluster.run_for(Duration::from_secs(60));
+    let span = Duration::from_secs(300);
+    let started = Instant::now();
+    cluster.run_for(span);
+    Ok(100.0 * started.elapsed().as_secs_f64() / (span.as_secs_f64() / 100.0))
+}
+
+/// Looks at the cluster as the page does: by frames of changes.
+#[derive(Default)]
+struct Watcher {
+    observer: Observer,
+    ready: std::collections::BTreeSet<u32>,
+    seen: Seen,
+}
+
+#[derive(Default)]
+struct Seen {
+    nodes_ready: usize,
+    pods_ready: u32,
+}
+
+impl Watcher {
+    fn wait(&mut self, cluster: &mut Cluster, what: &str, done: impl Fn(&Seen) -> bool) -> Result<(), String> {
+        let limit: SimTime = cluster.now() + PATIENCE;
+        while cluster.now() < limit {
+            cluster.run_for(LOOK_INTERVAL);
+            self.look(cluster);
+            if done(&self.seen) {
+                return Ok(());
+            }
+        }
+        Err(format!(
+            "waited {} virtual seconds for {what}: {} nodes and {} pods are Ready",
+            PATIENCE.as_secs(),
+            self.seen.nodes_ready,
+            self.seen.pods_ready
+        ))
+    }
+
+    fn look(&mut self, cluster: &Cluster) {
+        let frame = cluster.observe(&mut self.observer);
+        for node in &frame.nodes {
+            match node.health {
+                NodeHealth::Ready => self.ready.insert(node.id),
+                _ => self.ready.remove(&node.id),
+            };
+        }
+        self.seen.nodes_ready = self.ready.len();
+        if let Some(workload) = frame.workloads.iter().find(|workload| workload.name == WORKLOAD) {
+            self.seen.pods_ready = workload.ready;
+        }
+    }
+}
