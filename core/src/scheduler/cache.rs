@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{ContainerImage, Node, Pod};
 use rustc_hash::FxBuildHasher;
 
 use self::affinity_index::AffinityIndex;
@@ -59,6 +59,11 @@ pub struct Cache {
     affinity: AffinityIndex,
     topology: RefCell<Topology>,
     generation: u64,
+}
+
+fn images_of(node: Option<&Node>) -> &[ContainerImage] {
+    let status = node.and_then(|n| n.status.as_ref());
+    status.and_then(|s| s.images.as_deref()).unwrap_or_default()
 }
 
 impl Cache {
@@ -131,10 +136,7 @@ impl Cache {
         self.release_if_empty(id);
     }
     fn set_images(&mut self, id: NodeId, old: Option<&Node>, new: Option<&Node>) {
-        let images = |node: Option<&Node>| {
-            node.and_then(|n| n.status.as_ref()).and_then(|s| s.images.clone()).unwrap_or_default()
-        };
-        let (old, new) = (images(old), images(new));
+        let (old, new) = (images_of(old), images_of(new));
         if old == new {
             return;
         }
@@ -146,7 +148,7 @@ impl Cache {
                 }
             }
         }
-        for image in &new {
+        for image in new {
             for name in image.names.iter().flatten() {
                 let state = self.images.entry(name.clone()).or_default();
                 // Upstream keeps the size that the first node reported.

@@ -67,14 +67,19 @@ impl Scheduler {
         }
     }
     fn assigned_pod_seen(&mut self, pod: Rc<Pod>, now: u64) {
-        let uid: Rc<str> = pod.metadata.uid.as_deref().unwrap_or_default().into();
-        if self.pending.swap_remove(&uid).is_some() {
-            self.queue.delete(&uid);
-            self.nominator.remove(&uid);
+        let holder = Rc::clone(&pod);
+        let uid = holder.metadata.uid.as_deref().unwrap_or_default();
+        if self.pending.swap_remove(uid).is_some() {
+            self.queue.delete(uid);
+            self.nominator.remove(uid);
         }
-        let old = self.cache.pod(&uid).map(|s| (Rc::clone(&s.info), s.assumed));
+        let old = self.cache.pod(uid).map(|s| (Rc::clone(&s.info), s.assumed));
         self.cache.set_pod(pod);
-        let Some(new) = self.cache.pod(&uid).map(|s| Rc::clone(&s.info)) else { return };
+        // Nobody waits for anything: no need to say what has changed.
+        if self.queue.lengths().2 == 0 {
+            return;
+        }
+        let Some(new) = self.cache.pod(uid).map(|s| Rc::clone(&s.info)) else { return };
         match old {
             Some((old, false)) => {
                 let action = pod_changes(&old, &new);

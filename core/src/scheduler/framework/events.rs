@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, NodeCondition, NodeStatus, Toleration};
 
 use super::pod_info::PodInfo;
 
@@ -114,6 +114,10 @@ pub enum QueueingHint {
     Queue,
 }
 
+fn conditions(status: Option<&NodeStatus>) -> &[NodeCondition] {
+    status.and_then(|s| s.conditions.as_deref()).unwrap_or_default()
+}
+
 /// Which of the node's properties that scheduling rests on have changed. Models `NodeSchedulingPropertiesChange`.
 pub fn node_changes(old: &Node, new: &Node) -> ActionType {
     let mut action = ActionType(0);
@@ -134,17 +138,17 @@ pub fn node_changes(old: &Node, new: &Node) -> ActionType {
     if old.metadata.annotations != new.metadata.annotations {
         action = action.or(ActionType::UPDATE_NODE_ANNOTATION);
     }
-    let conditions = |s: Option<&k8s_openapi::api::core::v1::NodeStatus>| -> Vec<(String, String)> {
-        s.and_then(|s| s.conditions.as_ref())
-            .into_iter()
-            .flatten()
-            .map(|c| (c.type_.clone(), c.status.clone()))
-            .collect()
+    let same = |a: &[NodeCondition], b: &[NodeCondition]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.type_ == b.type_ && a.status == b.status)
     };
-    if conditions(old_status) != conditions(new_status) {
+    if !same(conditions(old_status), conditions(new_status)) {
         action = action.or(ActionType::UPDATE_NODE_CONDITION);
     }
     action
+}
+
+fn tolerations(pod: &PodInfo) -> &[Toleration] {
+    pod.spec().and_then(|s| s.tolerations.as_deref()).unwrap_or_default()
 }
 
 /// Which of the pod's properties that scheduling rests on have changed. Models `PodSchedulingPropertiesChange`.
@@ -161,7 +165,6 @@ pub fn pod_changes(old: &PodInfo, new: &PodInfo) -> ActionType {
     if gates(old) && !gates(new) {
         action = action.or(ActionType::UPDATE_POD_GATES_ELIMINATED);
     }
-    let tolerations = |p: &PodInfo| p.spec().and_then(|s| s.tolerations.clone()).unwrap_or_default();
     if tolerations(old) != tolerations(new) {
         action = action.or(ActionType::UPDATE_POD_TOLERATION);
     }
