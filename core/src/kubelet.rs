@@ -30,6 +30,9 @@ mod sync_pod;
 mod volumes;
 mod workers;
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -42,6 +42,14 @@ fn manifest(p: &Part) -> String {
     y
 }
 
+/// The images of the control plane.
+pub fn images() -> Vec<String> {
+    let parts = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    let mut images: Vec<String> = parts.iter().map(|p| format!("registry.k8s.io/{p}:{VERSION}")).collect();
+    images.push(format!("registry.k8s.io/etcd:{ETCD_TAG}"));
+    images
+}
+
 /// The manifests of a control-plane node at `ip`: path and text.
 pub fn control_plane(node: &str, ip: &str) -> Vec<(String, String)> {
     let image = |name: &str| format!("registry.k8s.io/{name}:{VERSION}");

@@ -159,6 +159,9 @@ impl Cluster {
         }
         if control_plane {
             machine.files.borrow_mut().extend(manifests::control_plane(name, &ip));
+            // kubeadm's preflight pulls them before it writes the manifests.
+            let images: Vec<String> = manifests::images();
+            containerd.preload(&images.iter().map(String::as_str).collect::<Vec<_>>());
         }
         machine.install("containerd", {
             let containerd = containerd.clone();

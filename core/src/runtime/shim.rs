@@ -8,9 +8,10 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::containerd::{Containerd, Id};
+use super::image_source::Image;
 use super::engine::{
     ContainerConfig, ContainerId, CreateError, Effect, Engine, Event, ExecConfig, ImageError, KillReason, LookupId,
-    ModuleId, Pid, State, Turn, Usage, Wake,
+    ModuleId, Pid, Programs, State, Turn, Usage, Wake,
 };
 use crate::network::{NetnsId, Network, SocketOwner};
 use crate::sim::{MachineId, Notify, ProcessId, Sim, SimTime, TraceSeq};
@@ -103,6 +104,8 @@ struct Inner {
     /// Runs the timers of guests.
     process: ProcessId,
     guests: RefCell<BTreeMap<ContainerId, Guest>>,
+    /// By the image's digest.
+    programs: RefCell<BTreeMap<Rc<str>, Rc<Programs>>>,
 }
 
 /// All shims of all machines. Clones are the same.
@@ -113,7 +116,7 @@ impl Shims {
     /// Shims over an engine and a network.
     pub fn new(sim: &Sim, network: &Network, engine: Rc<RefCell<Box<dyn Engine>>>) -> Self {
         let process = sim.start_process("containerd-shim", MachineId::OUTSIDE);
-        let inner = Inner { sim: sim.clone(), network: network.clone(), engine, process, guests: RefCell::default() };
+        let inner = Inner { sim: sim.clone(), network: network.clone(), engine, process, guests: RefCell::default(), programs: RefCell::default() };
         let shims = Shims(Rc::new(inner));
         let weak = Rc::downgrade(&shims.0);
         network.set_guests(move |owner, event| {
@@ -138,9 +141,29 @@ impl Shims {
         u64::try_from(self.0.sim.timestamp().as_nanosecond()).unwrap_or(0)
     }
 
-    /// Compiles a module.
-    pub fn compile(&self, wasm: &Rc<[u8]>) -> Result<ModuleId, ImageError> {
-        self.0.engine.borrow_mut().compile(wasm)
+    /// An image's programs, compiled once for all machines.
+    pub fn programs(&self, image: &Image) -> Result<Rc<Programs>, ImageError> {
+        if let Some(p) = self.0.programs.borrow().get(&image.digest) {
+            return Ok(p.clone());
+        }
+        // Many programs come from one module.
+        let mut compiled: BTreeMap<*const u8, ModuleId> = BTreeMap::new();
+        let mut compile = |wasm: &Rc<[u8]>| -> Result<ModuleId, ImageError> {
+            if let Some(id) = compiled.get(&wasm.as_ptr()) {
+                return Ok(*id);
+            }
+            let id = self.0.engine.borrow_mut().compile(wasm)?;
+            compiled.insert(wasm.as_ptr(), id);
+            Ok(id)
+        };
+        let mut programs = Programs::default();
+        for (name, wasm) in &image.modules {
+            programs.by_name.insert(name.clone(), compile(wasm)?);
+        }
+        programs.fallback = image.fallback.as_ref().map(&mut compile).transpose()?;
+        let programs = Rc::new(programs);
+        self.0.programs.borrow_mut().insert(image.digest.clone(), programs.clone());
+        Ok(programs)
     }
 
     /// Makes a guest for a container.

@@ -65,25 +65,16 @@ impl Containerd {
 
     /// Puts an image on the disk.
     pub(super) fn store_image(&self, image: &Rc<Image>) -> Result<Rc<StoredImage>, CriError> {
-        let mut programs = Programs::default();
-        let compile = |wasm: &Rc<[u8]>| {
-            self.shims.compile(wasm).map_err(|e| {
-                CriError::Unknown(format!(
-                    "failed to pull and unpack image \"{}\": failed to extract layer {}: {e}",
-                    image.name,
-                    image.layers.last().map_or("", |l| &l.digest)
-                ))
-            })
-        };
-        for (name, wasm) in &image.modules {
-            programs.by_name.insert(name.clone(), compile(wasm)?);
-        }
-        if let Some(wasm) = &image.fallback {
-            programs.fallback = Some(compile(wasm)?);
-        }
+        let programs = self.shims.programs(image).map_err(|e| {
+            CriError::Unknown(format!(
+                "failed to pull and unpack image \"{}\": failed to extract layer {}: {e}",
+                image.name,
+                image.layers.last().map_or("", |l| &l.digest)
+            ))
+        })?;
         let stored = Rc::new(StoredImage {
             image: image.clone(),
-            programs: Rc::new(programs),
+            programs,
             system: self.programs.handles(&image.name),
         });
         let mut s = self.state.borrow_mut();

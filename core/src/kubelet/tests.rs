@@ -1,0 +1,274 @@
+//! The kubelet in a whole cluster, over an engine whose guests are Rust: what pods go through, as the api-server tells it.
+
+mod fake;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
+
+use self::fake::{FakeEngine, modules};
+use crate::api::object::{Kind, typed};
+use crate::cluster::Cluster;
+use crate::etcd::Value;
+use crate::runtime::images::{Registries, Registry};
+use crate::session::{ClusterConfig, Input, MachineAction, ServiceAction};
+use crate::sim::SimTime;
+
+/// A cluster whose nodes are Ready.
+fn cluster(workers: u32) -> Cluster {
+    let config = ClusterConfig { workers, ..ClusterConfig::default() };
+    let images = Registries::new(Registry::standard(), modules());
+    let mut c = Cluster::new(config, Box::new(FakeEngine::default()), Rc::new(images));
+    let all = workers as usize + 1;
+    let ready = c.run_while(SimTime::from_secs(120), |c| ready_nodes(c) == all);
+    assert!(ready, "{}", nodes(&c));
+    c
+}
+
+fn all<K: Kind>(c: &Cluster, prefix: &str) -> Vec<K> {
+    let mut found = Vec::new();
+    c.etcd().borrow().for_each_prefix(prefix, |_, value, _| {
+        if let Value::Object(o) = value {
+            found.extend(typed::<K>(&**o).cloned());
+        }
+    });
+    found
+}
+
+fn ready_nodes(c: &Cluster) -> usize {
+    let ready = |n: &Node| {
+        let conditions = n.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
+        conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+    };
+    all::<Node>(c, "/registry/minions/").iter().filter(|n| ready(n)).count()
+}
+
+fn nodes(c: &Cluster) -> String {
+    let line = |n: &Node| {
+        let conditions = n.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
+        let text: Vec<String> = conditions
+            .iter()
+            .map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason.clone().unwrap_or_default(), c.message.clone().unwrap_or_default()))
+            .collect();
+        format!("{} {}", n.metadata.name.clone().unwrap_or_default(), text.join("; "))
+    };
+    all::<Node>(c, "/registry/minions/").iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn pod(c: &Cluster, name: &str) -> Option<Pod> {
+    all::<Pod>(c, "/registry/pods/").into_iter().find(|p| p.metadata.name.as_deref() == Some(name))
+}
+
+/// A pod's line as `kubectl get pods` shows it, and its containers' states.
+fn shown(p: &Pod) -> String {
+    let s = p.status.clone().unwrap_or_default();
+    let states: Vec<String> = s
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .chain(s.container_statuses.iter().flatten())
+        .map(|c| {
+            let state = c.state.clone().unwrap_or_default();
+            let text = if state.running.is_some() {
+                "Running".to_owned()
+            } else if let Some(t) = state.terminated {
+                format!("{}({})", t.reason.unwrap_or_default(), t.exit_code)
+            } else {
+                state.waiting.and_then(|w| w.reason).unwrap_or_default()
+            };
+            format!("{}:{text} ready={} restarts={}", c.name, c.ready, c.restart_count)
+        })
+        .collect();
+    let conditions: Vec<String> = s
+        .conditions
+        .iter()
+        .flatten()
+        .filter(|c| c.status != "True")
+        .map(|c| format!("!{}", c.type_))
+        .collect();
+    format!("{} [{}] {}", s.phase.unwrap_or_default(), states.join(", "), conditions.join(" "))
+}
+
+fn apply(c: &mut Cluster, json: serde_json::Value) {
+    let kind = json["kind"].as_str().unwrap_or_default();
+    let path = match kind {
+        "ConfigMap" => "/api/v1/namespaces/default/configmaps",
+        "ReplicaSet" => "/apis/apps/v1/namespaces/default/replicasets",
+        _ => "/api/v1/namespaces/default/pods",
+    };
+    request(c, "POST", path, Some(json));
+}
+
+fn request(c: &mut Cluster, method: &str, path: &str, body: Option<serde_json::Value>) {
+    c.submit(Input::Request {
+        id: 1,
+        method: method.into(),
+        path: path.into(),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: body.map(|b| b.to_string()).unwrap_or_default(),
+    });
+}
+
+/// A pod on worker-1.
+fn pod_json(name: &str, spec: serde_json::Value) -> serde_json::Value {
+    let mut spec = spec;
+    spec["nodeName"] = "worker-1".into();
+    spec["terminationGracePeriodSeconds"] = spec.get("terminationGracePeriodSeconds").cloned().unwrap_or(30.into());
+    serde_json::json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": name, "namespace": "default" },
+        "spec": spec,
+    })
+}
+
+/// Every state that a pod goes through for `d`, with the time since its start to a tenth of a second.
+fn watch(c: &mut Cluster, name: &str, d: Duration, want: Expect) {
+    let begin = c.now();
+    let mut lines: Vec<String> = Vec::new();
+    let mut last = String::new();
+    let end = begin + d;
+    loop {
+        let line = pod(c, name).map_or("gone".to_owned(), |p| shown(&p));
+        if line != last {
+            lines.push(format!("{:.1} {line}", c.now().since(begin).as_secs_f64()));
+            last = line;
+        }
+        if !c.step(end) {
+            break;
+        }
+    }
+    want.assert_eq(&(lines.join("\n") + "\n"));
+}
+
+fn events(c: &Cluster, name: &str, want: Expect) {
+    let mut found: Vec<Event> = all(c, "/registry/events/");
+    found.retain(|e| e.involved_object.name.as_deref() == Some(name));
+    found.sort_by_key(|e| e.metadata.resource_version.as_ref().and_then(|r| r.parse::<u64>().ok()));
+    let lines: Vec<String> = found
+        .iter()
+        .map(|e| {
+            format!(
+                "{} {} x{} {}\n",
+                e.type_.clone().unwrap_or_default(),
+                e.reason.clone().unwrap_or_default(),
+                e.count.unwrap_or(0),
+                e.message.clone().unwrap_or_default()
+            )
+        })
+        .collect();
+    want.assert_eq(&lines.concat());
+}
+
+#[test]
+fn cluster_boots_and_static_pods_are_mirrored() {
+    let c = cluster(2);
+    let mut lines: Vec<String> = all::<Pod>(&c, "/registry/pods/kube-system/")
+        .iter()
+        .map(|p| {
+            let owner = p.metadata.owner_references.as_ref().and_then(|o| o.first()).map(|o| o.kind.clone());
+            format!("{} {:?}", p.metadata.name.clone().unwrap_or_default(), owner)
+        })
+        .collect();
+    lines.sort();
+    expect![[r#""#]].assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn nginx_comes_and_goes() {
+    let mut c = cluster(1);
+    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
+    apply(&mut c, pod_json("web", spec));
+    watch(&mut c, "web", Duration::from_secs(20), expect![[r#""#]]);
+    request(&mut c, "DELETE", "/api/v1/namespaces/default/pods/web", None);
+    watch(&mut c, "web", Duration::from_secs(20), expect![[r#""#]]);
+    events(&c, "web", expect![[r#""#]]);
+}
+
+#[test]
+fn crash_loop_backs_off() {
+    let mut c = cluster(1);
+    let spec = serde_json::json!({ "containers": [{ "name": "c", "image": "busybox:1.36", "command": ["false"] }] });
+    apply(&mut c, pod_json("crash", spec));
+    watch(&mut c, "crash", Duration::from_secs(90), expect![[r#""#]]);
+    events(&c, "crash", expect![[r#""#]]);
+}
+
+#[test]
+fn unknown_image_backs_off() {
+    let mut c = cluster(1);
+    let spec = serde_json::json!({ "containers": [{ "name": "c", "image": "nginx:nope" }] });
+    apply(&mut c, pod_json("pull", spec));
+    watch(&mut c, "pull", Duration::from_secs(60), expect![[r#""#]]);
+    events(&c, "pull", expect![[r#""#]]);
+}
+
+#[test]
+fn init_containers_run_one_after_another_and_a_job_pod_completes() {
+    let mut c = cluster(1);
+    let spec = serde_json::json!({
+        "restartPolicy": "Never",
+        "initContainers": [{ "name": "first", "image": "busybox:1.36", "command": ["true"] }],
+        "containers": [{ "name": "main", "image": "busybox:1.36", "command": ["sleep", "3"] }],
+    });
+    apply(&mut c, pod_json("job", spec));
+    watch(&mut c, "job", Duration::from_secs(30), expect![[r#""#]]);
+}
+
+#[test]
+fn probes_decide_readiness_and_restart() {
+    let mut c = cluster(1);
+    let spec = serde_json::json!({ "containers": [{
+        "name": "nginx", "image": "nginx:1.27",
+        "readinessProbe": { "httpGet": { "path": "/", "port": 80 }, "periodSeconds": 5 },
+        "livenessProbe": { "httpGet": { "path": "/", "port": 81 }, "periodSeconds": 5, "failureThreshold": 2 },
+    }] });
+    apply(&mut c, pod_json("probed", spec));
+    watch(&mut c, "probed", Duration::from_secs(25), expect![[r#""#]]);
+    events(&c, "probed", expect![[r#""#]]);
+}
+
+#[test]
+fn config_that_is_missing_is_waited_for() {
+    let mut c = cluster(1);
+    let spec = serde_json::json!({
+        "volumes": [{ "name": "cfg", "configMap": { "name": "settings" } }],
+        "containers": [{ "name": "nginx", "image": "nginx:1.27",
+            "env": [{ "name": "COLOUR", "valueFrom": { "configMapKeyRef": { "name": "settings", "key": "colour" } } }],
+            "volumeMounts": [{ "name": "cfg", "mountPath": "/etc/cfg" }] }],
+    });
+    apply(&mut c, pod_json("cfg", spec));
+    c.run_for(Duration::from_secs(3));
+    let map = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" }, "data": { "colour": "red" } });
+    apply(&mut c, map);
+    watch(&mut c, "cfg", Duration::from_secs(20), expect![[r#""#]]);
+    events(&c, "cfg", expect![[r#""#]]);
+}
+
+#[test]
+fn a_restarted_kubelet_finds_its_containers() {
+    let mut c = cluster(1);
+    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
+    apply(&mut c, pod_json("web", spec));
+    c.run_for(Duration::from_secs(15));
+    let before = pod(&c, "web").and_then(|p| p.status).unwrap_or_default();
+    c.submit(Input::Service { machine: "worker-1".into(), service: "kubelet".into(), action: ServiceAction::Kill });
+    watch(&mut c, "web", Duration::from_secs(40), expect![[r#""#]]);
+    let after = pod(&c, "web").and_then(|p| p.status).unwrap_or_default();
+    assert_eq!(before.container_statuses, after.container_statuses);
+    assert_eq!(before.pod_ip, after.pod_ip);
+}
+
+#[test]
+fn a_power_cut_restarts_containers() {
+    let mut c = cluster(1);
+    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
+    apply(&mut c, pod_json("web", spec));
+    c.run_for(Duration::from_secs(15));
+    c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOff });
+    c.run_for(Duration::from_secs(5));
+    c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOn });
+    watch(&mut c, "web", Duration::from_secs(40), expect![[r#""#]]);
+    events(&c, "worker-1", expect![[r#""#]]);
+}
