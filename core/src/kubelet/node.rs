@@ -137,6 +137,10 @@ impl Kubelet {
         };
         match self.0.heartbeat.create(node).await {
             Ok(n) => {
+                let mut first = n.status.clone().unwrap_or_default();
+                // Readiness is news only once it changes.
+                first.conditions.get_or_insert_default().retain(|c| c.type_ != "Ready");
+                self.condition_events(None, &first);
                 self.reported(&n);
                 true
             }
@@ -167,8 +171,8 @@ impl Kubelet {
     async fn update_node_status(&self) {
         self.update_pod_cidr();
         let due = {
-            let s = self.0.node_state.borrow();
             let errors = self.runtime_errors();
+            let s = self.0.node_state.borrow();
             s.reported.is_none_or(|at| self.now().since(at) >= REPORT + s.report_jitter)
                 || s.images_version != self.0.runtime.images_version()
                 || s.ready == errors.is_some()

@@ -50,7 +50,15 @@ fn nodes(c: &Cluster) -> String {
         let conditions = n.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
         let text: Vec<String> = conditions
             .iter()
-            .map(|c| format!("{}={} {}: {}", c.type_, c.status, c.reason.clone().unwrap_or_default(), c.message.clone().unwrap_or_default()))
+            .map(|c| {
+                format!(
+                    "{}={} {}: {}",
+                    c.type_,
+                    c.status,
+                    c.reason.clone().unwrap_or_default(),
+                    c.message.clone().unwrap_or_default()
+                )
+            })
             .collect();
         format!("{} {}", n.metadata.name.clone().unwrap_or_default(), text.join("; "))
     };
@@ -81,13 +89,8 @@ fn shown(p: &Pod) -> String {
             format!("{}:{text} ready={} restarts={}", c.name, c.ready, c.restart_count)
         })
         .collect();
-    let conditions: Vec<String> = s
-        .conditions
-        .iter()
-        .flatten()
-        .filter(|c| c.status != "True")
-        .map(|c| format!("!{}", c.type_))
-        .collect();
+    let conditions: Vec<String> =
+        s.conditions.iter().flatten().filter(|c| c.status != "True").map(|c| format!("!{}", c.type_)).collect();
     format!("{} [{}] {}", s.phase.unwrap_or_default(), states.join(", "), conditions.join(" "))
 }
 
@@ -172,7 +175,12 @@ fn cluster_boots_and_static_pods_are_mirrored() {
         })
         .collect();
     lines.sort();
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        etcd-control-plane Some("Node")
+        kube-apiserver-control-plane Some("Node")
+        kube-controller-manager-control-plane Some("Node")
+        kube-scheduler-control-plane Some("Node")"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -180,10 +188,39 @@ fn nginx_comes_and_goes() {
     let mut c = cluster(1);
     let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
     apply(&mut c, pod_json("web", spec));
-    watch(&mut c, "web", Duration::from_secs(20), expect![[r#""#]]);
+    watch(
+        &mut c,
+        "web",
+        Duration::from_secs(20),
+        expect![[r#"
+        0.0 gone
+        0.0 Pending [] 
+        0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+        3.2 Running [nginx:Running ready=true restarts=0] 
+    "#]],
+    );
     request(&mut c, "DELETE", "/api/v1/namespaces/default/pods/web", None);
-    watch(&mut c, "web", Duration::from_secs(20), expect![[r#""#]]);
-    events(&c, "web", expect![[r#""#]]);
+    watch(
+        &mut c,
+        "web",
+        Duration::from_secs(20),
+        expect![[r#"
+        0.0 Running [nginx:Running ready=true restarts=0] 
+        0.1 Succeeded [nginx:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+        0.2 gone
+    "#]],
+    );
+    events(
+        &c,
+        "web",
+        expect![[r#"
+        Normal Pulling x1 Pulling image "nginx:1.27"
+        Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.918s (2.918s including waiting). Image size: 72404038 bytes.
+        Normal Created x1 Container created
+        Normal Started x1 Container started
+        Normal Killing x1 Stopping container nginx
+    "#]],
+    );
 }
 
 #[test]
@@ -191,8 +228,33 @@ fn crash_loop_backs_off() {
     let mut c = cluster(1);
     let spec = serde_json::json!({ "containers": [{ "name": "c", "image": "busybox:1.36", "command": ["false"] }] });
     apply(&mut c, pod_json("crash", spec));
-    watch(&mut c, "crash", Duration::from_secs(90), expect![[r#""#]]);
-    events(&c, "crash", expect![[r#""#]]);
+    watch(
+        &mut c,
+        "crash",
+        Duration::from_secs(90),
+        expect![[r#"
+        0.0 gone
+        0.0 Pending [] 
+        0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+        0.8 Running [c:Error(1) ready=false restarts=0] !Ready !ContainersReady
+        1.6 Running [c:CrashLoopBackOff ready=false restarts=1] !Ready !ContainersReady
+        11.6 Running [c:CrashLoopBackOff ready=false restarts=2] !Ready !ContainersReady
+        31.6 Running [c:CrashLoopBackOff ready=false restarts=3] !Ready !ContainersReady
+        71.6 Running [c:CrashLoopBackOff ready=false restarts=4] !Ready !ContainersReady
+    "#]],
+    );
+    events(
+        &c,
+        "crash",
+        expect![[r#"
+        Normal Pulling x1 Pulling image "busybox:1.36"
+        Normal Pulled x1 Successfully pulled image "busybox:1.36" in 462ms (462ms including waiting). Image size: 2219949 bytes.
+        Normal Pulled x4 Container image "busybox:1.36" already present on machine and can be accessed by the pod
+        Normal Created x5 Container created
+        Normal Started x5 Container started
+        Warning BackOff x4 Back-off restarting failed container c in pod crash_default(5a902a03-cafa-4960-9d2a-2600fd4e35aa)
+    "#]],
+    );
 }
 
 #[test]
@@ -200,8 +262,32 @@ fn unknown_image_backs_off() {
     let mut c = cluster(1);
     let spec = serde_json::json!({ "containers": [{ "name": "c", "image": "nginx:nope" }] });
     apply(&mut c, pod_json("pull", spec));
-    watch(&mut c, "pull", Duration::from_secs(60), expect![[r#""#]]);
-    events(&c, "pull", expect![[r#""#]]);
+    watch(
+        &mut c,
+        "pull",
+        Duration::from_secs(60),
+        expect![[r#"
+        0.0 gone
+        0.0 Pending [] 
+        0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+        0.6 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+        11.0 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+        23.7 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+        31.3 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+        44.9 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+    "#]],
+    );
+    events(
+        &c,
+        "pull",
+        expect![[r#"
+        Normal Pulling x3 Pulling image "nginx:nope"
+        Warning Failed x3 Failed to pull image "nginx:nope": rpc error: code = NotFound desc = failed to pull and unpack image "docker.io/library/nginx:nope": failed to resolve reference "docker.io/library/nginx:nope": docker.io/library/nginx:nope: not found
+        Warning Failed x3 Error: ErrImagePull
+        Normal BackOff x3 Back-off pulling image "nginx:nope"
+        Warning Failed x3 Error: ImagePullBackOff
+    "#]],
+    );
 }
 
 #[test]
@@ -213,7 +299,20 @@ fn init_containers_run_one_after_another_and_a_job_pod_completes() {
         "containers": [{ "name": "main", "image": "busybox:1.36", "command": ["sleep", "3"] }],
     });
     apply(&mut c, pod_json("job", spec));
-    watch(&mut c, "job", Duration::from_secs(30), expect![[r#""#]]);
+    watch(
+        &mut c,
+        "job",
+        Duration::from_secs(30),
+        expect![[r#"
+        0.0 gone
+        0.0 Pending [] 
+        0.0 Pending [first:PodInitializing ready=false restarts=0, main:PodInitializing ready=false restarts=0] !PodReadyToStartContainers !Initialized !Ready !ContainersReady
+        0.8 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
+        1.6 Running [first:Completed(0) ready=true restarts=0, main:Running ready=true restarts=0] 
+        4.6 Running [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !Ready !ContainersReady
+        4.7 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+    "#]],
+    );
 }
 
 #[test]
@@ -225,8 +324,35 @@ fn probes_decide_readiness_and_restart() {
         "livenessProbe": { "httpGet": { "path": "/", "port": 81 }, "periodSeconds": 5, "failureThreshold": 2 },
     }] });
     apply(&mut c, pod_json("probed", spec));
-    watch(&mut c, "probed", Duration::from_secs(25), expect![[r#""#]]);
-    events(&c, "probed", expect![[r#""#]]);
+    watch(
+        &mut c,
+        "probed",
+        Duration::from_secs(25),
+        expect![[r#"
+        0.0 gone
+        0.0 Pending [] 
+        0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+        3.2 Running [nginx:Running ready=false restarts=0] !Ready !ContainersReady
+        3.2 Running [nginx:Running ready=true restarts=0] 
+        10.6 Running [nginx:Running ready=false restarts=1] !Ready !ContainersReady
+        10.6 Running [nginx:Running ready=true restarts=1] 
+        20.6 Running [nginx:Running ready=false restarts=2] !Ready !ContainersReady
+        20.6 Running [nginx:Running ready=true restarts=2] 
+    "#]],
+    );
+    events(
+        &c,
+        "probed",
+        expect![[r#"
+        Normal Pulling x1 Pulling image "nginx:1.27"
+        Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.918s (2.918s including waiting). Image size: 72404038 bytes.
+        Warning Unhealthy x4 Liveness probe failed: Get "http://10.244.1.2:81/": dial tcp 10.244.1.2:81: connect: connection refused
+        Normal Killing x2 Container nginx failed liveness probe, will be restarted
+        Normal Pulled x2 Container image "nginx:1.27" already present on machine and can be accessed by the pod
+        Normal Created x3 Container created
+        Normal Started x3 Container started
+    "#]],
+    );
 }
 
 #[test]
@@ -242,8 +368,26 @@ fn config_that_is_missing_is_waited_for() {
     c.run_for(Duration::from_secs(3));
     let map = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" }, "data": { "colour": "red" } });
     apply(&mut c, map);
-    watch(&mut c, "cfg", Duration::from_secs(20), expect![[r#""#]]);
-    events(&c, "cfg", expect![[r#""#]]);
+    watch(
+        &mut c,
+        "cfg",
+        Duration::from_secs(20),
+        expect![[r#"
+        0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+        4.1 Running [nginx:Running ready=true restarts=0] 
+    "#]],
+    );
+    events(
+        &c,
+        "cfg",
+        expect![[r#"
+        Warning FailedMount x3 MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found
+        Normal Pulling x1 Pulling image "nginx:1.27"
+        Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.816s (2.816s including waiting). Image size: 72404038 bytes.
+        Normal Created x1 Container created
+        Normal Started x1 Container started
+    "#]],
+    );
 }
 
 #[test]
@@ -254,7 +398,14 @@ fn a_restarted_kubelet_finds_its_containers() {
     c.run_for(Duration::from_secs(15));
     let before = pod(&c, "web").and_then(|p| p.status).unwrap_or_default();
     c.submit(Input::Service { machine: "worker-1".into(), service: "kubelet".into(), action: ServiceAction::Kill });
-    watch(&mut c, "web", Duration::from_secs(40), expect![[r#""#]]);
+    watch(
+        &mut c,
+        "web",
+        Duration::from_secs(40),
+        expect![[r#"
+        0.0 Running [nginx:Running ready=true restarts=0] 
+    "#]],
+    );
     let after = pod(&c, "web").and_then(|p| p.status).unwrap_or_default();
     assert_eq!(before.container_statuses, after.container_statuses);
     assert_eq!(before.pod_ip, after.pod_ip);
@@ -269,6 +420,30 @@ fn a_power_cut_restarts_containers() {
     c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOff });
     c.run_for(Duration::from_secs(5));
     c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOn });
-    watch(&mut c, "web", Duration::from_secs(40), expect![[r#""#]]);
-    events(&c, "worker-1", expect![[r#""#]]);
+    watch(
+        &mut c,
+        "web",
+        Duration::from_secs(40),
+        expect![[r#"
+        0.0 Running [nginx:Running ready=true restarts=0] 
+        8.0 Running [nginx:Unknown(255) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+        9.0 Running [nginx:Running ready=true restarts=1] 
+    "#]],
+    );
+    events(
+        &c,
+        "worker-1",
+        expect![[r#"
+        Normal RegisteredNode x1 Node worker-1 event: Registered Node worker-1 in Controller
+        Normal Starting x1 Starting kubelet.
+        Normal NodeHasSufficientMemory x1 Node worker-1 status is now: NodeHasSufficientMemory
+        Normal NodeHasNoDiskPressure x1 Node worker-1 status is now: NodeHasNoDiskPressure
+        Normal NodeHasSufficientPID x1 Node worker-1 status is now: NodeHasSufficientPID
+        Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
+        Normal NodeReady x1 Node worker-1 status is now: NodeReady
+        Normal Starting x1 Starting kubelet.
+        Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
+        Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 247b6a54-ab5a-47fb-a4c3-97ec9e9e0bcd
+    "#]],
+    );
 }

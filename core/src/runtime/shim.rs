@@ -8,11 +8,11 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::containerd::{Containerd, Id};
-use super::image_source::Image;
 use super::engine::{
     ContainerConfig, ContainerId, CreateError, Effect, Engine, Event, ExecConfig, ImageError, KillReason, LookupId,
     ModuleId, Pid, Programs, State, Turn, Usage, Wake,
 };
+use super::image_source::Image;
 use crate::network::{NetnsId, Network, SocketOwner};
 use crate::sim::{MachineId, Notify, ProcessId, Sim, SimTime, TraceSeq};
 
@@ -116,7 +116,14 @@ impl Shims {
     /// Shims over an engine and a network.
     pub fn new(sim: &Sim, network: &Network, engine: Rc<RefCell<Box<dyn Engine>>>) -> Self {
         let process = sim.start_process("containerd-shim", MachineId::OUTSIDE);
-        let inner = Inner { sim: sim.clone(), network: network.clone(), engine, process, guests: RefCell::default(), programs: RefCell::default() };
+        let inner = Inner {
+            sim: sim.clone(),
+            network: network.clone(),
+            engine,
+            process,
+            guests: RefCell::default(),
+            programs: RefCell::default(),
+        };
         let shims = Shims(Rc::new(inner));
         let weak = Rc::downgrade(&shims.0);
         network.set_guests(move |owner, event| {

@@ -72,11 +72,8 @@ impl Containerd {
                 image.layers.last().map_or("", |l| &l.digest)
             ))
         })?;
-        let stored = Rc::new(StoredImage {
-            image: image.clone(),
-            programs,
-            system: self.programs.handles(&image.name),
-        });
+        let stored =
+            Rc::new(StoredImage { image: image.clone(), programs, system: self.programs.handles(&image.name) });
         let mut s = self.state.borrow_mut();
         s.images.insert(image.name.clone(), stored.clone());
         s.images_version += 1;
