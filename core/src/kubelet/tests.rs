@@ -193,11 +193,11 @@ fn nginx_comes_and_goes() {
         "web",
         Duration::from_secs(20),
         expect![[r#"
-        0.0 gone
-        0.0 Pending [] 
-        0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-        3.2 Running [nginx:Running ready=true restarts=0] 
-    "#]],
+            0.0 gone
+            0.0 Pending [] 
+            0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+            3.5 Running [nginx:Running ready=true restarts=0] 
+        "#]],
     );
     request(&mut c, "DELETE", "/api/v1/namespaces/default/pods/web", None);
     watch(
@@ -214,12 +214,12 @@ fn nginx_comes_and_goes() {
         &c,
         "web",
         expect![[r#"
-        Normal Pulling x1 Pulling image "nginx:1.27"
-        Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.918s (2.918s including waiting). Image size: 72404038 bytes.
-        Normal Created x1 Container created
-        Normal Started x1 Container started
-        Normal Killing x1 Stopping container nginx
-    "#]],
+            Normal Pulling x1 Pulling image "nginx:1.27"
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.01s (3.01s including waiting). Image size: 72404038 bytes.
+            Normal Created x1 Container created
+            Normal Started x1 Container started
+            Normal Killing x1 Stopping container nginx
+        "#]],
     );
 }
 
@@ -233,27 +233,27 @@ fn crash_loop_backs_off() {
         "crash",
         Duration::from_secs(90),
         expect![[r#"
-        0.0 gone
-        0.0 Pending [] 
-        0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-        0.8 Running [c:Error(1) ready=false restarts=0] !Ready !ContainersReady
-        1.6 Running [c:CrashLoopBackOff ready=false restarts=1] !Ready !ContainersReady
-        11.6 Running [c:CrashLoopBackOff ready=false restarts=2] !Ready !ContainersReady
-        31.6 Running [c:CrashLoopBackOff ready=false restarts=3] !Ready !ContainersReady
-        71.6 Running [c:CrashLoopBackOff ready=false restarts=4] !Ready !ContainersReady
-    "#]],
+            0.0 gone
+            0.0 Pending [] 
+            0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+            0.9 Running [c:Error(1) ready=false restarts=0] !Ready !ContainersReady
+            1.8 Running [c:CrashLoopBackOff ready=false restarts=1] !Ready !ContainersReady
+            11.8 Running [c:CrashLoopBackOff ready=false restarts=2] !Ready !ContainersReady
+            31.8 Running [c:CrashLoopBackOff ready=false restarts=3] !Ready !ContainersReady
+            71.8 Running [c:CrashLoopBackOff ready=false restarts=4] !Ready !ContainersReady
+        "#]],
     );
     events(
         &c,
         "crash",
         expect![[r#"
-        Normal Pulling x1 Pulling image "busybox:1.36"
-        Normal Pulled x1 Successfully pulled image "busybox:1.36" in 462ms (462ms including waiting). Image size: 2219949 bytes.
-        Normal Pulled x4 Container image "busybox:1.36" already present on machine and can be accessed by the pod
-        Normal Created x5 Container created
-        Normal Started x5 Container started
-        Warning BackOff x4 Back-off restarting failed container c in pod crash_default(5a902a03-cafa-4960-9d2a-2600fd4e35aa)
-    "#]],
+            Normal Pulling x1 Pulling image "busybox:1.36"
+            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 446ms (446ms including waiting). Image size: 2219949 bytes.
+            Normal Pulled x4 Container image "busybox:1.36" already present on machine and can be accessed by the pod
+            Normal Created x5 Container created
+            Normal Started x5 Container started
+            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(0ca663cf-d705-44f0-9dbe-241f991d00ad)
+        "#]],
     );
 }
 
@@ -267,15 +267,16 @@ fn unknown_image_backs_off() {
         "pull",
         Duration::from_secs(60),
         expect![[r#"
-        0.0 gone
-        0.0 Pending [] 
-        0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-        0.6 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-        11.0 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-        23.7 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-        31.3 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-        44.9 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-    "#]],
+            0.0 gone
+            0.0 Pending [] 
+            0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+            0.7 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            0.8 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            11.1 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            23.4 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            31.6 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            43.9 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+        "#]],
     );
     events(
         &c,
@@ -304,14 +305,14 @@ fn init_containers_run_one_after_another_and_a_job_pod_completes() {
         "job",
         Duration::from_secs(30),
         expect![[r#"
-        0.0 gone
-        0.0 Pending [] 
-        0.0 Pending [first:PodInitializing ready=false restarts=0, main:PodInitializing ready=false restarts=0] !PodReadyToStartContainers !Initialized !Ready !ContainersReady
-        0.8 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
-        1.6 Running [first:Completed(0) ready=true restarts=0, main:Running ready=true restarts=0] 
-        4.6 Running [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !Ready !ContainersReady
-        4.7 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-    "#]],
+            0.0 gone
+            0.0 Pending [] 
+            0.0 Pending [first:PodInitializing ready=false restarts=0, main:PodInitializing ready=false restarts=0] !PodReadyToStartContainers !Initialized !Ready !ContainersReady
+            0.9 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
+            1.8 Running [first:Completed(0) ready=true restarts=0, main:Running ready=true restarts=0] 
+            4.8 Running [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !Ready !ContainersReady
+            4.8 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+        "#]],
     );
 }
 
@@ -329,29 +330,29 @@ fn probes_decide_readiness_and_restart() {
         "probed",
         Duration::from_secs(25),
         expect![[r#"
-        0.0 gone
-        0.0 Pending [] 
-        0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-        3.2 Running [nginx:Running ready=false restarts=0] !Ready !ContainersReady
-        3.2 Running [nginx:Running ready=true restarts=0] 
-        10.6 Running [nginx:Running ready=false restarts=1] !Ready !ContainersReady
-        10.6 Running [nginx:Running ready=true restarts=1] 
-        20.6 Running [nginx:Running ready=false restarts=2] !Ready !ContainersReady
-        20.6 Running [nginx:Running ready=true restarts=2] 
-    "#]],
+            0.0 gone
+            0.0 Pending [] 
+            0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+            3.5 Running [nginx:Running ready=false restarts=0] !Ready !ContainersReady
+            3.5 Running [nginx:Running ready=true restarts=0] 
+            10.8 Running [nginx:Running ready=false restarts=1] !Ready !ContainersReady
+            10.8 Running [nginx:Running ready=true restarts=1] 
+            20.8 Running [nginx:Running ready=false restarts=2] !Ready !ContainersReady
+            20.8 Running [nginx:Running ready=true restarts=2] 
+        "#]],
     );
     events(
         &c,
         "probed",
         expect![[r#"
-        Normal Pulling x1 Pulling image "nginx:1.27"
-        Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.918s (2.918s including waiting). Image size: 72404038 bytes.
-        Warning Unhealthy x4 Liveness probe failed: Get "http://10.244.1.2:81/": dial tcp 10.244.1.2:81: connect: connection refused
-        Normal Killing x2 Container nginx failed liveness probe, will be restarted
-        Normal Pulled x2 Container image "nginx:1.27" already present on machine and can be accessed by the pod
-        Normal Created x3 Container created
-        Normal Started x3 Container started
-    "#]],
+            Normal Pulling x1 Pulling image "nginx:1.27"
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.01s (3.01s including waiting). Image size: 72404038 bytes.
+            Warning Unhealthy x4 Liveness probe failed: Get "http://10.244.1.2:81/": dial tcp 10.244.1.2:81: connect: connection refused
+            Normal Killing x2 Container nginx failed liveness probe, will be restarted
+            Normal Pulled x2 Container image "nginx:1.27" already present on machine and can be accessed by the pod
+            Normal Created x3 Container created
+            Normal Started x3 Container started
+        "#]],
     );
 }
 
@@ -373,20 +374,20 @@ fn config_that_is_missing_is_waited_for() {
         "cfg",
         Duration::from_secs(20),
         expect![[r#"
-        0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-        4.1 Running [nginx:Running ready=true restarts=0] 
-    "#]],
+            0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+            4.5 Running [nginx:Running ready=true restarts=0] 
+        "#]],
     );
     events(
         &c,
         "cfg",
         expect![[r#"
-        Warning FailedMount x3 MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found
-        Normal Pulling x1 Pulling image "nginx:1.27"
-        Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.816s (2.816s including waiting). Image size: 72404038 bytes.
-        Normal Created x1 Container created
-        Normal Started x1 Container started
-    "#]],
+            Warning FailedMount x3 MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found
+            Normal Pulling x1 Pulling image "nginx:1.27"
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.192s (3.192s including waiting). Image size: 72404038 bytes.
+            Normal Created x1 Container created
+            Normal Started x1 Container started
+        "#]],
     );
 }
 
@@ -434,16 +435,16 @@ fn a_power_cut_restarts_containers() {
         &c,
         "worker-1",
         expect![[r#"
-        Normal RegisteredNode x1 Node worker-1 event: Registered Node worker-1 in Controller
-        Normal Starting x1 Starting kubelet.
-        Normal NodeHasSufficientMemory x1 Node worker-1 status is now: NodeHasSufficientMemory
-        Normal NodeHasNoDiskPressure x1 Node worker-1 status is now: NodeHasNoDiskPressure
-        Normal NodeHasSufficientPID x1 Node worker-1 status is now: NodeHasSufficientPID
-        Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
-        Normal NodeReady x1 Node worker-1 status is now: NodeReady
-        Normal Starting x1 Starting kubelet.
-        Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
-        Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 247b6a54-ab5a-47fb-a4c3-97ec9e9e0bcd
-    "#]],
+            Normal RegisteredNode x1 Node worker-1 event: Registered Node worker-1 in Controller
+            Normal Starting x1 Starting kubelet.
+            Normal NodeHasSufficientMemory x1 Node worker-1 status is now: NodeHasSufficientMemory
+            Normal NodeHasNoDiskPressure x1 Node worker-1 status is now: NodeHasNoDiskPressure
+            Normal NodeHasSufficientPID x1 Node worker-1 status is now: NodeHasSufficientPID
+            Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
+            Normal NodeReady x1 Node worker-1 status is now: NodeReady
+            Normal Starting x1 Starting kubelet.
+            Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
+            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 8975ec20-aa8f-4d95-87e8-7c0a6e594ed6
+        "#]],
     );
 }
