@@ -1,32 +1,19 @@
 //! The worker: holds the cluster, gives it time in small portions, and answers the page.
 
+mod guests;
 pub mod port;
 pub mod pump;
+mod tank;
 
-use pump::{Next, Work};
-
-use crate::protocol::{ToPage, ToWorker};
+use crate::protocol::ToPage;
 
 /// Listens to the page from now on.
 pub fn start() {
     port::report_panics();
-    pump::start(Tank::default());
+    let pump = pump::start(tank::Tank::new());
+    wasm_bindgen_futures::spawn_local(async move {
+        let guests = guests::Guests::fetch().await;
+        pump.with(|tank| tank.guests(guests));
+    });
     port::send(&ToPage::Ready);
-}
-
-/// What the worker holds.
-#[derive(Default)]
-struct Tank {}
-
-impl Work for Tank {
-    fn receive(&mut self, message: ToWorker) {
-        match message {
-            ToWorker::Ping(number) => port::send(&ToPage::Pong(number)),
-            _ => {}
-        }
-    }
-
-    fn advance(&mut self, _now_ms: f64, _budget_ms: f64) -> Next {
-        Next::WhenAsked
-    }
 }

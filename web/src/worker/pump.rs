@@ -34,13 +34,24 @@ pub enum Next {
     WhenAsked,
 }
 
+/// A hold on the work from outside a message.
+pub struct Handle<W>(Rc<Pump<W>>);
+
+impl<W: Work> Handle<W> {
+    /// Does something to the work; it is followed by [`Work::advance`].
+    pub fn with(&self, f: impl FnOnce(&mut W)) {
+        f(&mut self.0.work.borrow_mut());
+        self.0.queue();
+    }
+}
+
 /// Pumps the work for as long as the worker lives.
-pub fn start(work: impl Work) {
+pub fn start<W: Work>(work: W) -> Handle<W> {
     let Ok(channel) = MessageChannel::new() else {
         wasm_bindgen::throw_str("this browser has no MessageChannel");
     };
     let pump = Rc::new(Pump {
-        work: RefCell::new(Box::new(work)),
+        work: RefCell::new(work),
         again: channel.port1(),
         queued: Cell::new(false),
         timer: Cell::new(None),
@@ -53,15 +64,17 @@ pub fn start(work: impl Work) {
     // setTimeout would wait 4 ms between portions; a message to oneself comes at once, after what already waits.
     channel.port2().set_onmessage(Some(on_turn.as_ref().unchecked_ref()));
 
+    let handle = Handle(pump.clone());
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| pump.receive(&event));
     port::scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     // The worker ends with its global scope, and these with it.
     on_turn.forget();
     on_message.forget();
+    handle
 }
 
-struct Pump {
-    work: RefCell<Box<dyn Work>>,
+struct Pump<W> {
+    work: RefCell<W>,
     /// What is posted here comes back as a turn.
     again: MessagePort,
     /// Whether a turn is on its way.
@@ -69,7 +82,7 @@ struct Pump {
     timer: Cell<Option<Timer>>,
 }
 
-impl Pump {
+impl<W: Work> Pump<W> {
     fn receive(self: &Rc<Self>, event: &MessageEvent) {
         let Ok(buffer) = event.data().dyn_into::<ArrayBuffer>() else {
             return;

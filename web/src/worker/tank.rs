@@ -1,15 +1,13 @@
 //! The tank: the cluster, the pace at which it is moved through time, and the frames that the page gets of it.
 
-use std::rc::Rc;
-
 use podarium_core::cluster::Cluster;
-use podarium_core::observe::{NodeHealth, Observer};
+use podarium_core::observe::Observer;
 use podarium_core::session::{ClusterConfig, Session};
 use podarium_core::sim::SimTime;
 
 use super::guests::Guests;
-use super::pump::{Next, Work};
 use super::port;
+use super::pump::{Next, Work};
 use crate::protocol::{Clock, Speed, ToPage, ToWorker};
 
 /// A new cluster is shown booting, this many times faster than it does: a quarter of a minute in less than a second.
@@ -60,13 +58,21 @@ impl Tank {
         Tank { guests: None, start: None, run: None }
     }
 
+    /// The guests have arrived.
+    pub fn guests(&mut self, guests: Guests) {
+        self.guests = Some(guests);
+        self.begin();
+    }
+
     fn begin(&mut self) {
         let (Some(guests), Some((session, config))) = (&self.guests, &self.start) else { return };
         let stored = session.as_deref().map(Session::from_json);
         let stored = match stored {
             Some(Ok(s)) => Some(s),
             Some(Err(why)) => {
-                port::send(&ToPage::Problem(format!("The stored session can't be used: {why}. Here is a new cluster.")));
+                port::send(&ToPage::Problem(format!(
+                    "The stored session can't be used: {why}. Here is a new cluster."
+                )));
                 None
             }
             None => None,
@@ -115,11 +121,6 @@ impl Work for Tank {
                 }
             }
         }
-    }
-
-    fn guests(&mut self, guests: Guests) {
-        self.guests = Some(guests);
-        self.begin();
     }
 
     fn advance(&mut self, now_ms: f64, budget_ms: f64) -> Next {

@@ -84,13 +84,13 @@ impl Layout {
         let margin = if narrow { 10.0 } else { 20.0 };
         let inner = width - 2.0 * margin;
         let control: Vec<&NodeView> = m.nodes.values().filter(|n| n.control_plane).collect();
-        let part_rows = if narrow { 2 } else { 1 };
+        let part_rows: u32 = if narrow { 2 } else { 1 };
         let control_height = HEADER + f64::from(part_rows) * 74.0 + GAP;
         let mut y = margin;
         if let Some(n) = control.first() {
             let pane = Rect { x: margin, y, w: inner, h: control_height };
             l.control_plane = Some((n.id, pane));
-            l.parts = place_parts(&m.parts, pane, part_rows);
+            l.parts = place_parts(&m.parts, pane, part_rows as usize);
             y += control_height + GAP;
         }
         let control_id = control.first().map(|n| n.id);
