@@ -2,4 +2,5 @@
 
 pub mod bench;
 pub mod browser;
+pub mod tank;
 pub mod wasm;
