@@ -89,8 +89,26 @@ impl Cluster {
             cluster.add_worker();
         }
         cluster.finish_control_plane();
+        cluster.reap();
         cluster.sim.run_ready();
         cluster
+    }
+
+    /// Tells containerd of programs that end themselves, as one does that has lost its lease.
+    fn reap(&self) {
+        let (sim, programs, hosts) = (self.sim.clone(), self.programs.clone(), self.hosts_by_name.clone());
+        self.sim.spawn(self.hardware, async move {
+            loop {
+                let (process, code) = sim.next_exit().await;
+                sim.record(TraceEvent::Process { process, what: "exited" });
+                programs.died(process);
+                let machine = sim.machine_of(process);
+                let host = hosts.borrow().values().find(|h| h.machine.id == machine).cloned();
+                if let Some(host) = host {
+                    host.containerd.process_exited(process, code);
+                }
+            }
+        });
     }
 
     /// A cluster brought to where a session ended.

@@ -88,7 +88,7 @@ pub fn start(component: &ComponentContext) {
                     let component = component.clone();
                     sim.spawn(component.process, async move { start_controllers(component) });
                 }
-                LeaderEvent::Lost => sim.kill_process(component.process),
+                LeaderEvent::Lost => sim.exit_process(component.process, 1),
             })
             .await;
     });

@@ -15,7 +15,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
 use k8s_openapi::api::core::v1::{
-    Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
+    Namespace, Node, ObjectReference, PersistentVolume, PersistentVolumeClaim, Pod, ReplicationController, Service,
 };
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -29,9 +29,11 @@ use super::framework::events::{ActionType, EventResource};
 use super::listers::Listers;
 use super::schedule_one::Outcome;
 use crate::api::object::{Kind, Object};
-use crate::client::{Client, Informer, InformerEvent, LeaderElection, LeaderEvent, ListWatch};
+use crate::client::{
+    Client, EventRecorder, EventType, Informer, InformerEvent, LeaderElection, LeaderEvent, ListWatch,
+};
 use crate::cluster::ComponentContext;
-use crate::sim::{Notify, SimTime, TraceEvent, TraceSeq, select};
+use crate::sim::{Notify, ProcessId, SimTime, TraceEvent, TraceSeq, select};
 
 /// The program's name, and its user agent's first part.
 pub const NAME: &str = "kube-scheduler";
@@ -77,6 +79,10 @@ impl SchedulerProcess {
     pub fn decision(&self, pod_uid: &str) -> Option<Decision> {
         self.0.scheduler.borrow().decision(pod_uid).cloned()
     }
+    /// The process that it runs as.
+    pub fn process(&self) -> ProcessId {
+        self.0.client.process()
+    }
     /// Looks at the scheduler.
     pub fn inspect<T>(&self, look: impl FnOnce(&Scheduler) -> T) -> T {
         look(&self.0.scheduler.borrow())
@@ -102,9 +108,20 @@ impl SchedulerProcess {
         let identity = format!("{}_{}", cx.node, sim.random_uuid());
         // Elections have a client of their own too, lest a busy scheduler lose its lease.
         let elector = client.with_own_limit(QPS, BURST);
+        let recorder = EventRecorder::start(&elector, "default-scheduler", "");
+        let leader = identity.clone();
         let (p, process, kernel) = (self.clone(), cx.process, sim.clone());
         let lead = move |event| match event {
             LeaderEvent::Started => {
+                let lease = ObjectReference {
+                    api_version: Some("coordination.k8s.io/v1".into()),
+                    kind: Some("Lease".into()),
+                    namespace: Some("kube-system".into()),
+                    name: Some(NAME.into()),
+                    ..ObjectReference::default()
+                };
+                let message = format!("{leader} became leader");
+                recorder.event_about(lease, EventType::Normal, "LeaderElection", &message);
                 let (p, sim) = (p.clone(), kernel.clone());
                 let synced = synced.clone();
                 sim.clone().spawn(process, async move {
@@ -117,7 +134,7 @@ impl SchedulerProcess {
                 });
             }
             // Upstream exits, and is started again by its kubelet or systemd.
-            LeaderEvent::Lost => kernel.kill_process(process),
+            LeaderEvent::Lost => kernel.exit_process(process, 1),
         };
         LeaderElection::component(NAME, &identity).run(&elector, lead).await;
     }

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use super::link::MachineId;
 use super::trace::TraceSeq;
@@ -102,6 +102,9 @@ pub(super) struct Executor {
     outer_cause: Cell<TraceSeq>,
     polls: Cell<u64>,
     steps: Cell<u64>,
+    /// Processes that ended themselves, and who wants to hear of it.
+    exits: RefCell<VecDeque<(ProcessId, i32)>>,
+    exit_waiter: Cell<Option<TaskId>>,
 }
 
 impl Sim {
@@ -162,6 +165,29 @@ impl Sim {
         }
         // Dropping a future may call back into the kernel, so no borrow is held here.
         drop(dropped);
+    }
+
+    /// Ends `process` of its own accord, with an exit code that its parent gets to know.
+    pub fn exit_process(&self, process: ProcessId, code: i32) {
+        self.kill_process(process);
+        let ex = &self.0.executor;
+        ex.exits.borrow_mut().push_back((process, code));
+        if let Some(parent) = ex.exit_waiter.take() {
+            self.wake(parent);
+        }
+    }
+
+    /// Waits for the next process that ends itself: which, and its exit code. For one waiting task.
+    pub async fn next_exit(&self) -> (ProcessId, i32) {
+        std::future::poll_fn(|_| {
+            let ex = &self.0.executor;
+            if let Some(exit) = ex.exits.borrow_mut().pop_front() {
+                return Poll::Ready(exit);
+            }
+            ex.exit_waiter.set(ex.current.get());
+            Poll::Pending
+        })
+        .await
     }
 
     /// Stops `process` as SIGSTOP does.

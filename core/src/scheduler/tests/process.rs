@@ -14,13 +14,14 @@ use crate::cluster::ComponentContext;
 use crate::etcd::Etcd;
 use crate::registry::Registry;
 use crate::scheduler::process::SchedulerProcess;
-use crate::sim::{MachineId, Notify, Sim, SimTime};
+use crate::sim::{MachineId, Notify, ProcessId, Sim, SimTime};
 
 /// One machine with an api-server and a scheduler.
 struct World {
     sim: Sim,
     admin: Client,
     scheduler: SchedulerProcess,
+    server: ProcessId,
 }
 
 impl World {
@@ -48,7 +49,7 @@ impl World {
         };
         let admin = context("kubectl").client("admin", &["system:masters"], "kubectl", 0.0, 0);
         let scheduler = SchedulerProcess::start(&context("kube-scheduler"));
-        let world = World { sim, admin, scheduler };
+        let world = World { sim, admin, scheduler, server: process };
         // The api-server makes the system's namespaces.
         world.run(1);
         world
@@ -112,6 +113,7 @@ fn binds_and_tells() {
         let client = w.admin.clone();
         w.call(async move { client.get::<k8s_openapi::api::coordination::v1::Lease>("kube-system", "kube-scheduler").await })
     };
+    assert!(w.events("LeaderElection")[0].message.as_ref().unwrap().ends_with(" became leader"));
     assert!(lease.unwrap().spec.as_ref().unwrap().holder_identity.as_ref().unwrap().starts_with("cp_"));
 }
 
@@ -193,4 +195,21 @@ fn the_client_limit_paces_bindings() {
     assert_eq!(bound(&w), 300);
     // Creating took 3 s at 100 a second; 50 a second after the first burst of 100.
     assert!((1..=8).contains(&at.since(start).as_secs()), "{at}");
+}
+
+#[test]
+fn exits_when_it_can_no_longer_renew_its_lease() {
+    let w = World::new();
+    w.run(5);
+    let scheduler = w.scheduler.process();
+    assert!(w.sim.process_runs(scheduler));
+    let reaped: Rc<RefCell<Option<_>>> = Rc::default();
+    let (sim, slot) = (w.sim.clone(), Rc::clone(&reaped));
+    w.sim.spawn(w.admin.process(), async move { *slot.borrow_mut() = Some(sim.next_exit().await) });
+    w.sim.stop_process(w.server);
+    w.run(6);
+    assert_eq!(*reaped.borrow(), None);
+    w.run(15);
+    assert_eq!(*reaped.borrow(), Some((scheduler, 1)));
+    assert!(!w.sim.process_runs(scheduler));
 }
