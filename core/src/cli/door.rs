@@ -14,6 +14,8 @@ use crate::sim::{ProcessId, ProcessState, Sim, TraceEvent};
 /// Who answers what the api-server passes on to kubelets: log, exec.
 pub type KubeletDoor = Rc<dyn Fn(&KubeletCall) -> Result<Vec<u8>, Status>>;
 
+/// Where the person's kubeconfig says that the api-server is.
+pub(super) const SERVER: &str = "172.30.0.2:6443";
 /// What the api-server needs to work on one request.
 const SERVER_LATENCY: Duration = Duration::from_millis(1);
 /// How long kubectl waits for a connection before it gives up.

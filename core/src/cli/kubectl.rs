@@ -1,12 +1,27 @@
 //! kubectl: what it prints and how it exits are upstream's. Models `staging/src/k8s.io/kubectl/pkg/cmd`.
 
 mod apply;
+mod create;
 mod delete;
+mod describe;
 mod drain;
 mod get;
+mod info;
+mod jsonpath;
+mod label;
 mod logs;
+mod patch;
+mod print;
 mod resources;
+mod rollout;
 mod scale;
+mod set;
+mod show;
+mod tabs;
+mod taint;
+mod three_way;
+mod wait;
+mod yaml;
 
 use serde_json::Value;
 
@@ -157,13 +172,21 @@ pub(super) async fn run(shell: &Shell, words: &[String]) -> i32 {
     };
     let flags: &[Flag] = match verb.as_str() {
         "get" => get::FLAGS,
-        "apply" | "create" | "replace" => apply::FLAGS,
+        "describe" => describe::FLAGS,
+        "apply" | "replace" | "diff" => apply::FLAGS,
+        "create" | "run" | "expose" | "autoscale" => create::FLAGS,
         "delete" => delete::FLAGS,
         "scale" => scale::FLAGS,
         "logs" => logs::FLAGS,
+        "exec" => logs::EXEC_FLAGS,
         "cordon" | "uncordon" | "drain" => drain::FLAGS,
-        "describe" => get::FLAGS,
-        "version" | "api-resources" | "cluster-info" => &[switch("client", ' ')],
+        "label" | "annotate" => label::FLAGS,
+        "taint" => taint::FLAGS,
+        "patch" => patch::FLAGS,
+        "wait" => wait::FLAGS,
+        "rollout" => rollout::FLAGS,
+        "set" => set::FLAGS,
+        "version" | "api-resources" | "api-versions" | "cluster-info" | "auth" | "top" => info::FLAGS,
         other => {
             shell.err(format!("error: unknown command {} for \"kubectl\"\n", crate::api::field::quote(other)));
             return 1;
@@ -183,15 +206,35 @@ pub(super) async fn run(shell: &Shell, words: &[String]) -> i32 {
     cx.args.words.remove(0);
     let outcome = match verb.as_str() {
         "get" => get::run(&cx).await,
+        "describe" => describe::run(&cx).await,
+        "apply" if cx.args.words.first().is_some_and(|w| w == "view-last-applied") => apply::view_last_applied(&cx).await,
         "apply" => apply::apply(&cx).await,
+        "replace" => apply::replace(&cx).await,
+        "create" if cx.args.all("filename").is_empty() => create::run(&cx).await,
         "create" => apply::create(&cx).await,
+        "run" => create::run_pod(&cx).await,
+        "expose" => create::expose(&cx).await,
+        "autoscale" => create::autoscale(&cx).await,
         "delete" => delete::run(&cx).await,
         "scale" => scale::run(&cx).await,
         "logs" => logs::run(&cx).await,
+        "exec" => logs::exec(&cx).await,
         "cordon" => drain::cordon(&cx, true).await,
         "uncordon" => drain::cordon(&cx, false).await,
         "drain" => drain::drain(&cx).await,
-        "version" => version(&cx).await,
+        "label" => label::run(&cx, "labels").await,
+        "annotate" => label::run(&cx, "annotations").await,
+        "taint" => taint::run(&cx).await,
+        "patch" => patch::run(&cx).await,
+        "wait" => wait::run(&cx).await,
+        "rollout" => rollout::run(&cx).await,
+        "set" => set::run(&cx).await,
+        "version" => info::version(&cx).await,
+        "cluster-info" => info::cluster_info(&cx).await,
+        "api-resources" => info::api_resources(&cx).await,
+        "api-versions" => info::api_versions(&cx).await,
+        "auth" => info::auth(&cx).await,
+        "top" => Err(Failure::error("Metrics API not available")),
         _ => Err(Failure::error(format!("kubectl {verb} is not there yet"))),
     };
     match outcome {
@@ -203,13 +246,11 @@ pub(super) async fn run(shell: &Shell, words: &[String]) -> i32 {
     }
 }
 
-async fn version(cx: &Cx<'_>) -> Outcome {
-    cx.out("Client Version: v1.36.2\nKustomize Version: v5.8.1\n");
-    if !cx.args.on("client") {
-        let v = cx.ask("GET", "/version", "", None).await?;
-        cx.out(format!("Server Version: {}\n", v["gitVersion"].as_str().unwrap_or_default()));
-    }
-    Ok(())
-}
+const HELP: &str = "kubectl controls the Kubernetes cluster manager.
 
-const HELP: &str = "kubectl controls the Kubernetes cluster manager.\n\n  get, describe, apply -f, create -f, delete, scale, logs, cordon, uncordon, drain, version\n";
+ Find more information at: https://kubernetes.io/docs/reference/kubectl/
+
+Commands:
+  get, describe, create, apply, replace, patch, delete, run, expose, scale, autoscale, set, label, annotate, rollout, wait, logs,
+  cordon, uncordon, drain, taint, auth, api-resources, api-versions, cluster-info, version
+";

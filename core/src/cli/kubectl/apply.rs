@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::resources::{self, Resource};
-use super::{Cx, Failure, Outcome};
+use super::show::{go_json, go_json_pretty, text};
+use super::yaml::to_yaml;
+use super::{Cx, Failure, Outcome, label, print, three_way};
+use crate::api::schema::schema;
 use crate::cli::args::{Flag, switch, value};
 
 pub(super) const FLAGS: &[Flag] = &[
@@ -12,6 +15,12 @@ pub(super) const FLAGS: &[Flag] = &[
     value("dry-run", ' '),
     value("validate", ' '),
     value("field-manager", ' '),
+    value("selector", 'l'),
+    value("field-selector", ' '),
+    value("grace-period", ' '),
+    switch("all", ' '),
+    switch("all-namespaces", 'A'),
+    switch("force", ' '),
     switch("recursive", 'R'),
     switch("server-side", ' '),
     switch("force-conflicts", ' '),
@@ -19,7 +28,7 @@ pub(super) const FLAGS: &[Flag] = &[
 ];
 
 /// The annotation in which apply keeps what was applied last.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A document of a file.
 pub(super) struct Document {
@@ -116,7 +125,7 @@ pub(super) fn place<'a>(
 }
 
 /// `--dry-run`: what to add to the query, what to add to the words, and whether nothing is sent at all.
-fn dry_run(cx: &Cx<'_>) -> Result<(&'static str, &'static str, bool), Failure> {
+pub(super) fn dry_run(cx: &Cx<'_>) -> Result<(&'static str, &'static str, bool), Failure> {
     match cx.args.get("dry-run") {
         None | Some("none") => Ok(("", "", false)),
         Some("server") => Ok(("&dryRun=All", " (server dry run)", false)),
@@ -145,7 +154,63 @@ fn last_applied(body: &Value) -> String {
     if let Some(a) = annotations.as_object_mut() {
         a.remove(LAST_APPLIED);
     }
-    format!("{v}\n")
+    format!("{}\n", go_json(&v))
+}
+
+/// A server-side apply that meets other managers' fields, with what can be done about it.
+fn conflict(f: Failure) -> Failure {
+    let Some(message) = f.text.strip_prefix("Error from server (Conflict): ") else { return f };
+    let text = format!(
+        "error: {message}Please review the fields above--they currently have other managers. Here\nare the ways you can resolve this warning:\n* If you intend to manage all of these fields, please re-run the apply\n  command with the `--force-conflicts` flag.\n* If you do not intend to manage all of the fields, please edit your\n  manifest to remove references to the fields that should keep their\n  current managers.\n* You may co-own fields by updating your manifest to match the existing\n  value; in this case, you'll become the manager if the other manager(s)\n  stop managing the field (remove it from their configuration).\nSee https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts\n"
+    );
+    Failure { text, code: 1 }
+}
+
+/// kubectl apply view-last-applied.
+pub(super) async fn view_last_applied(cx: &Cx<'_>) -> Outcome {
+    let all = resources::discover(cx).await?;
+    for f in label::objects(cx, &all, &cx.args.words[1..]).await? {
+        let name = text(&f.object["metadata"]["name"]);
+        let Some(v) = f.object["metadata"]["annotations"][LAST_APPLIED].as_str().and_then(|s| serde_json::from_str::<Value>(s).ok()) else {
+            return Err(Failure::error(format!("no last-applied-configuration annotation found on resource: {name}")));
+        };
+        match cx.args.get("output").unwrap_or("yaml") {
+            "json" => cx.out(format!("{}\n", go_json_pretty(&v))),
+            _ => cx.out(to_yaml(&v)),
+        }
+    }
+    Ok(())
+}
+
+/// kubectl replace.
+pub(super) async fn replace(cx: &Cx<'_>) -> Outcome {
+    let documents = documents(cx)?;
+    let all = resources::discover(cx).await?;
+    let (query, words, local) = dry_run(cx)?;
+    for d in &documents {
+        let (r, namespace) = place(cx, &all, d)?;
+        let path = format!("{}/{}", r.path(namespace.as_deref()), text(&d.body["metadata"]["name"]));
+        let mut body = d.body.clone();
+        if let Some(n) = &namespace {
+            body["metadata"]["namespace"] = n.as_str().into();
+        }
+        if local {
+            print::done(cx, &all, &body, &format!("replaced{words}"))?;
+            continue;
+        }
+        let about = |f: Failure| f.about_file(&format!("error when replacing {}", crate::api::field::quote(&d.file)));
+        let current = cx.ask("GET", &path, "", None).await.map_err(about)?;
+        if !current["metadata"]["annotations"][LAST_APPLIED].is_null() {
+            if !body["metadata"]["annotations"].is_object() {
+                body["metadata"]["annotations"] = json!({});
+            }
+            body["metadata"]["annotations"][LAST_APPLIED] = Value::String(last_applied(&body));
+        }
+        let q = format!("fieldManager=kubectl-replace&fieldValidation={}{query}", validation(cx));
+        let new = cx.ask("PUT", &path, &q, Some(&body)).await.map_err(about)?;
+        print::done(cx, &all, &new, &format!("replaced{words}"))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn create(cx: &Cx<'_>) -> Outcome {
@@ -154,17 +219,18 @@ pub(super) async fn create(cx: &Cx<'_>) -> Outcome {
     let (query, words, local) = dry_run(cx)?;
     for d in &documents {
         let (r, namespace) = place(cx, &all, d)?;
-        let name = d.body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let mut name = name;
+        let mut made = d.body.clone();
+        if let Some(n) = &namespace {
+            made["metadata"]["namespace"] = n.as_str().into();
+        }
         if !local {
             let q = format!("fieldManager=kubectl-create&fieldValidation={}{query}", validation(cx));
-            let made = cx
+            made = cx
                 .ask("POST", &r.path(namespace.as_deref()), &q, Some(&d.body))
                 .await
                 .map_err(|f| f.about_file(&format!("error when creating {}", crate::api::field::quote(&d.file))))?;
-            name = made["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         }
-        cx.out(format!("{}/{name} created{words}\n", r.qualified()));
+        print::done(cx, &all, &made, &format!("created{words}"))?;
     }
     Ok(())
 }
@@ -189,6 +255,11 @@ pub(super) async fn apply(cx: &Cx<'_>) -> Outcome {
 async fn apply_one(cx: &Cx<'_>, all: &[Resource], d: &Document) -> Outcome {
     let (r, namespace) = place(cx, all, d)?;
     let (query, words, local) = dry_run(cx)?;
+    let mut body = d.body.clone();
+    if let Some(n) = &namespace {
+        // The builder sets the namespace before anything is made of the document.
+        body["metadata"]["namespace"] = n.as_str().into();
+    }
     let name = d.body["metadata"]["name"].as_str().unwrap_or_default();
     if name.is_empty() {
         return Err(Failure::error(format!(
@@ -208,23 +279,22 @@ async fn apply_one(cx: &Cx<'_>, all: &[Resource], d: &Document) -> Outcome {
         let force = if cx.args.on("force-conflicts") { "true" } else { "false" };
         let manager = cx.args.get("field-manager").unwrap_or("kubectl");
         let q = format!("fieldManager={manager}&fieldValidation={}&force={force}{query}", validation(cx));
-        cx.patch(&path, "application/apply-patch+yaml", &d.body, &q).await?;
-        cx.out(format!("{}/{name} serverside-applied{words}\n", r.qualified()));
-        return Ok(());
+        let new = cx.patch(&path, "application/apply-patch+yaml", &body, &q).await.map_err(conflict)?;
+        return print::done(cx, all, &new, &format!("serverside-applied{words}"));
     }
     let reply = cx.send("GET", &path, "", &[("Accept", "application/json")], Vec::new()).await?;
-    let mut wanted = d.body.clone();
+    let mut wanted = body.clone();
     if !wanted["metadata"]["annotations"].is_object() {
         wanted["metadata"]["annotations"] = json!({});
     }
-    wanted["metadata"]["annotations"][LAST_APPLIED] = Value::String(last_applied(&d.body));
+    wanted["metadata"]["annotations"][LAST_APPLIED] = Value::String(last_applied(&body));
     if reply.code == 404 {
+        let mut made = wanted.clone();
         if !local {
             let q = format!("fieldManager=kubectl-client-side-apply&fieldValidation={}{query}", validation(cx));
-            cx.ask("POST", &collection, &q, Some(&wanted)).await.map_err(about)?;
+            made = cx.ask("POST", &collection, &q, Some(&wanted)).await.map_err(about)?;
         }
-        cx.out(format!("{}/{name} created{words}\n", r.qualified()));
-        return Ok(());
+        return print::done(cx, all, &made, &format!("created{words}"));
     }
     if !reply.is_ok() {
         return Err(Failure::server(&reply));
@@ -238,72 +308,27 @@ async fn apply_one(cx: &Cx<'_>, all: &[Resource], d: &Document) -> Outcome {
         ));
     }
     let original: Value = annotation.as_str().and_then(|s| serde_json::from_str(s).ok()).unwrap_or(Value::Null);
-    let patch = three_way(&original, &wanted, &current);
+    let ty = schema().kind(&text(&wanted["apiVersion"]), r.kind.as_str());
+    let kind = if ty.is_some() { "application/strategic-merge-patch+json" } else { "application/merge-patch+json" };
+    let patch = Value::Object(three_way::patch(ty, &original, &wanted, &current));
     if patch.as_object().is_none_or(serde_json::Map::is_empty) {
-        cx.out(format!("{}/{name} unchanged{words}\n", r.qualified()));
-        return Ok(());
+        return print::done(cx, all, &current, &format!("unchanged{words}"));
     }
+    let mut new = current.clone();
     if !local {
         let q = format!("fieldManager=kubectl-client-side-apply&fieldValidation={}{query}", validation(cx));
         let about = |f: Failure| {
+            let (gv, plural) = (text(&wanted["apiVersion"]), &r.plural);
             f.about_file(&format!(
-                "error when applying patch:\n{patch}\nto:\nfor: {}",
+                "error when applying patch:\n{}\nto:\nResource: \"{gv}, Resource={plural}\", GroupVersionKind: \"{gv}, Kind={}\"\nName: \"{name}\", Namespace: \"{}\"\nfor: {}: error when patching {}",
+                go_json(&patch),
+                r.kind,
+                namespace.as_deref().unwrap_or_default(),
+                crate::api::field::quote(&d.file),
                 crate::api::field::quote(&d.file)
             ))
         };
-        let new = cx.patch(&path, "application/merge-patch+json", &patch, &q).await.map_err(about)?;
-        if new["metadata"]["resourceVersion"] == current["metadata"]["resourceVersion"] {
-            cx.out(format!("{}/{name} unchanged{words}\n", r.qualified()));
-            return Ok(());
-        }
+        new = cx.patch(&path, kind, &patch, &q).await.map_err(about)?;
     }
-    cx.out(format!("{}/{name} configured{words}\n", r.qualified()));
-    Ok(())
-}
-
-/// A merge patch that takes away what was applied before and is no longer wanted, and sets what is wanted and differs.
-/// Models jsonmergepatch.CreateThreeWayJSONMergePatch; lists are compared with what the server defaulted left out.
-fn three_way(original: &Value, wanted: &Value, current: &Value) -> Value {
-    let mut patch = serde_json::Map::new();
-    if let (Some(before), Some(now)) = (original.as_object(), wanted.as_object()) {
-        for key in before.keys().filter(|k| !now.contains_key(*k) && !current[k.as_str()].is_null()) {
-            patch.insert(key.clone(), Value::Null);
-        }
-    }
-    for (key, want) in wanted.as_object().into_iter().flatten() {
-        let have = &current[key.as_str()];
-        if want.is_object() && have.is_object() {
-            let inner = three_way(&original[key.as_str()], want, have);
-            if inner.as_object().is_some_and(|m| !m.is_empty()) {
-                patch.insert(key.clone(), inner);
-            }
-        } else if !covers(have, want) {
-            patch.insert(key.clone(), want.clone());
-        }
-    }
-    Value::Object(patch)
-}
-
-/// Whether what is there has all that is wanted; fields that the server added do not count.
-fn covers(have: &Value, want: &Value) -> bool {
-    match (have, want) {
-        (Value::Object(h), Value::Object(w)) => w.iter().all(|(k, v)| h.get(k).is_some_and(|x| covers(x, v))),
-        (Value::Array(h), Value::Array(w)) => h.len() == w.len() && h.iter().zip(w).all(|(a, b)| covers(a, b)),
-        (h, w) => h == w,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_patch_sets_what_differs_and_takes_away_what_is_gone() {
-        let original = json!({"spec": {"replicas": 3, "paused": true}});
-        let wanted = json!({"spec": {"replicas": 5, "list": [{"name": "a"}]}});
-        let current =
-            json!({"spec": {"replicas": 3, "paused": true, "list": [{"name": "a", "defaulted": 1}], "other": 1}});
-        assert_eq!(three_way(&original, &wanted, &current), json!({"spec": {"replicas": 5, "paused": null}}));
-        assert_eq!(three_way(&wanted, &wanted, &json!({"spec": {"replicas": 5, "list": [{"name": "a"}]}})), json!({}));
-    }
+    print::done(cx, all, &new, &format!("configured{words}"))
 }

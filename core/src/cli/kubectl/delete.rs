@@ -46,7 +46,7 @@ async fn targets<'a>(cx: &Cx<'_>, all: &'a [Resource]) -> Result<Vec<Target<'a>>
             "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'",
         ));
     }
-    for (resource, names) in get::targets(all, &cx.args.words)? {
+    for (resource, names) in get::targets(all, &cx.args.words, "delete")? {
         let selected = cx.args.get("selector").is_some() || cx.args.get("field-selector").is_some();
         if names.is_empty() && !cx.args.on("all") && !selected {
             return Err(Failure::error("resource(s) were provided, but no name was specified"));

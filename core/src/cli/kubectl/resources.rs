@@ -15,6 +15,7 @@ pub(super) struct Resource {
     pub namespaced: bool,
     pub short: Vec<String>,
     pub categories: Vec<String>,
+    pub verbs: Vec<String>,
 }
 
 impl Resource {
@@ -83,6 +84,7 @@ fn resource(group: &str, version: &str, r: &Value) -> Resource {
         namespaced: r["scope"] == "Namespaced",
         short: list(&r["shortNames"]),
         categories: list(&r["categories"]),
+        verbs: list(&r["verbs"]),
     }
 }
 

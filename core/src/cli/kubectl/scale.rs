@@ -26,7 +26,7 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
         ));
     }
     let all = resources::discover(cx).await?;
-    for (r, names) in get::targets(&all, &cx.args.words)? {
+    for (r, names) in get::targets(&all, &cx.args.words, "scale")? {
         if names.is_empty() {
             return Err(Failure::error("resource(s) were provided, but no name was specified"));
         }
