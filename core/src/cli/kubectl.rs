@@ -26,7 +26,7 @@ mod yaml;
 use serde_json::Value;
 
 use super::Shell;
-use super::args::{Args, Flag, switch, value};
+use super::args::{Args, Flag, value};
 use super::door::Reply;
 
 /// Flags that every command takes.
