@@ -182,9 +182,9 @@ pub(super) mod export {
     pub(in super::super) const START: &str = "start";
     /// `(fuel, pages_max)`: lets it go on.
     pub(in super::super) const POLL: &str = "poll";
-    /// The memory's size in pages.
+    /// The memory's size in pages as the guest sees it, a global.
     pub(in super::super) const PAGES: &str = "pages";
-    /// Grows the memory for the host.
+    /// Grows the memory itself, for the host.
     pub(in super::super) const GROW: &str = "grow";
 }
 

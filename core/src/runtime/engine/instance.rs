@@ -14,6 +14,9 @@ use super::process::{Process, TurnState};
 use super::snapshot::{CHUNK, Image, PAGE, Pool, Template, transition};
 use super::{CreateError, FUEL_PER_CALL, KillReason, State, Trap};
 
+/// An instance larger than this isn't given to the next inhabitant, unless that one needs it.
+const PAGES_KEPT: u32 = 64;
+
 /// What host functions find in the store during a call.
 #[derive(Default)]
 struct Host {
@@ -25,7 +28,7 @@ struct Guest {
     process: Box<Process>,
     turn: TurnState,
     memory: Option<Memory>,
-    pages: Func,
+    pages: Global,
     fuel: Global,
     /// The size of the memory when it was last asked for: it only grows.
     bytes: u64,
@@ -43,13 +46,16 @@ pub(super) struct Slot<E: Backend> {
     memory: Option<Memory>,
     start: Func,
     poll: Func,
-    pages_fn: Option<Func>,
+    pages_global: Global,
     grow_fn: Option<Func>,
     fuel: Global,
     depth: Global,
     oom: Global,
     globals: Vec<GuestGlobal>,
-    pub(super) pages: u32,
+    /// The memory's size as its inhabitant sees it. Beyond it all is zero.
+    pages: u32,
+    /// Its size in truth, at least.
+    pub(super) capacity: u32,
     /// Pieces of the memory that differ from the template, when `clean`.
     differing: Vec<u32>,
     clean: bool,
@@ -59,7 +65,7 @@ pub(super) struct Slot<E: Backend> {
 struct View<'a, 'b, E: Backend> {
     store: &'a mut StoreContextMut<'b, Host, E>,
     memory: Option<&'a Memory>,
-    pages: &'a Func,
+    pages: &'a Global,
     bytes: &'a mut u64,
 }
 
@@ -69,7 +75,7 @@ impl<E: Backend> View<'_, '_, E> {
         let memory = self.memory.ok_or(Fault)?;
         let end = u64::from(address) + len as u64;
         if end > *self.bytes {
-            *self.bytes = u64::from(pages(&mut *self.store, self.pages)) * PAGE as u64;
+            *self.bytes = u64::from(get(&mut *self.store, self.pages) as u32) * PAGE as u64;
         }
         if end > *self.bytes { Err(Fault) } else { Ok(memory) }
     }
@@ -98,10 +104,6 @@ fn call_i32(store: impl AsContextMut, function: &Func, args: &[i32]) -> Option<i
     let mut result = [Val::I32(0)];
     function.call(store, &args, &mut result).ok()?;
     if let [Val::I32(value)] = result { Some(value) } else { None }
-}
-
-fn pages(store: impl AsContextMut, function: &Func) -> u32 {
-    call_i32(store, function, &[]).unwrap_or_default() as u32
 }
 
 fn get(store: impl AsContextMut, global: &Global) -> i32 {
@@ -173,7 +175,7 @@ impl<E: Backend> Slot<E> {
         Ok(Slot {
             start: function(export::START).ok_or_else(missing)?,
             poll: function(export::POLL).ok_or_else(missing)?,
-            pages_fn: function(export::PAGES),
+            pages_global: global(export::PAGES).ok_or_else(missing)?,
             grow_fn: function(export::GROW),
             fuel: global(export::FUEL).ok_or_else(missing)?,
             depth: global(export::DEPTH).ok_or_else(missing)?,
@@ -182,6 +184,7 @@ impl<E: Backend> Slot<E> {
             memory,
             store,
             pages: metered.pages_min,
+            capacity: metered.pages_min,
             differing: Vec::new(),
             clean: true,
         })
@@ -250,20 +253,26 @@ impl<E: Backend> Slot<E> {
     /// Gives the instance a process's state; `None` is a fresh instance's. False if it can't.
     pub(super) fn settle(&mut self, template: &Template, image: Option<&Image>) -> bool {
         let pages = image.map_or(template.memory.len() / PAGE, |image| image.pages as usize) as u32;
-        if pages < self.pages {
+        // Whoever needed much memory leaves an instance that isn't worth keeping.
+        if self.capacity > pages.max(PAGES_KEPT) {
             return false;
         }
         if !self.clean {
             self.survey(template);
         }
-        if pages > self.pages {
-            let grown = self.grow_fn.as_ref().and_then(|grow| {
-                call_i32(&mut self.store, grow, &[(pages - self.pages) as i32])
-            });
+        if pages > self.capacity {
+            let more = (pages - self.capacity) as i32;
+            let grown = self.grow_fn.as_ref().and_then(|grow| call_i32(&mut self.store, grow, &[more]));
             if grown.is_none_or(|before| before < 0) {
                 return false;
             }
+            self.capacity = pages;
+        }
+        if pages != self.pages {
             self.pages = pages;
+            if self.pages_global.set(&mut self.store, Val::I32(pages as i32)).is_err() {
+                return false;
+            }
         }
         let fresh = Image { pages, chunks: Vec::new(), globals: Vec::new() };
         let image = image.unwrap_or(&fresh);
@@ -302,12 +311,11 @@ impl<E: Backend> Slot<E> {
         pages_max: u32,
     ) -> (Box<Process>, TurnState, u64) {
         self.clean = false;
-        let pages_fn = self.pages_fn.clone().unwrap_or_else(|| self.start.clone());
         self.store.data_mut().guest = Some(Box::new(Guest {
             process,
             turn,
             memory: self.memory.clone(),
-            pages: pages_fn,
+            pages: self.pages_global.clone(),
             fuel: self.fuel.clone(),
             bytes: u64::from(self.pages) * PAGE as u64,
         }));
@@ -317,9 +325,8 @@ impl<E: Backend> Slot<E> {
         let guest = self.store.data_mut().guest.take();
         let Guest { mut process, mut turn, .. } = *guest.unwrap_or_else(|| unreachable!("put there above"));
         let fuel = get(&mut self.store, &self.fuel);
-        if let Some(pages_fn) = &self.pages_fn {
-            self.pages = pages(&mut self.store, pages_fn);
-        }
+        self.pages = get(&mut self.store, &self.pages_global) as u32;
+        self.capacity = self.capacity.max(self.pages);
         process.pages = self.pages;
         if turn.ended.is_none()
             && turn.exec.is_none()

@@ -380,7 +380,7 @@ impl<'a> Writer<'a> {
     fn write(mut self, metered: &mut Metered) -> Result<(), ImageError> {
         let source = self.source;
         let base = source.globals.map_or(0, |(count, _)| count);
-        let (fuel, depth, pages_max, oom) = (base, base + 1, base + 2, base + 3);
+        let (fuel, depth, pages_max, oom, pages) = (base, base + 1, base + 2, base + 3, base + 4);
 
         // Imports, with a shim before any that has more parameters than the browser's back end takes.
         let mut import_section = Entries::default();
@@ -413,7 +413,7 @@ impl<'a> Writer<'a> {
 
         let memory = source.memory.is_some();
         // Without a memory the instructions that these stand for don't validate, and neither do these.
-        let grow = self.add_function(&[I32], &[I32], |out| grow_body(out, fuel, pages_max, oom));
+        let grow = self.add_function(&[I32], &[I32], |out| grow_body(out, fuel, pages_max, oom, pages));
         let fill = self.add_function(&[I32, I32, I32], &[], |out| bulk_body(out, fuel, &[0xfc, 11, 0]));
         let copy = self.add_function(&[I32, I32, I32], &[], |out| bulk_body(out, fuel, &[0xfc, 10, 0, 0]));
         if !memory {
@@ -442,8 +442,6 @@ impl<'a> Writer<'a> {
             self.export(name, 0, function);
         }
         if memory {
-            let pages = self.add_function(&[], &[I32], |out| out.extend_from_slice(&[0x3f, 0]));
-            self.export(export::PAGES, 0, pages);
             let raw_grow = self.add_function(&[I32], &[I32], |out| {
                 op::local_get(out, 0);
                 out.extend_from_slice(&[0x40, 0]);
@@ -451,7 +449,8 @@ impl<'a> Writer<'a> {
             self.export(export::GROW, 0, raw_grow);
             self.export(export::MEMORY, 2, 0);
         }
-        for (name, index) in [(export::FUEL, fuel), (export::DEPTH, depth), (export::OOM, oom)] {
+        let meters = [(export::FUEL, fuel), (export::DEPTH, depth), (export::OOM, oom), (export::PAGES, pages)];
+        for (name, index) in meters {
             self.export(name, 3, index);
         }
         metered.globals = source.mutable.iter().map(|(index, ty, _)| self.global_access(*index, *ty)).collect();
@@ -468,6 +467,7 @@ impl<'a> Writer<'a> {
             shims: &shims,
             fuel,
             depth,
+            pages,
             grow,
             fill,
             copy,
@@ -500,7 +500,7 @@ impl<'a> Writer<'a> {
         }
 
         let mut globals = source.globals.map_or_else(Entries::default, |(count, raw)| Entries::raw(count, raw));
-        for initial in [FUEL_PER_CALL as i32, 0, i32::MAX, 0] {
+        for initial in [FUEL_PER_CALL as i32, 0, i32::MAX, 0, metered.pages_min as i32] {
             globals.push(|out| {
                 out.extend_from_slice(&[I32, 1]);
                 op::i32_const(out, initial);
@@ -580,7 +580,15 @@ impl<'a> Writer<'a> {
 }
 
 /// `memory.grow` under the container's limit: beyond it the process ends, as the kernel would have it.
-fn grow_body(out: &mut Vec<u8>, fuel: u32, pages_max: u32, oom: u32) {
+///
+/// The size that the guest sees is a global, since the instance may have grown for another inhabitant
+/// before; what lies beyond is zero, as grown memory is.
+fn grow_body(out: &mut Vec<u8>, fuel: u32, pages_max: u32, oom: u32, pages: u32) {
+    let wanted = |out: &mut Vec<u8>| {
+        op::local_get(out, 0);
+        op::global_get(out, pages);
+        out.push(op::I32_ADD);
+    };
     // No memory has room for so much: the allocation fails, and nothing else happens.
     op::local_get(out, 0);
     op::i32_const(out, 65_536);
@@ -588,8 +596,7 @@ fn grow_body(out: &mut Vec<u8>, fuel: u32, pages_max: u32, oom: u32) {
     out.extend_from_slice(&[op::IF, op::EMPTY]);
     op::i32_const(out, -1);
     out.extend_from_slice(&[op::RETURN, op::END]);
-    op::local_get(out, 0);
-    out.extend_from_slice(&[0x3f, 0, op::I32_ADD]);
+    wanted(out);
     op::global_get(out, pages_max);
     out.extend_from_slice(&[op::I32_GT_U, op::IF, op::EMPTY]);
     op::i32_const(out, 1);
@@ -601,8 +608,17 @@ fn grow_body(out: &mut Vec<u8>, fuel: u32, pages_max: u32, oom: u32) {
     op::i32_const(out, 2_000);
     out.extend_from_slice(&[op::I32_MUL, op::I32_SUB]);
     op::global_set(out, fuel);
-    op::local_get(out, 0);
-    out.extend_from_slice(&[0x40, 0]);
+    wanted(out);
+    out.extend_from_slice(&[0x3f, 0, op::I32_GT_U, op::IF, op::EMPTY]);
+    wanted(out);
+    out.extend_from_slice(&[0x3f, 0, op::I32_SUB, 0x40, 0]);
+    op::i32_const(out, -1);
+    out.extend_from_slice(&[op::I32_EQ, op::IF, op::EMPTY]);
+    op::i32_const(out, -1);
+    out.extend_from_slice(&[op::RETURN, op::END, op::END]);
+    op::global_get(out, pages);
+    wanted(out);
+    op::global_set(out, pages);
 }
 
 /// `memory.fill` or `memory.copy` at eight bytes a unit of fuel.

@@ -156,10 +156,8 @@ impl<E: Backend> WasmEngine<E> {
         let compiled = compiled.clone();
         let module = compiled.module.as_ref().ok_or_else(gone)?;
         let metered = &compiled.metered;
-        let pages = if process.image.is_some() { process.pages } else { metered.pages_min };
-        // The instance that was used longest ago, of those that fit; one that nobody needs comes first.
-        let fitting = |inhabited: &Inhabited<E>| inhabited.slot.pages <= pages;
-        let free = loaded.slots.iter().position(|inhabited| inhabited.owner.is_none() && fitting(inhabited));
+        // An instance that nobody needs comes first, then the one that was used longest ago.
+        let free = loaded.slots.iter().position(|inhabited| inhabited.owner.is_none());
         let index = if let Some(index) = free {
             index
         } else if loaded.slots.len() < SLOTS_MAX {
@@ -170,11 +168,8 @@ impl<E: Backend> WasmEngine<E> {
             loaded.slots.push(Inhabited { slot, owner: None, used: 0 });
             loaded.slots.len() - 1
         } else {
-            let oldest = |fit: bool| {
-                let candidates = loaded.slots.iter().enumerate().filter(|(_, s)| !fit || fitting(s));
-                candidates.min_by_key(|(_, s)| s.used).map(|(index, _)| index)
-            };
-            oldest(true).or_else(|| oldest(false)).unwrap_or_default()
+            let slots = loaded.slots.iter().enumerate();
+            slots.min_by_key(|(_, slot)| slot.used).map(|(index, _)| index).unwrap_or_default()
         };
         let template = loaded.template.clone().ok_or_else(gone)?;
         let inhabited = loaded.slots.get_mut(index).ok_or_else(gone)?;

@@ -29,6 +29,8 @@ pub(super) struct Context<'a> {
     /// The globals of the meter.
     pub(super) fuel: u32,
     pub(super) depth: u32,
+    /// The global that holds the memory's size.
+    pub(super) pages: u32,
     /// Functions that stand for instructions whose price depends on an operand.
     pub(super) grow: u32,
     pub(super) fill: u32,
@@ -42,6 +44,8 @@ enum Edit {
     Call(u32),
     /// The call stands, but nothing follows it.
     LastCall,
+    /// The memory's size as the guest is to see it.
+    Size,
     /// A branch to the whole body's block.
     Return { nesting: u32 },
     /// Nothing: the body's own end.
@@ -143,6 +147,7 @@ pub(super) fn rewrite(
                 calls = true;
                 cost = 10;
             }
+            Operator::MemorySize { .. } => item.edit = Edit::Size,
             Operator::MemoryGrow { .. } => item.edit = Edit::Call(context.grow),
             Operator::MemoryFill { .. } => item.edit = Edit::Call(context.fill),
             Operator::MemoryCopy { .. } => item.edit = Edit::Call(context.copy),
@@ -190,6 +195,7 @@ pub(super) fn rewrite(
         match item.edit {
             Edit::Keep => out.extend_from_slice(original),
             Edit::Call(function) => op::call(out, function),
+            Edit::Size => op::global_get(out, context.pages),
             Edit::LastCall => {
                 out.extend_from_slice(original);
                 out.push(op::UNREACHABLE);

@@ -81,6 +81,7 @@ pub(super) mod op {
     pub(in super::super) const END: u8 = 0x0b;
     pub(in super::super) const BR: u8 = 0x0c;
     pub(in super::super) const RETURN: u8 = 0x0f;
+    pub(in super::super) const I32_EQ: u8 = 0x46;
     pub(in super::super) const I32_LT_S: u8 = 0x48;
     pub(in super::super) const I32_GT_S: u8 = 0x4a;
     pub(in super::super) const I32_GT_U: u8 = 0x4b;
