@@ -94,8 +94,7 @@ impl Args {
                 };
                 out.flags.entry(flag.name).or_default().push(v);
             } else if w.len() > 1 && w.starts_with('-') {
-                let mut chars = w[1..].char_indices();
-                while let Some((i, c)) = chars.next() {
+                for (i, c) in w[1..].char_indices() {
                     let flag = flags
                         .iter()
                         .find(|f| f.short == c)

@@ -75,7 +75,9 @@ impl Door {
             self.sim.sleep(Duration::from_millis(1)).await;
             return Err(refused());
         };
-        self.sim.sleep(self.sim.links().latency(us, e.machine) + SERVER_LATENCY).await;
+        // The links are let go before the wait: a cable may be pulled meanwhile.
+        let latency = self.sim.links().latency(us, e.machine);
+        self.sim.sleep(latency + SERVER_LATENCY).await;
         let state = self.sim.process_state(e.process);
         if self.sim.links().connected(us, e.machine) && state == ProcessState::Dead {
             return Err(refused());

@@ -88,7 +88,7 @@ impl Kubelet {
             all.wait().await;
         }
         let mut sidecars: Vec<(usize, &ContainerView)> = running().filter_map(|v| Some((sidecar(v)?, v))).collect();
-        sidecars.sort_by(|a, b| b.0.cmp(&a.0));
+        sidecars.sort_by_key(|(index, _)| std::cmp::Reverse(*index));
         for (_, v) in sidecars {
             let used = i64::try_from(self.now().since(begin).as_secs()).unwrap_or(0);
             let left = (grace.unwrap_or_else(|| self.grace(p, None, None)) - used).max(0);

@@ -33,8 +33,8 @@ impl HostLocal {
         let usable = self.size - 3;
         for step in 1..=usable {
             let host = 2 + (self.last + usable - 2 + step) % usable;
-            if !self.used.contains_key(&host) {
-                self.used.insert(host, ());
+            if let std::collections::btree_map::Entry::Vacant(free) = self.used.entry(host) {
+                free.insert(());
                 self.last = host;
                 return Some(Ipv4Addr::from(self.base + host).into());
             }

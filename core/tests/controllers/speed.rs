@@ -28,7 +28,7 @@ fn seconds(replicas: i32) -> f64 {
             counter.set(counter.get() + i32::from(running(new) && !running(old)));
         }
     });
-    #[allow(clippy::disallowed_methods)]
+    #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "wall time is what is measured")]
     let wall = std::time::Instant::now();
     plane.act(async move |c| c.create(replica_set("web", replicas)).await.expect("created"));
     let took = plane.run_while(0.1, 3000.0, || ready.get() < replicas);

@@ -16,7 +16,7 @@ const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 
 type Amounts = BTreeMap<String, Text>;
 
-fn items<'a>(ranges: &'a [std::rc::Rc<LimitRange>]) -> impl Iterator<Item = &'a LimitRangeItem> {
+fn items(ranges: &[std::rc::Rc<LimitRange>]) -> impl Iterator<Item = &LimitRangeItem> {
     ranges.iter().flat_map(|r| r.spec.iter()).flat_map(|s| s.limits.iter())
 }
 

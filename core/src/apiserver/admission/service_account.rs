@@ -92,7 +92,7 @@ fn token_volume(name: &str) -> Volume {
         audience: None,
     };
     let ca = ConfigMapProjection {
-        name: Some("kube-root-ca.crt".into()).unwrap_or_default(),
+        name: "kube-root-ca.crt".into(),
         items: Some(vec![KeyToPath { key: "ca.crt".into(), path: "ca.crt".into(), mode: None }]),
         optional: None,
     };

@@ -147,10 +147,8 @@ impl Call<'_> {
                     self.turn.effect(Effect::Close { conn: *conn });
                 }
             }
-            Fd::Conn(conn) => {
-                if !matches!(conn.link, super::process::Link::Failed(_)) {
-                    self.turn.effect(Effect::Close { conn: conn.id });
-                }
+            Fd::Conn(conn) if !matches!(conn.link, super::process::Link::Failed(_)) => {
+                self.turn.effect(Effect::Close { conn: conn.id });
             }
             Fd::File(mut file) => file.flush(&mut self.process.files.borrow_mut()),
             _ => {}

@@ -56,6 +56,7 @@ struct Inhabited<E: Backend> {
 struct Container {
     config: ContainerConfig,
     files: Rc<RefCell<Files>>,
+    #[expect(clippy::vec_box, reason = "a process is big and moves often")]
     processes: Vec<Box<Process>>,
     next_pid: u32,
     cpu_ns: u64,
