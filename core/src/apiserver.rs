@@ -16,7 +16,7 @@ mod options;
 mod paging;
 mod selection;
 mod store;
-mod tables;
+pub mod tables;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -1,7 +1,21 @@
 //! Tables: the columns and rows of `kubectl get`. Models `pkg/printers/internalversion/printers.go`.
 
+mod age;
+mod cluster;
+mod config;
+mod network;
+mod pod;
+mod storage;
+mod workloads;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use serde_json::{Value, json};
 
+pub use age::{human_duration, since};
+
+use crate::api::dynamic::DynamicObject;
 use crate::api::object::Object;
 use crate::registry::ResourceInfo;
 
@@ -12,15 +26,110 @@ pub(super) struct Row {
     pub conditions: Vec<Value>,
 }
 
-/// The column definitions of a kind.
-pub(super) fn columns(_info: ResourceInfo) -> Value {
-    json!([
-        {"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0},
-        {"name": "Created At", "type": "date", "format": "", "description": "", "priority": 0},
-    ])
+/// The columns of every kind that has its own: `= resource.group` begins a kind, then a column a line: name, type, format,
+/// priority and description between tabs. `@name` and `@age` are texts that many columns share.
+const COLUMNS: &str = include_str!("tables/columns.txt");
+
+fn parse() -> BTreeMap<&'static str, Vec<Value>> {
+    let mut shared: BTreeMap<&str, String> = BTreeMap::new();
+    let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut kind = "";
+    for line in COLUMNS.lines() {
+        if let Some(name) = line.strip_prefix("= ") {
+            kind = name;
+            continue;
+        }
+        if line.starts_with('@') {
+            if let Some((name, text)) = line.split_once(' ') {
+                shared.insert(name, text.replace("\\n", "\n"));
+            }
+            continue;
+        }
+        let parts: Vec<&str> = line.splitn(5, '\t').collect();
+        let [name, ty, format, priority, description] = parts.as_slice() else { continue };
+        let text = shared.get(description).cloned().unwrap_or_else(|| description.replace("\\n", "\n"));
+        let priority: i32 = priority.parse().unwrap_or(0);
+        all.entry(kind).or_default().push(
+            json!({"name": name, "type": ty, "format": format, "description": text, "priority": priority}),
+        );
+    }
+    all
+}
+
+fn key(info: &ResourceInfo) -> String {
+    if info.group.is_empty() || info.group == "events.k8s.io" {
+        info.resource.to_owned()
+    } else {
+        format!("{}.{}", info.resource, info.group)
+    }
+}
+
+/// The column definitions of a kind; kinds without their own have a name and when they were made.
+pub(super) fn columns(info: ResourceInfo) -> Value {
+    static ALL: OnceLock<BTreeMap<&'static str, Vec<Value>>> = OnceLock::new();
+    let all = ALL.get_or_init(parse);
+    let own = all.get(key(&info).as_str()).or_else(|| all.get("limitranges"));
+    Value::Array(own.cloned().unwrap_or_default())
+}
+
+/// What the row of one object is made with.
+struct Printer<'a> {
+    object: &'a dyn Object,
+    now: jiff::Timestamp,
+}
+
+impl Printer<'_> {
+    fn name(&self) -> Value {
+        self.object.meta().name.clone().unwrap_or_default().into()
+    }
+
+    /// The object's age.
+    fn age(&self) -> Value {
+        self.since(self.object.meta().creation_timestamp.as_ref().map(|t| t.0)).into()
+    }
+
+    fn since(&self, t: Option<jiff::Timestamp>) -> String {
+        since(t, self.now)
+    }
+
+    /// A field of a dynamic object.
+    fn at(&self, path: &[&str]) -> &Value {
+        let any: &dyn std::any::Any = self.object;
+        any.downcast_ref::<DynamicObject>().map_or(&Value::Null, |o| o.at(path))
+    }
+
+    fn text(&self, path: &[&str]) -> String {
+        self.at(path).as_str().unwrap_or_default().to_owned()
+    }
 }
 
 /// An object's row.
-pub(super) fn row(_info: ResourceInfo, o: &dyn Object, _now: jiff::Timestamp) -> Row {
-    Row { cells: vec![o.meta().name.clone().into()], conditions: Vec::new() }
+pub(super) fn row(info: ResourceInfo, o: &dyn Object, now: jiff::Timestamp) -> Row {
+    let p = Printer { object: o, now };
+    if let Some(row) = pod::row(&p) {
+        return row;
+    }
+    let cells = workloads::cells(&p)
+        .or_else(|| network::cells(&p))
+        .or_else(|| storage::cells(&p, &info))
+        .or_else(|| cluster::cells(&p, &info))
+        .or_else(|| config::cells(&p, &info));
+    let cells = cells.unwrap_or_else(|| {
+        let made = o.meta().creation_timestamp.as_ref().map(|t| t.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        vec![p.name(), made.into()]
+    });
+    Row { cells, conditions: Vec::new() }
+}
+
+/// Names and images of containers, joined by commas.
+fn containers(spec: Option<&k8s_openapi::api::core::v1::PodSpec>) -> (Value, Value) {
+    let all = spec.map(|s| s.containers.as_slice()).unwrap_or_default();
+    let join = |f: &dyn Fn(&k8s_openapi::api::core::v1::Container) -> String| -> Value {
+        all.iter().map(f).collect::<Vec<_>>().join(",").into()
+    };
+    (join(&|c| c.name.clone()), join(&|c| c.image.clone().unwrap_or_default()))
+}
+
+fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
+    if text.is_empty() { other } else { text }
 }
