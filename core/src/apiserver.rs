@@ -13,8 +13,10 @@ mod eviction;
 pub mod handle;
 mod list;
 mod options;
+mod owners;
 mod paging;
 mod selection;
+mod services;
 mod store;
 pub mod tables;
 
@@ -62,6 +64,7 @@ pub struct ApiServer {
     warnings: Warnings,
     auth: auth::Auth,
     disabled_plugins: Vec<&'static str>,
+    owners: owners::Owners,
 }
 
 /// Collects warnings for the client while a request is served; typed clients read none, so nothing is computed for them.
@@ -117,6 +120,7 @@ impl ApiServer {
             warnings: Warnings::default(),
             auth: auth::Auth::default(),
             disabled_plugins: Vec::new(),
+            owners: owners::Owners::default(),
         };
         let server = Rc::new(RefCell::new(server));
         if server.borrow_mut().bootstrap().is_err() {
@@ -227,6 +231,9 @@ impl ApiServer {
             let Some(obj) = cacher::object_of(e) else { continue };
             let group = obj.api_version().split_once('/').map_or("", |(g, _)| g);
             let Some(id) = self.registry.find_kind(group, obj.kind()) else { continue };
+            if e.kind == crate::etcd::EventType::Delete {
+                self.owners.forget(&**obj);
+            }
             self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
         }
         self.seen_revision = store.revision();

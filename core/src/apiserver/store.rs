@@ -160,6 +160,7 @@ impl ApiServer {
         admission::admit(self, &attributes, obj, None)?;
         let generated = self.before_create(id, make_mut(obj));
         self.validate_new(id, &**obj)?;
+        self.allocate(obj, None)?;
         admission::validate(self, &attributes, obj, None)?;
         self.warn(id, &**obj, None);
         let meta = obj.meta();
@@ -295,6 +296,8 @@ impl ApiServer {
                 let cx = StrategyContext { sim: &self.sim, subresource };
                 self.registry.strategy(id).prepare_for_update(&cx, object, &*old);
                 after_prepare(object, &*old);
+                super::services::keep_allocated(&mut new, &old);
+                let object = &*new;
                 let path = Path::new("metadata");
                 let mut errors = validate_object_meta(object.meta(), info.namespaced, name_is_path_segment, &path);
                 errors.extend(validate_object_meta_update(object.meta(), old.meta(), &path));
@@ -302,6 +305,9 @@ impl ApiServer {
                 if !errors.is_empty() {
                     let name = object.meta().name.as_deref().unwrap_or_default();
                     return Err(Status::invalid(info.group, info.kind, name, &errors));
+                }
+                if subresource.is_empty() {
+                    self.allocate(&mut new, Some(&old))?;
                 }
                 self.warn(id, &*new, Some(&*old));
             }

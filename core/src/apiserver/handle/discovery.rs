@@ -65,7 +65,12 @@ fn verbs(info: &Served) -> &'static [&'static str] {
 /// A hash of where a kind is stored: upstream's `StorageVersionHash`.
 fn storage_version_hash(registry: &Registry, served: &Served) -> String {
     let stored = registry.info(served.id);
-    let digest = sha2::Sha256::digest(format!("{}/{}/{}", stored.group, stored.version, stored.kind));
+    // Some kinds are still kept in an older version than the one that is served.
+    let version = match stored.kind {
+        "CustomResourceDefinition" | "MutatingAdmissionPolicy" | "MutatingAdmissionPolicyBinding" => "v1beta1",
+        _ => stored.version,
+    };
+    let digest = sha2::Sha256::digest(format!("{}/{version}/{}", stored.group, stored.kind));
     base64::engine::general_purpose::STANDARD.encode(digest.get(..8).unwrap_or_default())
 }
 

@@ -144,7 +144,10 @@ impl ApiServer {
         accepted: Accepted,
         include: IncludeObject,
     ) -> Response {
-        let body = self.transformed(o, served, accepted, include, true);
+        let mut body = self.transformed(o, served, accepted, include, true);
+        if accepted.transform == Transform::None {
+            self.show_managers(o, &mut body);
+        }
         value(code, &body, accepted)
     }
 

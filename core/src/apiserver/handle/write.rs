@@ -1,10 +1,13 @@
 //! Create, update and patch. Models apiserver's `pkg/endpoints/handlers/{create,update,patch}.go`.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use super::options::{self, WriteOptions};
 use super::{ApiServer, Context, Response, encode, negotiate};
 use crate::api::decode::{self, FieldValidation};
+use crate::api::managed_fields::{self, Apply, Managers, Scope};
 use crate::api::object::{Obj, Object};
 use crate::api::patch::{self, PatchKind};
 use crate::api::status::Status;
@@ -39,6 +42,10 @@ impl ApiServer {
         let obj = self.decode_body(cx, served, o.validation)?;
         let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager };
         let created = self.create(&cx.caller, served.id, Self::namespace_of(cx, served), obj, &options)?;
+        if !o.dry_run {
+            let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, ""));
+            self.note_write(None, &created, &cx.caller.manager, &scope);
+        }
         self.warn_deprecated(served);
         Ok(self.object_response(201, &*created, served, accepted, include))
     }
@@ -53,7 +60,11 @@ impl ApiServer {
         let update = UpdateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
         let names = (namespace, cx.info.name.as_str());
         let sent = obj.clone();
-        let updater = Box::new(move |_: &Obj| Ok(sent.clone()));
+        let mut live = None;
+        let updater = Box::new(|old: &Obj| {
+            live = Some(old.clone());
+            Ok(sent.clone())
+        });
         let done = self.update(&cx.caller, "update", served.id, names, sub, updater, &update);
         let (code, stored) = match done {
             Err(s) if s.is_not_found() && sub.is_empty() && self.strategy(served.id).allow_create_on_update() => {
@@ -62,6 +73,10 @@ impl ApiServer {
             }
             other => (200, other?),
         };
+        if !o.dry_run {
+            let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
+            self.note_write(live.filter(|_| code == 200), &stored, &cx.caller.manager, &scope);
+        }
         self.warn_deprecated(served);
         Ok(self.object_response(code, &*stored, served, accepted, include))
     }
@@ -76,13 +91,21 @@ impl ApiServer {
         let (served_copy, name) = (served.clone(), cx.info.name.clone());
         let registry = self.registry.clone();
         let mut warnings = Vec::new();
+        let (mut live, owners) = (None, self.owners_of(served, namespace, &cx.info.name));
         let updater = Box::new(|old: &Obj| {
-            let current = encode::object(&**old, &served_copy);
+            live = Some(old.clone());
+            let mut current = encode::object(&**old, &served_copy);
+            if let (Some(entries), Some(m)) = (&owners, current["metadata"].as_object_mut()) {
+                m.insert("managedFields".into(), entries.clone());
+            }
             let info = served_copy.info;
             let patched =
                 patch::apply(kind, &current, &cx.request.body, &served_copy.api_version, info.kind, o.validation)?;
             warnings = patched.warnings;
             let mut value = patched.value;
+            if let Some(m) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+                m.remove("managedFields");
+            }
             served_copy.to_stored(&mut value);
             let new = registry.strategy(served_copy.id).decode(value).map_err(Status::bad_request)?;
             check_identity(&*new, namespace, &name)?;
@@ -91,17 +114,73 @@ impl ApiServer {
         let stored = self.update(&cx.caller, "patch", served.id, (namespace, &cx.info.name), sub, updater, &update)?;
         self.warnings.extend(|| warnings);
         self.warn_deprecated(served);
+        if !o.dry_run {
+            let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
+            self.note_write(live, &stored, &cx.caller.manager, &scope);
+        }
         Ok(self.object_response(200, &*stored, served, accepted, include))
     }
 
+    /// The managed fields of a stored object as JSON.
+    fn owners_of(&self, served: &Served, namespace: &str, name: &str) -> Option<Value> {
+        let (object, _) = self.load(served.id, namespace, name)?;
+        self.managers_of(&*object).to_value()
+    }
+
+    /// Server-side apply.
     fn apply_response(
         &mut self,
-        _cx: &Context<'_>,
-        _served: &Served,
-        _sub: &str,
-        _o: &WriteOptions,
+        cx: &Context<'_>,
+        served: &Served,
+        sub: &str,
+        o: &WriteOptions,
     ) -> Result<Response, Status> {
-        Err(Status::internal("server-side apply"))
+        let (accepted, include) = Self::presentation(cx)?;
+        let (namespace, name) = (Self::namespace_of(cx, served).to_owned(), cx.info.name.clone());
+        let scope = Scope::new(&served.api_version, served.info.kind, sub);
+        let manager = cx.caller.manager.clone();
+        let request =
+            Apply { manager: &manager, force: o.force, validation: o.validation, now: self.sim.timestamp() };
+        let body = &cx.request.body;
+        let mut outcome = None;
+        let found = self.load(served.id, &namespace, &name);
+        let Some((live, _)) = found else {
+            if !sub.is_empty() {
+                return Err(self.not_found(served.id, &name));
+            }
+            let applied = managed_fields::apply(&Managers::default(), None, body, request, &scope)?;
+            let obj = self.object_from(applied.value.unwrap_or_default(), served)?;
+            check_identity(&*obj, &namespace, &name)?;
+            let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
+            let created = self.create(&cx.caller, served.id, &namespace, obj, &options)?;
+            self.warnings.extend(|| applied.warnings);
+            if !o.dry_run {
+                self.set_managers(&*created, applied.managers);
+            }
+            return Ok(self.object_response(201, &*created, served, accepted, include));
+        };
+        let managers = self.managers_of(&*live);
+        let (served_copy, registry) = (served.clone(), self.registry.clone());
+        let updater = Box::new(|old: &Obj| {
+            let current = encode::object(&**old, &served_copy);
+            let mut applied = managed_fields::apply(&managers, Some(&current), body, request, &scope)?;
+            let value = applied.value.take();
+            outcome = Some(applied);
+            let Some(mut value) = value else { return Ok(old.clone()) };
+            served_copy.to_stored(&mut value);
+            let new = registry.strategy(served_copy.id).decode(value).map_err(Status::bad_request)?;
+            check_identity(&*new, &namespace, &name)?;
+            Ok(new)
+        });
+        let update = UpdateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
+        let stored = self.update(&cx.caller, "patch", served.id, (&namespace, &name), sub, updater, &update)?;
+        if let Some(applied) = outcome {
+            self.warnings.extend(|| applied.warnings);
+            if !o.dry_run {
+                self.set_managers(&*stored, applied.managers);
+            }
+        }
+        Ok(self.object_response(200, &*stored, served, accepted, include))
     }
 }
 
