@@ -26,10 +26,10 @@ use std::time::Duration;
 
 pub use cacher::{WatchEvent, WatchEventType, WatchStream};
 pub use delete::Deleted;
+pub use handle::{Body, KubeletCall, Request, RequestInfo, Response, WatchBody};
 pub use options::{
     Caller, CreateOptions, DeleteOptions, ListOptions, ObjectList, Preconditions, Propagation, UpdateOptions, User,
 };
-pub use handle::{Body, KubeletCall, Request, RequestInfo, Response, WatchBody};
 pub use selection::Selection;
 pub use store::Updater;
 

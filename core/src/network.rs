@@ -4,9 +4,11 @@
 //! ([`proxy`]) and the DNS server's ([`dns`]).
 
 mod conn;
+pub mod dns;
 pub mod http;
 mod ipam;
 mod namespace;
+pub mod proxy;
 mod tcp;
 
 pub use conn::{ConnKey, Delivery, Peer, SocketOwner};

@@ -101,7 +101,10 @@ fn missing_imports_are_named_when_the_container_is_created() {
     let cases = [
         ("(import \"env\" \"fork\" (func))", "missing import: env.fork"),
         ("(import \"env\" \"memory\" (memory 1))", "missing import: env.memory"),
-        ("(import \"wasi_snapshot_preview1\" \"fd_write\" (func (param i64)))", "missing import: wasi_snapshot_preview1.fd_write"),
+        (
+            "(import \"wasi_snapshot_preview1\" \"fd_write\" (func (param i64)))",
+            "missing import: wasi_snapshot_preview1.fd_write",
+        ),
     ];
     for (import, words) in cases {
         let mut engine = engine();
@@ -218,11 +221,8 @@ fn flood(poll: &str) -> String {
 #[test]
 fn output_is_bounded_in_each_call() {
     let turn = run(&flood(""));
-    let printed: usize = turn
-        .effects
-        .iter()
-        .map(|effect| if let Effect::Stdout(bytes) = effect { bytes.len() } else { 0 })
-        .sum();
+    let printed: usize =
+        turn.effects.iter().map(|effect| if let Effect::Stdout(bytes) = effect { bytes.len() } else { 0 }).sum();
     assert_eq!(turn.state, State::Exited { code: 0 });
     assert_eq!(printed, 1 << 20);
     assert_eq!(turn.output_dropped, 1000 * 16384 - (1 << 20));
@@ -240,9 +240,14 @@ fn hostile_pointers_are_answered_with_fault() {
                 (call $e (call $w (i32.const {fd}) (i32.const {list}) (i32.const {count}) (i32.const {out})))))"
         )
     };
-    for (fd, list, count, out, code) in
-        [(1, 65534, 1, 8, 21), (1, -8, 1, 8, 21), (1, 0, 1, 8, 21), (1, 16, 1, 65533, 21), (1, 0, -1, 8, 28), (77, 16, 1, 8, 8)]
-    {
+    for (fd, list, count, out, code) in [
+        (1, 65534, 1, 8, 21),
+        (1, -8, 1, 8, 21),
+        (1, 0, 1, 8, 21),
+        (1, 16, 1, 65533, 21),
+        (1, 0, -1, 8, 28),
+        (77, 16, 1, 8, 8),
+    ] {
         assert_eq!(run(&call(fd, list, count, out)).state, State::Exited { code }, "{fd} {list} {count} {out}");
     }
 }
@@ -284,16 +289,14 @@ const COUNTER: &str = "(module
 fn many_containers_share_few_instances_and_keep_their_state() {
     let mut engine = engine();
     let module = engine.compile(&wat(COUNTER)).unwrap();
-    let containers: Vec<ContainerId> =
-        (0..50).map(|_| engine.create(config(module, &["x"])).unwrap()).collect();
+    let containers: Vec<ContainerId> = (0..50).map(|_| engine.create(config(module, &["x"])).unwrap()).collect();
     for container in &containers {
         assert_eq!(engine.start(*container, 1).state, State::Running { wake: Wake::Never });
     }
     for round in 1..=5 {
         for container in &containers {
             let turn = engine.poll(*container, Pid::MAIN, round, &[]);
-            let expected =
-                if round == 5 { State::Exited { code: 25 } } else { State::Running { wake: Wake::Never } };
+            let expected = if round == 5 { State::Exited { code: 25 } } else { State::Running { wake: Wake::Never } };
             assert_eq!(turn.state, expected, "round {round}");
         }
     }

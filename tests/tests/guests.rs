@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use podarium_core::runtime::engine::{
-    ConnId, ContainerConfig, ContainerId, Effect, Engine, Event, ExecConfig, FileTree, KillReason, Mount, NetError, Pid,
-    State, Turn, Wake,
+    ConnId, ContainerConfig, ContainerId, Effect, Engine, Event, ExecConfig, FileTree, KillReason, Mount, NetError,
+    Pid, State, Turn, Wake,
 };
 use podarium_core::runtime::images::{ModuleSource, Reference, Registry};
 use podarium_tests::wasm;
@@ -298,18 +298,27 @@ fn nginx_serves_logs_and_ends() {
     let nginx = world.run("nginx:1.27", &[], |_| {});
     let client = world.run("busybox", &["sleep", "3600"], |_| {});
     world.names.insert("web".to_owned(), world.addresses[&nginx]);
-    assert!(world.main(nginx).err.contains("2026/11/23 04:46:42 [notice] 1#1: nginx/1.27.5\n"), "{}", world.main(nginx).err);
+    assert!(
+        world.main(nginx).err.contains("2026/11/23 04:46:42 [notice] 1#1: nginx/1.27.5\n"),
+        "{}",
+        world.main(nginx).err
+    );
     assert!(world.main(nginx).out.ends_with("Configuration complete; ready for start up\n"));
 
     let (code, page) = world.exec(client, &["wget", "-qO-", "http://web/"]);
     assert_eq!(code, 0, "{page}");
     assert!(page.contains("<h1>Welcome to nginx!</h1>") && page.contains("nginx/1.27.5"));
-    let log = format!("10.244.0.3 - - [23/Nov/2026:04:46:42 +0000] \"GET / HTTP/1.1\" 200 {} \"-\" \"Wget\" \"-\"\n", page.len());
+    let log = format!(
+        "10.244.0.3 - - [23/Nov/2026:04:46:42 +0000] \"GET / HTTP/1.1\" 200 {} \"-\" \"Wget\" \"-\"\n",
+        page.len()
+    );
     assert!(world.main(nginx).out.ends_with(&log), "{}", world.main(nginx).out);
 
     let (code, text) = world.exec(client, &["wget", "-qO-", "http://web/nosuch"]);
     assert_eq!((code, text.as_str()), (1, "wget: server returned error: HTTP/1.1 404 Not Found\n"));
-    assert!(world.main(nginx).err.contains("open() \"/usr/share/nginx/html/nosuch\" failed (2: No such file or directory)"));
+    assert!(
+        world.main(nginx).err.contains("open() \"/usr/share/nginx/html/nosuch\" failed (2: No such file or directory)")
+    );
 
     // Several requests on one connection, a HEAD, and rubbish.
     let ask = "printf 'GET / HTTP/1.1\\r\\nHost: web\\r\\n\\r\\nHEAD / HTTP/1.1\\r\\nHost: web\\r\\n\\r\\nBAD\\r\\n\\r\\n' | nc web 80";
@@ -351,7 +360,9 @@ fn nginx_reads_its_configuration() {
 
     let bad = world.run("nginx", &[], |config| config.mounts.push(mount(b"server { lisen 80; }")));
     assert_eq!(world.main(bad).state, Some(State::Exited { code: 1 }));
-    assert!(world.main(bad).err.contains("[emerg] 1#1: unknown directive \"lisen\" in /etc/nginx/conf.d/default.conf:1"));
+    assert!(
+        world.main(bad).err.contains("[emerg] 1#1: unknown directive \"lisen\" in /etc/nginx/conf.d/default.conf:1")
+    );
     let handed_over = world.run("nginx", &["/docker-entrypoint.sh", "sh", "-c", "echo $0 $NGINX_VERSION"], |_| {});
     assert_eq!(world.main(handed_over).out, "sh 1.29.3\n");
 }
@@ -376,7 +387,11 @@ fn misbehaving_programs_end_as_they_would() {
     let cases: &[(&[&str], u64, State)] = &[
         (&["stress", "--spin"], 0, State::Killed { reason: KillReason::CpuBudget }),
         (&["stress", "--exit", "1"], 0, State::Exited { code: 1 }),
-        (&["stress", "--vm", "1", "--vm-bytes", "250M", "--vm-hang", "1"], 100 << 20, State::Killed { reason: KillReason::OutOfMemory }),
+        (
+            &["stress", "--vm", "1", "--vm-bytes", "250M", "--vm-hang", "1"],
+            100 << 20,
+            State::Killed { reason: KillReason::OutOfMemory },
+        ),
     ];
     for (command, bytes, state) in cases {
         let begun = Instant::now();

@@ -120,9 +120,8 @@ impl ApiServer {
     }
 
     fn ensure_kubernetes_service(&mut self) -> Result<(), Status> {
-        let labels = |extra: &[(&str, &str)]| {
-            Some(extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
-        };
+        let labels =
+            |extra: &[(&str, &str)]| Some(extra.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
         let provider = [("component", "apiserver"), ("provider", "kubernetes")];
         let mut metadata = named("kubernetes", "default");
         metadata.labels = labels(&provider);
@@ -177,9 +176,7 @@ impl ApiServer {
         // Models apiserver's `pkg/apis/flowcontrol/bootstrap/default.go`.
         let api = "flowcontrol.apiserver.k8s.io/v1";
         let auto = json!({"apf.kubernetes.io/autoupdate-spec": "true"});
-        let level = |name: &str, spec: serde_json::Value| {
-            json!({"apiVersion": api, "kind": "PriorityLevelConfiguration", "metadata": {"name": name, "annotations": auto}, "spec": spec})
-        };
+        let level = |name: &str, spec: serde_json::Value| json!({"apiVersion": api, "kind": "PriorityLevelConfiguration", "metadata": {"name": name, "annotations": auto}, "spec": spec});
         let limited = |shares: i32, lendable: i32, queues: (i32, i32, i32)| {
             let (number, hand, length) = queues;
             json!({"type": "Limited", "limited": {
@@ -208,7 +205,12 @@ impl ApiServer {
             "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": true, "namespaces": ["*"]}],
             "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
         }]);
-        let flow = |name: &str, level: &str, precedence: i32, by: Option<&str>, subjects: serde_json::Value, rules: &serde_json::Value| {
+        let flow = |name: &str,
+                    level: &str,
+                    precedence: i32,
+                    by: Option<&str>,
+                    subjects: serde_json::Value,
+                    rules: &serde_json::Value| {
             let mut rules = rules.clone();
             rules[0]["subjects"] = subjects;
             let mut spec = json!({
@@ -222,7 +224,8 @@ impl ApiServer {
         let group = |name: &str| json!([{"kind": "Group", "group": {"name": name}}]);
         let user = |name: &str| json!({"kind": "User", "user": {"name": name}});
         let accounts = |names: &[&str]| -> serde_json::Value {
-            let each = |n: &&str| json!({"kind": "ServiceAccount", "serviceAccount": {"name": n, "namespace": "kube-system"}});
+            let each =
+                |n: &&str| json!({"kind": "ServiceAccount", "serviceAccount": {"name": n, "namespace": "kube-system"}});
             names.iter().map(each).collect()
         };
         let leases = json!([{"resourceRules": [{
@@ -230,8 +233,10 @@ impl ApiServer {
         let nodes = json!([{"resourceRules": [
             {"verbs": ["*"], "apiGroups": [""], "resources": ["nodes", "nodes/status"], "clusterScope": true, "namespaces": ["*"]},
             {"verbs": ["*"], "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "namespaces": ["*"]}]}]);
-        let probes = json!([{"nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/livez", "/readyz"]}]}]);
-        let election = json!([user("system:kube-controller-manager"), user("system:kube-scheduler"), accounts(&["*"])[0]]);
+        let probes =
+            json!([{"nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/livez", "/readyz"]}]}]);
+        let election =
+            json!([user("system:kube-controller-manager"), user("system:kube-scheduler"), accounts(&["*"])[0]]);
         let both = json!([group("system:unauthenticated")[0], group("system:authenticated")[0]]);
         let flows = [
             flow("exempt", "exempt", 1, None, group("system:masters"), &everything),
@@ -250,10 +255,38 @@ impl ApiServer {
             flow("workload-leader-election", "leader-election", 200, Some("ByUser"), accounts(&["*"]), &leases),
             flow("system-node-high", "node-high", 400, Some("ByUser"), group("system:nodes"), &nodes),
             flow("system-nodes", "system", 500, Some("ByUser"), group("system:nodes"), &everything),
-            flow("kube-controller-manager", "workload-high", 800, Some("ByNamespace"), json!([user("system:kube-controller-manager")]), &everything),
-            flow("kube-scheduler", "workload-high", 800, Some("ByNamespace"), json!([user("system:kube-scheduler")]), &everything),
-            flow("kube-system-service-accounts", "workload-high", 900, Some("ByNamespace"), accounts(&["*"]), &everything),
-            flow("service-accounts", "workload-low", 9000, Some("ByUser"), group("system:serviceaccounts"), &everything),
+            flow(
+                "kube-controller-manager",
+                "workload-high",
+                800,
+                Some("ByNamespace"),
+                json!([user("system:kube-controller-manager")]),
+                &everything,
+            ),
+            flow(
+                "kube-scheduler",
+                "workload-high",
+                800,
+                Some("ByNamespace"),
+                json!([user("system:kube-scheduler")]),
+                &everything,
+            ),
+            flow(
+                "kube-system-service-accounts",
+                "workload-high",
+                900,
+                Some("ByNamespace"),
+                accounts(&["*"]),
+                &everything,
+            ),
+            flow(
+                "service-accounts",
+                "workload-low",
+                9000,
+                Some("ByUser"),
+                group("system:serviceaccounts"),
+                &everything,
+            ),
             flow("global-default", "global-default", 9900, Some("ByUser"), both.clone(), &everything),
             flow("catch-all", "catch-all", 10000, Some("ByUser"), both, &everything),
         ];

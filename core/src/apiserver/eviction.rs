@@ -87,7 +87,12 @@ impl ApiServer {
             return Err(refuse(format!("The disruption budget {name} is still being processed by the server."), 10));
         }
         if allowed < 0 {
-            return Err(Status::forbidden("policy", "poddisruptionbudgets", &name, "pdb disruptions allowed is negative"));
+            return Err(Status::forbidden(
+                "policy",
+                "poddisruptionbudgets",
+                &name,
+                "pdb disruptions allowed is negative",
+            ));
         }
         if disrupted > 2000 {
             return Err(Status::forbidden(
@@ -99,9 +104,7 @@ impl ApiServer {
         }
         if allowed == 0 {
             return Err(refuse(
-                format!(
-                    "The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"
-                ),
+                format!("The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"),
                 0,
             ));
         }

@@ -36,13 +36,8 @@ impl ApiServer {
         if uid(&**new).is_empty() || live.as_ref().is_some_and(|l| l.equals(&**new)) {
             return;
         }
-        let write = Write {
-            live,
-            new: new.clone(),
-            manager: manager.clone(),
-            scope: scope.clone(),
-            now: self.sim.timestamp(),
-        };
+        let write =
+            Write { live, new: new.clone(), manager: manager.clone(), scope: scope.clone(), now: self.sim.timestamp() };
         let fields = self.owners.fields.entry(uid(&**new).to_owned()).or_default();
         fields.record(write, &mut self.owners.backlog);
     }

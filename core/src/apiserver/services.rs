@@ -108,9 +108,9 @@ impl ApiServer {
         } else if asked != "None" && asked != had {
             let base = Path::new("spec");
             let path = base.child("clusterIPs");
-            let inside = asked.parse::<Ipv4Addr>().is_ok_and(|ip| {
-                u32::from(ip).checked_sub(RANGE_BASE).is_some_and(|o| o > 0 && o < RANGE_SIZE)
-            });
+            let inside = asked
+                .parse::<Ipv4Addr>()
+                .is_ok_and(|ip| u32::from(ip).checked_sub(RANGE_BASE).is_some_and(|o| o > 0 && o < RANGE_SIZE));
             let why = if !inside {
                 Some("the provided IP is not in the valid range. The range of valid IPs is 10.96.0.0/12".to_owned())
             } else if taken.contains(&asked) {

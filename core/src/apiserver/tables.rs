@@ -49,9 +49,9 @@ fn parse() -> BTreeMap<&'static str, Vec<Value>> {
         let [name, ty, format, priority, description] = parts.as_slice() else { continue };
         let text = shared.get(description).cloned().unwrap_or_else(|| description.replace("\\n", "\n"));
         let priority: i32 = priority.parse().unwrap_or(0);
-        all.entry(kind).or_default().push(
-            json!({"name": name, "type": ty, "format": format, "description": text, "priority": priority}),
-        );
+        all.entry(kind)
+            .or_default()
+            .push(json!({"name": name, "type": ty, "format": format, "description": text, "priority": priority}));
     }
     all
 }

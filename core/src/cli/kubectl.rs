@@ -207,7 +207,9 @@ pub(super) async fn run(shell: &Shell, words: &[String]) -> i32 {
     let outcome = match verb.as_str() {
         "get" => get::run(&cx).await,
         "describe" => describe::run(&cx).await,
-        "apply" if cx.args.words.first().is_some_and(|w| w == "view-last-applied") => apply::view_last_applied(&cx).await,
+        "apply" if cx.args.words.first().is_some_and(|w| w == "view-last-applied") => {
+            apply::view_last_applied(&cx).await
+        }
         "apply" => apply::apply(&cx).await,
         "replace" => apply::replace(&cx).await,
         "create" if cx.args.all("filename").is_empty() => create::run(&cx).await,

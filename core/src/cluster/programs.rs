@@ -46,8 +46,10 @@ struct Inner {
 /// A part's name from its image: `registry.k8s.io/kube-scheduler:v1.36.2` is `kube-scheduler`.
 fn program_of(image: &str) -> Option<&'static str> {
     let name = image.strip_prefix("registry.k8s.io/")?;
-    let name = name.split(['@', ':']).next()?;
-    ["etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager"].into_iter().find(|p| *p == name)
+    let name = name.split(['@', ':']).next()?.rsplit('/').next()?;
+    ["etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager", "kube-proxy", "coredns"]
+        .into_iter()
+        .find(|p| *p == name)
 }
 
 impl Programs {
@@ -120,7 +122,8 @@ impl Programs {
         self.0.endpoints.remove(process);
     }
 
-    fn run(&self, name: &'static str, machine: MachineId, process: ProcessId) {
+    fn run(&self, name: &'static str, start: &SystemStart, process: ProcessId) {
+        let machine = start.machine;
         let node = self.0.nodes.borrow().get(&machine).cloned().unwrap_or_else(|| "".into());
         let ctx = ComponentContext {
             sim: self.0.sim.clone(),
@@ -140,6 +143,10 @@ impl Programs {
                 let scheduler = SchedulerProcess::start(&ctx);
                 self.0.schedulers.borrow_mut().insert(machine, scheduler);
             }
+            "kube-proxy" => {
+                crate::network::proxy::start(&ctx, &start.network, machine, start.network.ip_of(start.netns));
+            }
+            "coredns" => crate::network::dns::start(&ctx, &start.network, start.netns, "cluster.local"),
             "kube-controller-manager" => crate::controllers::start(&ctx),
             _ => {}
         }
@@ -177,7 +184,7 @@ impl SystemPrograms for Programs {
         let key = (start.machine, Rc::<str>::from(name));
         let starts = self.0.started.borrow().get(&key).map_or(0, |s| s.starts) + 1;
         self.0.started.borrow_mut().insert(key, Started { name: name.into(), process, starts });
-        self.run(name, start.machine, process);
+        self.run(name, start, process);
         Ok(process)
     }
 

@@ -284,6 +284,11 @@ impl Cluster {
         self.programs.first_etcd().unwrap_or_else(|| self.empty_etcd.clone())
     }
 
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// The kinds.
     pub fn registry(&self) -> &Rc<Registry> {
         &self.registry

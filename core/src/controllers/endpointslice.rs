@@ -7,4 +7,3 @@ mod reconciler;
 mod tracker;
 
 pub use controller::start;
-pub(super) use desired::{matching_services, pod_changed, serves, service_selector};

@@ -12,9 +12,10 @@ use self::fake::{FakeEngine, modules};
 use crate::api::object::{Kind, typed};
 use crate::cluster::Cluster;
 use crate::etcd::Value;
+use crate::network::HttpRequest;
 use crate::runtime::images::{Registries, Registry};
 use crate::session::{ClusterConfig, Input, MachineAction, ServiceAction};
-use crate::sim::SimTime;
+use crate::sim::{MachineId, SimTime};
 
 /// A cluster whose nodes are Ready.
 fn cluster(workers: u32) -> Cluster {
@@ -99,6 +100,8 @@ fn apply(c: &mut Cluster, json: serde_json::Value) {
     let path = match kind {
         "ConfigMap" => "/api/v1/namespaces/default/configmaps",
         "ReplicaSet" => "/apis/apps/v1/namespaces/default/replicasets",
+        "Service" => "/api/v1/namespaces/default/services",
+        "EndpointSlice" => "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
         _ => "/api/v1/namespaces/default/pods",
     };
     request(c, "POST", path, Some(json));
@@ -447,4 +450,51 @@ fn a_power_cut_restarts_containers() {
             Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 8975ec20-aa8f-4d95-87e8-7c0a6e594ed6
         "#]],
     );
+}
+
+/// The status of `GET /` at an address, asked from a machine; 0 for none.
+fn get(c: &mut Cluster, from: u32, ip: &str, port: u16) -> u16 {
+    let (network, answer) = (c.network().clone(), Rc::new(std::cell::Cell::new(0)));
+    let (ip, told, process) = (ip.parse().unwrap(), answer.clone(), c.sim().start_process("test", MachineId(from)));
+    c.sim().spawn(process, async move {
+        let request = HttpRequest { path: "/".into(), ..HttpRequest::default() };
+        let r = network.http(MachineId(from), (ip, port), &request, Duration::from_secs(5)).await;
+        told.set(r.map_or(0, |r| r.status));
+    });
+    c.run_for(Duration::from_secs(6));
+    answer.get()
+}
+
+#[test]
+fn kube_proxy_carries_cluster_ips_and_node_ports() {
+    let mut c = cluster(2);
+    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
+    apply(&mut c, pod_json("web", spec));
+    let spec = serde_json::json!({ "hostNetwork": true, "containers": [{ "name": "p", "image": "registry.k8s.io/kube-proxy:v1.36.2", "command": ["kube-proxy"] }] });
+    apply(&mut c, pod_json("proxy", spec));
+    c.run_for(Duration::from_secs(10));
+    let ip = pod(&c, "web").and_then(|p| p.status).and_then(|s| s.pod_ip).unwrap_or_default();
+    assert_eq!(get(&mut c, 1, "10.96.0.77", 80), 0, "no service yet");
+    apply(
+        &mut c,
+        serde_json::json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
+            "spec": { "type": "NodePort", "clusterIP": "10.96.0.77", "ports": [{ "port": 80, "targetPort": 80, "nodePort": 30080 }] },
+        }),
+    );
+    apply(
+        &mut c,
+        serde_json::json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": { "name": "web-1", "labels": { "kubernetes.io/service-name": "web" } },
+            "addressType": "IPv4", "ports": [{ "port": 80, "protocol": "TCP", "name": "" }],
+            "endpoints": [{ "addresses": [ip], "conditions": { "ready": true } }],
+        }),
+    );
+    c.run_for(Duration::from_secs(3));
+    assert_eq!(get(&mut c, 1, "10.96.0.77", 80), 200, "by the cluster IP, where a kube-proxy runs");
+    assert_eq!(get(&mut c, 2, "10.96.0.77", 80), 0, "worker-2 has none");
+    assert_eq!(get(&mut c, 2, "172.30.0.3", 30080), 200, "by worker-1's node port");
+    c.submit(Input::KillContainer { namespace: "default".into(), pod: "proxy".into(), container: "p".into() });
+    assert_eq!(get(&mut c, 1, "10.96.0.77", 80), 200, "the rules outlive the process");
 }

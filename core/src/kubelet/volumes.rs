@@ -262,7 +262,7 @@ impl Kubelet {
         FileTree::default().with("/etc/hosts", hosts.as_bytes()).with("/etc/resolv.conf", self.resolv(p).as_bytes())
     }
 
-    fn resolv(&self, p: &Pod) -> String {
+    pub(super) fn resolv(&self, p: &Pod) -> String {
         let spec = pod::spec(p);
         let policy = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
         let cluster = match policy {

@@ -53,8 +53,6 @@ pub(super) struct Namespace {
 
 /// Rewrites destinations for one machine.
 type Filter = Rc<dyn Fn(IpAddr, u16, IpAddr) -> Rewrite>;
-/// Looks names up for one machine: from which namespace, which name, then the answer.
-type Resolver = Rc<dyn Fn(NetnsId, &str, Rc<dyn Fn(Vec<IpAddr>)>)>;
 /// Takes events for guests.
 type Deliver = Rc<dyn Fn(SocketOwner, Event)>;
 
@@ -68,7 +66,9 @@ pub(super) struct State {
     /// Connections by the guest that holds an end, for its death and its own names of them.
     pub by_guest: BTreeMap<SocketOwner, BTreeMap<ConnId, ConnKey>>,
     pub filters: BTreeMap<MachineId, Filter>,
-    pub resolvers: BTreeMap<MachineId, Resolver>,
+    /// Who answers names asked at a namespace's address.
+    pub dns: BTreeMap<NetnsId, (ProcessId, super::dns::Answer)>,
+    pub resolv: BTreeMap<NetnsId, Rc<super::dns::Resolv>>,
     pub deliver: Option<Deliver>,
 }
 
@@ -104,15 +104,6 @@ impl Network {
         };
     }
 
-    /// What answers names for the namespaces of a machine; `None` takes it away.
-    pub fn set_resolver(&self, machine: MachineId, resolver: Option<Resolver>) {
-        let mut s = self.0.state.borrow_mut();
-        match resolver {
-            Some(r) => s.resolvers.insert(machine, r),
-            None => s.resolvers.remove(&machine),
-        };
-    }
-
     /// Makes a namespace with this address on a machine.
     pub fn add_namespace(&self, machine: MachineId, ip: IpAddr) -> NetnsId {
         let mut s = self.0.state.borrow_mut();
@@ -126,6 +117,8 @@ impl Network {
     /// Takes a namespace away. Connections into it are left to time out.
     pub fn remove_namespace(&self, id: NetnsId) {
         let mut s = self.0.state.borrow_mut();
+        s.dns.remove(&id);
+        s.resolv.remove(&id);
         if let Some(n) = s.namespaces.remove(&id)
             && s.by_ip.get(&n.ip) == Some(&id)
         {
@@ -231,16 +224,17 @@ impl Network {
 
     /// Looks a name up for a guest.
     pub fn resolve(&self, from: NetnsId, name: &str, answer: Rc<dyn Fn(Vec<IpAddr>)>) {
-        let resolver = {
-            let s = self.0.state.borrow();
-            s.namespaces.get(&from).and_then(|n| s.resolvers.get(&n.machine).cloned())
-        };
+        let resolv = self.0.state.borrow().resolv.get(&from).cloned();
         if let Ok(ip) = name.parse::<IpAddr>() {
             answer(vec![ip]);
         } else if name == "localhost" {
             answer(vec![IpAddr::from([127, 0, 0, 1])]);
-        } else if let Some(r) = resolver {
-            r(from, name, answer);
+        } else if let Some(r) = resolv {
+            let (net, name) = (self.clone(), name.to_owned());
+            self.0.sim.spawn(self.0.process, async move {
+                let found = net.look_up(from, &r, &name).await;
+                answer(found);
+            });
         } else {
             answer(Vec::new());
         }

@@ -56,18 +56,28 @@ impl Network {
             let here = from.and_then(|id| s.namespaces.get_mut(&id).map(|n| (n.machine, n.ip, ephemeral(n))));
             let (machine, ip, port) = here.unwrap_or((machine, IpAddr::from([172, 30, 0, 1]), 40_000));
             let mut target = to;
-            let mut route = Route::Lost;
+            let (mut route, mut refused) = (Route::Lost, false);
             let filter = s.filters.get(&machine).cloned();
             drop(s);
             // The filter is kube-proxy's: it may look at the network.
             let rewrite = filter.map_or(Rewrite::None, |f| f(to.0, to.1, ip));
-            let s = self.0.state.borrow_mut();
             match rewrite {
                 Rewrite::To(ip, port) => target = (ip, port),
                 Rewrite::Reject => route = Route::Refused,
                 Rewrite::None | Rewrite::Drop => {}
             }
             if matches!(rewrite, Rewrite::None | Rewrite::To(..)) {
+                let s = self.0.state.borrow();
+                // Node ports: the packet meets the filter of the machine that it reaches.
+                let reached = s.by_ip.get(&target.0).and_then(|id| s.namespaces.get(id)).map(|n| n.machine);
+                let theirs = reached.filter(|m| *m != machine).and_then(|m| s.filters.get(&m).cloned());
+                drop(s);
+                match theirs.map_or(Rewrite::None, |f| f(target.0, target.1, ip)) {
+                    Rewrite::To(ip, port) => target = (ip, port),
+                    Rewrite::Reject => refused = true,
+                    Rewrite::None | Rewrite::Drop => {}
+                }
+                let s = self.0.state.borrow();
                 let there = if target.0.is_loopback() { from } else { s.by_ip.get(&target.0).copied() };
                 route = match there.and_then(|id| s.namespaces.get(&id).map(|n| (id, n))) {
                     Some((id, n)) => Route::To(id, n.machine, target.1),
@@ -75,7 +85,9 @@ impl Network {
                     None => Route::Unreachable,
                 };
             }
-            drop(s);
+            if refused {
+                route = Route::Refused;
+            }
             (key, route, (machine, (ip, port)))
         };
         let (machine, address) = source;

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::batch::v1::CronJob;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of CronJobs.
 pub struct CronJobs;

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of EndpointSlices.
 pub struct EndpointSlices;

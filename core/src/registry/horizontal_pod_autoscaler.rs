@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of HorizontalPodAutoscalers.
 pub struct HorizontalPodAutoscalers;

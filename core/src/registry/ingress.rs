@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of Ingresses.
 pub struct Ingresses;

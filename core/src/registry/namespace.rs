@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::{Namespace, NamespaceStatus};
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The finalizer of the namespace controller.
 pub const KUBERNETES: &str = "kubernetes";

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of NetworkPolicies.
 pub struct NetworkPolicies;

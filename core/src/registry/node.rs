@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::Node;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of Nodes.
 pub struct Nodes;

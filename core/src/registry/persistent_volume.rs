@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of PersistentVolumes.
 pub struct PersistentVolumes;

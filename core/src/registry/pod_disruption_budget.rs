@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of PodDisruptionBudgets.
 pub struct PodDisruptionBudgets;

@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of PriorityClasses.
 pub struct PriorityClasses;

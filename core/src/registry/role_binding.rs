@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of RoleBindings.
 pub struct RoleBindings;

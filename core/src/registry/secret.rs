@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of Secrets.
 pub struct Secrets;

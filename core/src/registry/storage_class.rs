@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::storage::v1::StorageClass;
 
-use super::prelude::*;
 use super::defaults;
+use super::prelude::*;
 
 /// The strategy of StorageClasses.
 pub struct StorageClasses;

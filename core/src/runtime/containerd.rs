@@ -183,6 +183,7 @@ impl Containerd {
             namespaces.extend(s.sandboxes.values_mut().filter_map(|b| b.netns.take()));
             (guests, namespaces)
         };
+        self.shims.network().forget_machine(self.machine);
         for g in guests {
             self.shims.remove(g);
         }

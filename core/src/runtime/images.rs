@@ -182,9 +182,9 @@ impl Registry {
 
     /// Every image with all its references, for a page that offers them.
     pub fn images(&self) -> impl Iterator<Item = (String, &Rc<Image>)> {
-        self.repositories.iter().flat_map(|(repository, tags)| {
-            tags.iter().map(move |(tag, image)| (format!("{repository}:{tag}"), image))
-        })
+        self.repositories
+            .iter()
+            .flat_map(|(repository, tags)| tags.iter().map(move |(tag, image)| (format!("{repository}:{tag}"), image)))
     }
 }
 

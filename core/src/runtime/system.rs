@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use super::containerd::Id;
+use crate::network::{NetnsId, Network};
 use crate::sim::{MachineId, ProcessId};
 
 /// What a native program is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SystemStart {
     /// The image's name in full, such as `registry.k8s.io/kube-scheduler:v1.36.2`.
     pub image: Rc<str>,
@@ -20,6 +21,10 @@ pub struct SystemStart {
     pub container: Id,
     /// The pod as `namespace/name`.
     pub pod: Rc<str>,
+    /// The network.
+    pub network: Network,
+    /// The pod's network namespace.
+    pub netns: NetnsId,
 }
 
 /// The programs of the simulation that run as containers. The cluster supplies them.

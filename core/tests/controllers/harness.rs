@@ -28,7 +28,6 @@ pub struct Plane {
     pub server: Rc<RefCell<ApiServer>>,
     /// The administrator's client, without limits.
     pub admin: Client,
-    pub controllers: ProcessId,
     silent: BTreeMap<String, Rc<Cell<bool>>>,
 }
 
@@ -73,15 +72,7 @@ impl Plane {
             1,
         );
         let controllers = context(&sim, &endpoints, &registry, "kube-controller-manager", MASTER);
-        let mut plane = Plane {
-            sim: sim.clone(),
-            server,
-            endpoints,
-            registry,
-            admin,
-            controllers: controllers.process,
-            silent: BTreeMap::new(),
-        };
+        let mut plane = Plane { sim: sim.clone(), server, endpoints, registry, admin, silent: BTreeMap::new() };
         plane.run(1.0);
         for (i, n) in nodes.iter().enumerate() {
             plane.add_node(n, i as u32);

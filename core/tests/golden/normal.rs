@@ -13,15 +13,15 @@ fn re(text: &str) -> Regex {
     Regex::new(text).expect("a valid expression")
 }
 
-static UID: LazyLock<Regex> =
-    LazyLock::new(|| re("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"));
-static TIME: LazyLock<Regex> = LazyLock::new(|| {
-    re(r"20(?:2[4-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-});
+static UID: LazyLock<Regex> = LazyLock::new(|| re("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"));
+static TIME: LazyLock<Regex> =
+    LazyLock::new(|| re(r"20(?:2[4-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"));
 static JWT: LazyLock<Regex> = LazyLock::new(|| re(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"));
 static ACCESS: LazyLock<Regex> = LazyLock::new(|| re(r"kube-api-access-[a-z0-9]{5}\b"));
 static RV: LazyLock<Regex> = LazyLock::new(|| {
-    re(r"(?i)((?:resource ?version|ResourceVersion in (?:precondition|object meta)|storage revision|ResourceVersion in record|current)[^0-9a-zA-Z]{1,8})(\d+)")
+    re(
+        r"(?i)((?:resource ?version|ResourceVersion in (?:precondition|object meta)|storage revision|ResourceVersion in record|current)[^0-9a-zA-Z]{1,8})(\d+)",
+    )
 });
 static TOO_OLD: LazyLock<Regex> = LazyLock::new(|| re(r"(too old resource version: )\d+ \(\d+\)"));
 static POD_IP: LazyLock<Regex> = LazyLock::new(|| re(r"\b10\.244\.\d+\.\d+\b"));
@@ -52,8 +52,7 @@ impl Normaliser {
         let steps = steps.chain(case["during"].as_array().into_iter().flatten());
         let bodies: Vec<&str> = steps.filter_map(|s| s["body"].as_str()).collect();
         let bodies = bodies.join(" ");
-        let mut prefixes: Vec<String> =
-            GENERATE_NAME.captures_iter(&bodies).map(|c| c[1].to_owned()).collect();
+        let mut prefixes: Vec<String> = GENERATE_NAME.captures_iter(&bodies).map(|c| c[1].to_owned()).collect();
         prefixes.sort();
         prefixes.dedup();
         let mut names: Vec<String> =
@@ -140,9 +139,12 @@ impl Normaliser {
         v = JWT.replace_all(&v, "<token>").into_owned();
         v = ACCESS.replace_all(&v, "kube-api-access-<suffix>").into_owned();
         v = RV
-            .replace_all(&v, |m: &Captures<'_>| {
-                if self.sent.contains(&m[2]) { m[0].to_owned() } else { format!("{}<rv>", &m[1]) }
-            })
+            .replace_all(
+                &v,
+                |m: &Captures<'_>| {
+                    if self.sent.contains(&m[2]) { m[0].to_owned() } else { format!("{}<rv>", &m[1]) }
+                },
+            )
             .into_owned();
         v = TOO_OLD.replace_all(&v, "${1}<rv> (<rv>)").into_owned();
         v = POD_IP.replace_all(&v, "<podip>").into_owned();

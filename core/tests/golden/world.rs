@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request};
 use podarium_core::client::{ApiEndpoint, ApiEndpoints};
 use podarium_core::cluster::ComponentContext;
-use podarium_core::scheduler::process::SchedulerProcess;
 use podarium_core::etcd::Etcd;
 use podarium_core::registry::Registry;
+use podarium_core::scheduler::process::SchedulerProcess;
 use podarium_core::sim::{MachineId, Notify, ProcessId, Sim, SimTime};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::normal::Normaliser;
@@ -73,7 +73,14 @@ impl World {
         };
         podarium_core::controllers::start(&context("kube-controller-manager"));
         let scheduler = SchedulerProcess::start(&context("kube-scheduler"));
-        let mut world = World { sim: sim.clone(), server, process, captured: BTreeMap::new(), kubelet_at: 0, _scheduler: scheduler };
+        let mut world = World {
+            sim: sim.clone(),
+            server,
+            process,
+            captured: BTreeMap::new(),
+            kubelet_at: 0,
+            _scheduler: scheduler,
+        };
         for i in 1..=3 {
             world.node(&format!("worker-{i}"), i);
         }
@@ -171,7 +178,8 @@ impl World {
     }
 
     fn post(&mut self, path: &str, body: &Value) -> Answer {
-        let request = json!({"method": "POST", "path": path, "contentType": "application/json", "body": body.to_string()});
+        let request =
+            json!({"method": "POST", "path": path, "contentType": "application/json", "body": body.to_string()});
         self.call(&request)
     }
 
@@ -455,8 +463,9 @@ pub fn run(case: &Value) -> Option<String> {
         }
         world.post("/api/v1/namespaces", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": meta}));
         for _ in 0..400 {
-            let there = ["serviceaccounts/default", "configmaps/kube-root-ca.crt"]
-                .map(|x| world.ask("GET", &format!("/api/v1/namespaces/{NS}/{x}"), &Value::Null)["metadata"]["name"].is_string());
+            let there = ["serviceaccounts/default", "configmaps/kube-root-ca.crt"].map(|x| {
+                world.ask("GET", &format!("/api/v1/namespaces/{NS}/{x}"), &Value::Null)["metadata"]["name"].is_string()
+            });
             if there == [true, true] {
                 break;
             }

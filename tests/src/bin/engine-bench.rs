@@ -20,7 +20,8 @@ fn main() {
         let mut engine = wasm::engine();
         let image = registry.resolve(&Reference::parse(image).expect("valid")).expect("in the catalogue");
         let programs = Rc::new(image.programs(&mut engine, &modules).expect("sound"));
-        let command: &[String] = if image.repository.ends_with("busybox") { &["sleep".to_owned(), "3600".to_owned()] } else { &[] };
+        let command: &[String] =
+            if image.repository.ends_with("busybox") { &["sleep".to_owned(), "3600".to_owned()] } else { &[] };
         let args: Rc<[String]> = image.command_line(command, &[]).into();
         let make = |engine: &mut dyn Engine, n: usize| {
             let config = ContainerConfig {

@@ -20,12 +20,7 @@ fn items(ranges: &[std::rc::Rc<LimitRange>]) -> impl Iterator<Item = &LimitRange
     ranges.iter().flat_map(|r| r.spec.iter()).flat_map(|s| s.limits.iter())
 }
 
-pub(super) fn admit(
-    server: &ApiServer,
-    a: &Attributes<'_>,
-    info: &ResourceInfo,
-    obj: &mut Obj,
-) -> Result<(), Status> {
+pub(super) fn admit(server: &ApiServer, a: &Attributes<'_>, info: &ResourceInfo, obj: &mut Obj) -> Result<(), Status> {
     let ranges = server.all_of::<LimitRange>(Some(a.namespace));
     if ranges.is_empty() {
         return Ok(());

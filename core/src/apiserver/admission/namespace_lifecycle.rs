@@ -9,12 +9,7 @@ use crate::api::status::{Cause, Status};
 use crate::apiserver::ApiServer;
 use crate::registry::ResourceInfo;
 
-pub(super) fn admit(
-    server: &ApiServer,
-    a: &Attributes<'_>,
-    info: &ResourceInfo,
-    o: &dyn Object,
-) -> Result<(), Status> {
+pub(super) fn admit(server: &ApiServer, a: &Attributes<'_>, info: &ResourceInfo, o: &dyn Object) -> Result<(), Status> {
     let Some(id) = server.registry.id_of::<Namespace>() else { return Ok(()) };
     let Some((found, _)) = server.load(id, "", a.namespace) else {
         return Err(Status::not_found("", "namespaces", a.namespace));
@@ -38,9 +33,7 @@ pub(super) fn admit(
 
 pub(super) fn validate_delete(info: &ResourceInfo, o: &dyn Object) -> Result<(), Status> {
     match o.meta().name.as_deref() {
-        Some("default" | "kube-system" | "kube-public") => {
-            Err(forbidden(info, o, "this namespace may not be deleted"))
-        }
+        Some("default" | "kube-system" | "kube-public") => Err(forbidden(info, o, "this namespace may not be deleted")),
         _ => Ok(()),
     }
 }

@@ -35,7 +35,8 @@ pub(super) fn restrict(a: &Attributes<'_>, info: &ResourceInfo, o: &dyn Object) 
         ("", "pods") => {
             let Some(pod) = typed::<Pod>(o) else { return Ok(()) };
             let node = pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default();
-            let mirror = pod.metadata.annotations.as_ref().is_some_and(|m| m.contains_key("kubernetes.io/config.mirror"));
+            let mirror =
+                pod.metadata.annotations.as_ref().is_some_and(|m| m.contains_key("kubernetes.io/config.mirror"));
             if a.verb == Verb::Create && a.subresource.is_empty() && !mirror {
                 let why = format!(
                     "pod does not have {} annotation, node {} can only create mirror pods",

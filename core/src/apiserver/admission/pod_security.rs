@@ -100,7 +100,8 @@ pub(super) fn validate(
     let (level, version) = wanted(&ns, "enforce");
     let failures = check(level, spec, annotations);
     if pod.is_some() && !failures.is_empty() {
-        let why = format!("violates PodSecurity {}: {}", quote(&format!("{}:{version}", level.name())), failures.join(", "));
+        let why =
+            format!("violates PodSecurity {}: {}", quote(&format!("{}:{version}", level.name())), failures.join(", "));
         return Err(forbidden(info, &**obj, &why));
     }
     let (level, version) = wanted(&ns, "warn");
@@ -126,7 +127,11 @@ fn containers(spec: &PodSpec) -> impl Iterator<Item = (&str, Option<&SecurityCon
 }
 
 /// The failures of a pod against a level, in the order of upstream's checks.
-fn check(level: Level, spec: &PodSpec, annotations: Option<&std::collections::BTreeMap<String, String>>) -> Vec<String> {
+fn check(
+    level: Level,
+    spec: &PodSpec,
+    annotations: Option<&std::collections::BTreeMap<String, String>>,
+) -> Vec<String> {
     let mut out = Vec::new();
     if level == Level::Privileged {
         return out;
@@ -148,16 +153,12 @@ fn check(level: Level, spec: &PodSpec, annotations: Option<&std::collections::BT
             ));
         }
     }
-    if let Some((k, v)) = annotations
-        .into_iter()
-        .flatten()
-        .find(|(k, v)| {
-            k.starts_with("container.apparmor.security.beta.kubernetes.io/")
-                && !v.is_empty()
-                && *v != "runtime/default"
-                && !v.starts_with("localhost/")
-        })
-    {
+    if let Some((k, v)) = annotations.into_iter().flatten().find(|(k, v)| {
+        k.starts_with("container.apparmor.security.beta.kubernetes.io/")
+            && !v.is_empty()
+            && *v != "runtime/default"
+            && !v.starts_with("localhost/")
+    }) {
         out.push(format!("forbidden AppArmor profile ({k}={})", quote(v)));
     }
     capabilities(spec, restricted && !windows, &mut out);
@@ -353,12 +354,9 @@ fn run_as(spec: &PodSpec, windows: bool, out: &mut Vec<String>) {
     let _ = windows;
     let pod = spec.security_context.as_ref().and_then(|s| s.run_as_non_root);
     let says = |s: Option<&SecurityContext>| s.and_then(|s| s.run_as_non_root);
-    let explicit: Vec<&str> =
-        containers(spec).filter(|(_, s, _)| says(*s) == Some(false)).map(|(n, _, _)| n).collect();
-    let implicit: Vec<&str> = containers(spec)
-        .filter(|(_, s, _)| says(*s).is_none() && pod != Some(true))
-        .map(|(n, _, _)| n)
-        .collect();
+    let explicit: Vec<&str> = containers(spec).filter(|(_, s, _)| says(*s) == Some(false)).map(|(n, _, _)| n).collect();
+    let implicit: Vec<&str> =
+        containers(spec).filter(|(_, s, _)| says(*s).is_none() && pod != Some(true)).map(|(n, _, _)| n).collect();
     let user_namespace = spec.host_users == Some(false);
     if !user_namespace {
         let mut why = Vec::new();
@@ -379,10 +377,8 @@ fn run_as(spec: &PodSpec, windows: bool, out: &mut Vec<String>) {
                 plural("container", &implicit)
             ));
         }
-        let root: Vec<&str> = containers(spec)
-            .filter(|(_, s, _)| s.and_then(|s| s.run_as_user) == Some(0))
-            .map(|(n, _, _)| n)
-            .collect();
+        let root: Vec<&str> =
+            containers(spec).filter(|(_, s, _)| s.and_then(|s| s.run_as_user) == Some(0)).map(|(n, _, _)| n).collect();
         let mut why = Vec::new();
         if spec.security_context.as_ref().and_then(|s| s.run_as_user) == Some(0) {
             why.push("pod".to_owned());
@@ -406,9 +402,8 @@ fn seccomp(spec: &PodSpec, restricted: bool, out: &mut Vec<String>) {
     if let Some(t) = pod.filter(|t| !valid(t)) {
         why.push(format!("pod must not set securityContext.seccompProfile.type to {}", quote(t)));
     }
-    let explicit: Vec<(&str, String)> = containers(spec)
-        .filter_map(|(n, s, _)| own(s).filter(|t| !valid(t)).map(|t| (n, t)))
-        .collect();
+    let explicit: Vec<(&str, String)> =
+        containers(spec).filter_map(|(n, s, _)| own(s).filter(|t| !valid(t)).map(|t| (n, t))).collect();
     if !explicit.is_empty() {
         let names: Vec<&str> = explicit.iter().map(|(n, _)| *n).collect();
         let mut types: Vec<String> = explicit.iter().map(|(_, t)| quote(t)).collect();

@@ -66,9 +66,7 @@ fn default_class(server: &ApiServer) -> (String, i32, Option<String>) {
     let classes = server.all_of::<PriorityClass>(None);
     let default = classes.iter().filter(|c| c.global_default == Some(true)).min_by_key(|c| c.value.unwrap_or(0));
     match default {
-        Some(c) => {
-            (c.metadata.name.clone().unwrap_or_default(), c.value.unwrap_or(0), c.preemption_policy.clone())
-        }
+        Some(c) => (c.metadata.name.clone().unwrap_or_default(), c.value.unwrap_or(0), c.preemption_policy.clone()),
         None => (String::new(), 0, None),
     }
 }
@@ -77,9 +75,7 @@ fn default_class(server: &ApiServer) -> (String, i32, Option<String>) {
 pub(super) fn validate_class(server: &ApiServer, info: &ResourceInfo, obj: &Obj) -> Result<(), Status> {
     let Some(class) = typed::<PriorityClass>(&**obj).filter(|c| c.global_default == Some(true)) else { return Ok(()) };
     let classes = server.all_of::<PriorityClass>(None);
-    let other = classes
-        .iter()
-        .find(|c| c.global_default == Some(true) && c.metadata.name != class.metadata.name);
+    let other = classes.iter().find(|c| c.global_default == Some(true) && c.metadata.name != class.metadata.name);
     match other.and_then(|c| c.metadata.name.as_deref()) {
         Some(name) => {
             let why = format!("PriorityClass {name} is already marked as default. Only one default can exist");

@@ -215,8 +215,7 @@ pub(super) fn validate(
         if concerned.is_empty() {
             continue;
         }
-        let unknown: Vec<&str> =
-            concerned.iter().filter(|k| !used.contains_key(**k)).map(|k| k.as_str()).collect();
+        let unknown: Vec<&str> = concerned.iter().filter(|k| !used.contains_key(**k)).map(|k| k.as_str()).collect();
         if !unknown.is_empty() {
             let why = format!("status unknown for quota: {name}, resources: {}", unknown.join(","));
             return Err(forbidden(info, &**obj, &why));

@@ -15,12 +15,7 @@ use crate::registry::ResourceInfo;
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-pub(super) fn admit(
-    server: &ApiServer,
-    a: &Attributes<'_>,
-    info: &ResourceInfo,
-    obj: &mut Obj,
-) -> Result<(), Status> {
+pub(super) fn admit(server: &ApiServer, a: &Attributes<'_>, info: &ResourceInfo, obj: &mut Obj) -> Result<(), Status> {
     let Some(pod) = typed_mut::<Pod>(make_mut(obj)) else { return Ok(()) };
     let Some(spec) = &mut pod.spec else { return Ok(()) };
     if pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(MIRROR)) {
@@ -43,8 +38,7 @@ pub(super) fn admit(
         );
         return Err(forbidden(info, &**obj, &why));
     };
-    let automount =
-        spec.automount_service_account_token.or(account.automount_service_account_token).unwrap_or(true);
+    let automount = spec.automount_service_account_token.or(account.automount_service_account_token).unwrap_or(true);
     if automount {
         mount_token(server, spec);
     }

@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-use k8s_openapi::api::rbac::v1::{AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::api::rbac::v1::{
+    AggregationRule, ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 /// The policy as text, so that it stays small in the page: a role a block, a rule a line.
@@ -139,7 +141,8 @@ fn parse(text: &str) -> Policy {
         let Some(aggregation) = &r.aggregation_rule else { continue };
         let mut rules = Vec::new();
         for label in aggregation.cluster_role_selectors.iter().flatten().flat_map(|s| s.match_labels.iter().flatten()) {
-            let chosen = parts.iter().filter(|o| o.metadata.labels.as_ref().is_some_and(|l| l.get(label.0) == Some(label.1)));
+            let chosen =
+                parts.iter().filter(|o| o.metadata.labels.as_ref().is_some_and(|l| l.get(label.0) == Some(label.1)));
             for rule in chosen.flat_map(|o| o.rules.iter().flatten()) {
                 if !rules.contains(rule) {
                     rules.push(rule.clone());
@@ -178,7 +181,11 @@ mod tests {
         let rules = admin.and_then(|r| r.rules.clone()).unwrap_or_default();
         assert!(rules.iter().any(|r| r.resources.iter().flatten().any(|x| x == "rolebindings")));
         for b in &p.cluster_role_bindings {
-            assert!(p.cluster_roles.iter().any(|r| r.metadata.name.as_deref() == Some(b.role_ref.name.as_str())), "{}", b.role_ref.name);
+            assert!(
+                p.cluster_roles.iter().any(|r| r.metadata.name.as_deref() == Some(b.role_ref.name.as_str())),
+                "{}",
+                b.role_ref.name
+            );
         }
         assert!(!node_rules().is_empty());
     }

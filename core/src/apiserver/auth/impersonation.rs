@@ -1,6 +1,6 @@
 //! Acting as somebody else. Models apiserver's `pkg/endpoints/filters/impersonation`.
 
-use super::{AUTHENTICATED, ANONYMOUS, UNAUTHENTICATED, Attributes, forbidden_message};
+use super::{ANONYMOUS, AUTHENTICATED, Attributes, UNAUTHENTICATED, forbidden_message};
 use crate::api::status::Status;
 use crate::apiserver::handle::Request;
 use crate::apiserver::{ApiServer, User};

@@ -3,10 +3,9 @@
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 
-use super::{is_master, bootstrap};
+use super::{bootstrap, is_master};
 use crate::api::object::{Kind, typed_rc};
 use crate::apiserver::{ApiServer, Selection, User};
-
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,8 +55,7 @@ impl ApiServer {
         if is_master(user) {
             return Decision { allowed: true, reason: String::new() };
         }
-        if user.groups.iter().any(|g| g == "system:nodes")
-            && bootstrap::node_rules().iter().any(|r| rule_allows(r, a))
+        if user.groups.iter().any(|g| g == "system:nodes") && bootstrap::node_rules().iter().any(|r| rule_allows(r, a))
         {
             return Decision { allowed: true, reason: String::new() };
         }
@@ -121,9 +119,8 @@ impl ApiServer {
 
     /// The rules of a role; the error is upstream's lister's.
     pub(in crate::apiserver) fn rules_of(&self, role: &RoleRef, namespace: &str) -> Result<Vec<PolicyRule>, String> {
-        let missing = |kind: &str| {
-            format!("{kind}.rbac.authorization.k8s.io {} not found", crate::api::field::quote(&role.name))
-        };
+        let missing =
+            |kind: &str| format!("{kind}.rbac.authorization.k8s.io {} not found", crate::api::field::quote(&role.name));
         match role.kind.as_str() {
             "Role" => match self.one_of::<Role>(namespace, &role.name) {
                 Some(r) => Ok(r.rules.clone().unwrap_or_default()),
@@ -183,9 +180,11 @@ pub fn rule_allows(rule: &PolicyRule, a: &Attributes<'_>) -> bool {
         return false;
     }
     if !a.is_resource {
-        return rule.non_resource_urls.iter().flatten().any(|u| {
-            u == "*" || u == a.path || u.strip_suffix('*').is_some_and(|prefix| a.path.starts_with(prefix))
-        });
+        return rule
+            .non_resource_urls
+            .iter()
+            .flatten()
+            .any(|u| u == "*" || u == a.path || u.strip_suffix('*').is_some_and(|prefix| a.path.starts_with(prefix)));
     }
     let combined =
         if a.subresource.is_empty() { a.resource.to_owned() } else { format!("{}/{}", a.resource, a.subresource) };
@@ -213,7 +212,10 @@ mod tests {
                 non_resource_urls: None,
             };
             let (verb, group, resource, subresource, name) = ask;
-            rule_allows(&rule, &Attributes { verb, group, resource, subresource, name, is_resource: true, ..Attributes::default() })
+            rule_allows(
+                &rule,
+                &Attributes { verb, group, resource, subresource, name, is_resource: true, ..Attributes::default() },
+            )
         };
         assert!(check("get", "core", "pods", "", ("get", "", "pods", "", "p")));
         assert!(!check("get", "core", "pods", "", ("get", "", "pods", "log", "p")));

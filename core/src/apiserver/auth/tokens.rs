@@ -51,11 +51,8 @@ impl ApiServer {
             "jti": self.sim.random_uuid(), "kubernetes.io": private, "nbf": now,
             "sub": format!("system:serviceaccount:{}:{}", c.namespace, c.account),
         });
-        let data = format!(
-            "{}.{}",
-            URL_SAFE_NO_PAD.encode(header.to_string()),
-            URL_SAFE_NO_PAD.encode(claims.to_string())
-        );
+        let data =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature = self.sign(&data);
         format!("{data}.{signature}")
     }

@@ -37,7 +37,10 @@ const ALL_VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "lis
 const NAMESPACE_VERBS: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
 
 /// A subresource's kind (group and version empty where they are the parent's) and verbs.
-pub(super) fn subresource_kind(info: &Served, sub: &str) -> (&'static str, &'static str, &'static str, &'static [&'static str]) {
+pub(super) fn subresource_kind(
+    info: &Served,
+    sub: &str,
+) -> (&'static str, &'static str, &'static str, &'static [&'static str]) {
     const CONNECT: &[&str] = &["create", "get"];
     const PROXY: &[&str] = &["create", "delete", "get", "patch", "update"];
     const CREATE: &[&str] = &["create"];
@@ -76,11 +79,8 @@ fn storage_version_hash(registry: &Registry, served: &Served) -> String {
 
 /// The kinds of a version by resource name.
 fn kinds(registry: &Registry, group: &str, version: &str) -> Vec<Served> {
-    let mut all: Vec<Served> = registry
-        .all_served()
-        .into_iter()
-        .filter(|s| s.info.group == group && s.info.version == version)
-        .collect();
+    let mut all: Vec<Served> =
+        registry.all_served().into_iter().filter(|s| s.info.group == group && s.info.version == version).collect();
     all.sort_by_key(|s| s.info.resource);
     all
 }

@@ -176,10 +176,7 @@ pub(super) fn delete(cx: &Context<'_>) -> Result<(DeleteOptions, bool), Status> 
     let preconditions = api.preconditions.unwrap_or_default();
     let options = DeleteOptions {
         grace_period_seconds: api.grace_period_seconds,
-        preconditions: Preconditions {
-            uid: preconditions.uid,
-            resource_version: preconditions.resource_version,
-        },
+        preconditions: Preconditions { uid: preconditions.uid, resource_version: preconditions.resource_version },
         propagation,
         dry_run: api.dry_run.is_some_and(|d| !d.is_empty()),
     };

@@ -39,9 +39,7 @@ impl ApiServer {
         let status = match v.resource {
             "selfsubjectreviews" => json!({"userInfo": user_info(&cx.caller.user)}),
             "tokenreviews" => self.token_review(&body)?,
-            "selfsubjectaccessreviews" => {
-                self.access_review(v, &body["spec"], &cx.caller.user)?
-            }
+            "selfsubjectaccessreviews" => self.access_review(v, &body["spec"], &cx.caller.user)?,
             "selfsubjectrulesreviews" => self.rules_review(&body["spec"], &cx.caller.user)?,
             "localsubjectaccessreviews" => {
                 let asked = text(&body["spec"]["resourceAttributes"], "namespace");
@@ -57,9 +55,10 @@ impl ApiServer {
         };
         body["status"] = status;
         if v.resource == "selfsubjectreviews" {
-            body["metadata"]["creationTimestamp"] = crate::api::decode::parse_rfc3339(&self.sim.timestamp().to_string())
-                .ok()
-                .map_or(Value::Null, |_| self.sim.timestamp().to_string().into());
+            body["metadata"]["creationTimestamp"] =
+                crate::api::decode::parse_rfc3339(&self.sim.timestamp().to_string())
+                    .ok()
+                    .map_or(Value::Null, |_| self.sim.timestamp().to_string().into());
         }
         Ok(encode::value(201, &encode::completed(body), accepted))
     }
@@ -74,7 +73,8 @@ impl ApiServer {
             } else {
                 "cannot be specified in combination with resourceAttributes"
             };
-            let (at, value) = if resource.is_null() { ("resourceAttributes", resource) } else { ("nonResourceAttributes", other) };
+            let (at, value) =
+                if resource.is_null() { ("resourceAttributes", resource) } else { ("nonResourceAttributes", other) };
             errors.push(Error::invalid(&path.child(at), value, detail));
         }
         if v.resource != "selfsubjectaccessreviews" && user.name.is_empty() && user.groups.is_empty() {
@@ -149,9 +149,11 @@ impl ApiServer {
             }
             true
         });
-        let mut status = json!({"resourceRules": resources, "nonResourceRules": others, "incomplete": !problems.is_empty()});
+        let mut status =
+            json!({"resourceRules": resources, "nonResourceRules": others, "incomplete": !problems.is_empty()});
         if !problems.is_empty() {
-            status["evaluationError"] = format!("[{}]", problems.iter().map(|p| quote(p)).collect::<Vec<_>>().join(", ")).into();
+            status["evaluationError"] =
+                format!("[{}]", problems.iter().map(|p| quote(p)).collect::<Vec<_>>().join(", ")).into();
         }
         Ok(status)
     }

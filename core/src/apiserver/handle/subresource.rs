@@ -40,7 +40,9 @@ impl ApiServer {
             ("token", "POST") => self.token_response(cx),
             ("finalize", "PUT") => self.update_response(cx, served, "finalize"),
             ("log", "GET") => self.log_response(cx),
-            ("exec" | "attach", "GET" | "POST") => self.exec_response(cx, if sub == "exec" { "exec" } else { "attach" }),
+            ("exec" | "attach", "GET" | "POST") => {
+                self.exec_response(cx, if sub == "exec" { "exec" } else { "attach" })
+            }
             ("portforward", "GET" | "POST") => {
                 let pod = self.pod_of(cx)?;
                 Ok(kubelet(cx, &pod, String::new(), "portforward"))
@@ -128,8 +130,7 @@ impl ApiServer {
                     "status": {"replicas": have.status_replicas, "selector": have.selector},
                 }));
                 let Some(kind) = kind else { return Err(Status::internal("server-side apply of scale")) };
-                let patched =
-                    patch::apply(kind, &current, &cx.request.body, "autoscaling/v1", "Scale", o.validation)?;
+                let patched = patch::apply(kind, &current, &cx.request.body, "autoscaling/v1", "Scale", o.validation)?;
                 warnings = patched.warnings;
                 patched.value
             };
@@ -170,7 +171,9 @@ impl ApiServer {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let given = text(&d.value["metadata"]["name"]);
         if !name.is_empty() && !given.is_empty() && given != name {
-            return Err(Status::bad_request(format!("name in URL ({name}) does not match name in Binding object ({given})")));
+            return Err(Status::bad_request(format!(
+                "name in URL ({name}) does not match name in Binding object ({given})"
+            )));
         }
         let namespace = text(&d.value["metadata"]["namespace"]);
         if !namespace.is_empty() && namespace != cx.info.namespace {
@@ -204,8 +207,8 @@ impl ApiServer {
         let format = negotiate::body_format(cx.request)?;
         let o = options::write(cx, "CreateOptions", None)?;
         // The older version says the same and is still taken.
-        let old = decode::bind_bytes(&cx.request.body, format, None)
-            .is_ok_and(|b| b.value["apiVersion"] == "policy/v1beta1");
+        let old =
+            decode::bind_bytes(&cx.request.body, format, None).is_ok_and(|b| b.value["apiVersion"] == "policy/v1beta1");
         let version = if old { "policy/v1beta1" } else { "policy/v1" };
         let mut value = decode::decode_object(&cx.request.body, format, version, "Eviction", o.validation)?.value;
         let given = value["metadata"]["name"].as_str().unwrap_or_default();
@@ -289,7 +292,12 @@ impl ApiServer {
             "Secret" => "secrets",
             "Node" => "nodes",
             other => {
-                return Err(Status::bad_request(format!("cannot bind token for serviceaccount {} to object of kind {}, version {}", quote(&cx.info.name), quote(other), quote(text("apiVersion")))));
+                return Err(Status::bad_request(format!(
+                    "cannot bind token for serviceaccount {} to object of kind {}, version {}",
+                    quote(&cx.info.name),
+                    quote(other),
+                    quote(text("apiVersion"))
+                )));
             }
         };
         let namespace = if kind == "Node" { "" } else { cx.info.namespace.as_str() };
@@ -313,7 +321,12 @@ impl ApiServer {
 
     fn log_response(&mut self, cx: &Context<'_>) -> Result<Response, Status> {
         let pod = self.pod_of(cx)?;
-        let container = container_of(&pod, cx.query.get("container").unwrap_or_default(), "kubectl.kubernetes.io/default-logs-container", false)?;
+        let container = container_of(
+            &pod,
+            cx.query.get("container").unwrap_or_default(),
+            "kubectl.kubernetes.io/default-logs-container",
+            false,
+        )?;
         if node_of(&pod).is_empty() {
             // Nothing runs yet, so there is nothing to say.
             return Ok(Response { code: 204, headers: Vec::new(), body: Body::Full(Vec::new()) });
@@ -323,7 +336,12 @@ impl ApiServer {
 
     fn exec_response(&mut self, cx: &Context<'_>, what: &'static str) -> Result<Response, Status> {
         let pod = self.pod_of(cx)?;
-        let container = container_of(&pod, cx.query.get("container").unwrap_or_default(), "kubectl.kubernetes.io/default-container", true)?;
+        let container = container_of(
+            &pod,
+            cx.query.get("container").unwrap_or_default(),
+            "kubectl.kubernetes.io/default-container",
+            true,
+        )?;
         if node_of(&pod).is_empty() {
             return Err(Status::bad_request(format!("pod {} does not have a host assigned", cx.info.name)));
         }
@@ -336,10 +354,18 @@ impl ApiServer {
         let name = match parts.as_slice() {
             [name] | [_, name, _] => *name,
             [name, _] => *name,
-            _ => return Err(Status::bad_request(format!("invalid {} request {}", served.info.singular, quote(&cx.info.name)))),
+            _ => {
+                return Err(Status::bad_request(format!(
+                    "invalid {} request {}",
+                    served.info.singular,
+                    quote(&cx.info.name)
+                )));
+            }
         };
         let namespace = Self::namespace_of(cx, served);
-        let Some((object, _)) = self.load(served.id, namespace, name) else { return Err(self.not_found(served.id, name)) };
+        let Some((object, _)) = self.load(served.id, namespace, name) else {
+            return Err(self.not_found(served.id, name));
+        };
         let node = match served.info.resource {
             "pods" => crate::api::object::typed::<Pod>(&*object).map(|p| node_of(p).to_owned()).unwrap_or_default(),
             "nodes" => name.to_owned(),
@@ -388,7 +414,8 @@ fn container_of(pod: &Pod, asked: &str, annotation: &str, exec: bool) -> Result<
         [one] => Ok((*one).to_owned()),
         [] => Err(Status::bad_request(format!("a container name must be specified for pod {name}"))),
         many => {
-            let mut why = format!("a container name must be specified for pod {name}, choose one of: [{}]", many.join(" "));
+            let mut why =
+                format!("a container name must be specified for pod {name}, choose one of: [{}]", many.join(" "));
             if !init.is_empty() {
                 why.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
             }

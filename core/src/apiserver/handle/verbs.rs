@@ -13,8 +13,7 @@ use crate::registry::Served;
 
 /// The answer to a path that no kind has.
 pub(super) fn no_such_resource() -> Status {
-    Status::other(404, "NotFound", "the server could not find the requested resource")
-        .with_details(Default::default())
+    Status::other(404, "NotFound", "the server could not find the requested resource").with_details(Default::default())
 }
 
 impl ApiServer {
@@ -118,13 +117,19 @@ impl ApiServer {
     /// Warns of kinds that upstream calls deprecated.
     pub(super) fn warn_deprecated(&self, served: &Served) {
         if served.info.group.is_empty() && served.info.resource == "endpoints" {
-            self.warnings.add(|| {
-                "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()
-            });
+            self.warnings
+                .add(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned());
         }
     }
 
-    fn deleted_response(&self, deleted: &Deleted, served: &Served, code: u16, accepted: Accepted, include: IncludeObject) -> Response {
+    fn deleted_response(
+        &self,
+        deleted: &Deleted,
+        served: &Served,
+        code: u16,
+        accepted: Accepted,
+        include: IncludeObject,
+    ) -> Response {
         let o = deleted.object();
         if matches!(deleted, Deleted::Waiting(_)) || self.registry.strategy(served.id).returns_deleted() {
             return self.object_response(code, &**o, served, accepted, include);
@@ -137,7 +142,8 @@ impl ApiServer {
         }
         details.insert("kind".into(), served.info.resource.into());
         details.insert("uid".into(), meta.uid.as_deref().unwrap_or_default().into());
-        let body = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+        let body =
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
         encode::value(code, &body, Accepted { transform: Transform::None, ..accepted })
     }
 

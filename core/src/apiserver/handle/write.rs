@@ -139,8 +139,7 @@ impl ApiServer {
         let (namespace, name) = (Self::namespace_of(cx, served).to_owned(), cx.info.name.clone());
         let scope = Scope::new(&served.api_version, served.info.kind, sub);
         let manager = cx.caller.manager.clone();
-        let request =
-            Apply { manager: &manager, force: o.force, validation: o.validation, now: self.sim.timestamp() };
+        let request = Apply { manager: &manager, force: o.force, validation: o.validation, now: self.sim.timestamp() };
         let body = &cx.request.body;
         let mut outcome = None;
         let found = self.load(served.id, &namespace, &name);

@@ -237,10 +237,7 @@ fn event(p: &Printer<'_>, x: &Event) -> Vec<Value> {
     let event_time = x.event_time.as_ref().map(|t| t.0);
     let first = time(&x.first_timestamp).or(event_time);
     let series = x.series.as_ref();
-    let last = series
-        .and_then(|s| s.last_observed_time.as_ref().map(|t| t.0))
-        .or(time(&x.last_timestamp))
-        .or(first);
+    let last = series.and_then(|s| s.last_observed_time.as_ref().map(|t| t.0)).or(time(&x.last_timestamp)).or(first);
     let count = series.and_then(|s| s.count).or(x.count).filter(|c| *c > 0).unwrap_or(1);
     let about = &x.involved_object;
     let kind = about.kind.as_deref().unwrap_or_default().to_ascii_lowercase();

@@ -25,8 +25,13 @@ pub(super) fn cells(p: &Printer<'_>) -> Option<Vec<Value>> {
     }
     if let Some(x) = typed::<Ingress>(o) {
         let spec = x.spec.clone().unwrap_or_default();
-        let hosts: Vec<String> = spec.rules.iter().flatten().filter_map(|r| r.host.clone().filter(|h| !h.is_empty())).collect();
-        let hosts = if spec.rules.as_ref().is_none_or(Vec::is_empty) || hosts.is_empty() { "*".to_owned() } else { few(&hosts, 3) };
+        let hosts: Vec<String> =
+            spec.rules.iter().flatten().filter_map(|r| r.host.clone().filter(|h| !h.is_empty())).collect();
+        let hosts = if spec.rules.as_ref().is_none_or(Vec::is_empty) || hosts.is_empty() {
+            "*".to_owned()
+        } else {
+            few(&hosts, 3)
+        };
         let balancers = x.status.as_ref().and_then(|s| s.load_balancer.as_ref()).and_then(|l| l.ingress.as_ref());
         let address: Vec<String> =
             balancers.into_iter().flatten().filter_map(|i| i.ip.clone().or_else(|| i.hostname.clone())).collect();

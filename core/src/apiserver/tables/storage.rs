@@ -112,9 +112,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
         "csidrivers" => {
             let list = |path: &[&str], field: Option<&str>| {
                 let all = p.at(path).as_array().cloned().unwrap_or_default();
-                let texts = all.iter().map(|v| {
-                    field.map_or(v, |f| &v[f]).as_str().unwrap_or_default().to_owned()
-                });
+                let texts = all.iter().map(|v| field.map_or(v, |f| &v[f]).as_str().unwrap_or_default().to_owned());
                 texts.collect::<Vec<_>>().join(",")
             };
             let tokens = list(&["spec", "tokenRequests"], Some("audience"));

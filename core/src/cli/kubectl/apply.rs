@@ -171,7 +171,10 @@ pub(super) async fn view_last_applied(cx: &Cx<'_>) -> Outcome {
     let all = resources::discover(cx).await?;
     for f in label::objects(cx, &all, &cx.args.words[1..]).await? {
         let name = text(&f.object["metadata"]["name"]);
-        let Some(v) = f.object["metadata"]["annotations"][LAST_APPLIED].as_str().and_then(|s| serde_json::from_str::<Value>(s).ok()) else {
+        let Some(v) = f.object["metadata"]["annotations"][LAST_APPLIED]
+            .as_str()
+            .and_then(|s| serde_json::from_str::<Value>(s).ok())
+        else {
             return Err(Failure::error(format!("no last-applied-configuration annotation found on resource: {name}")));
         };
         match cx.args.get("output").unwrap_or("yaml") {

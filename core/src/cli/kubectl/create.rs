@@ -90,7 +90,10 @@ pub(super) const FLAGS: &[Flag] = &[
 ];
 
 fn required<'a>(cx: &'a Cx<'_>, flag: &str) -> Result<&'a str, Failure> {
-    cx.args.get(flag).filter(|v| !v.is_empty()).ok_or_else(|| Failure::error(format!("required flag(s) {} not set", quote(flag))))
+    cx.args
+        .get(flag)
+        .filter(|v| !v.is_empty())
+        .ok_or_else(|| Failure::error(format!("required flag(s) {} not set", quote(flag))))
 }
 
 fn number(cx: &Cx<'_>, flag: &str) -> Result<Option<i64>, Failure> {
@@ -98,7 +101,11 @@ fn number(cx: &Cx<'_>, flag: &str) -> Result<Option<i64>, Failure> {
         .get(flag)
         .map(|v| {
             v.parse().map_err(|_| {
-                Failure::error(format!("invalid argument {} for \"--{flag}\" flag: strconv.ParseInt: parsing {}: invalid syntax", quote(v), quote(v)))
+                Failure::error(format!(
+                    "invalid argument {} for \"--{flag}\" flag: strconv.ParseInt: parsing {}: invalid syntax",
+                    quote(v),
+                    quote(v)
+                ))
             })
         })
         .transpose()
@@ -126,7 +133,12 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
         }
         other => (other, String::new(), name),
     };
-    let missing = || Failure::error(format!("exactly one NAME is required, got {}\nSee 'kubectl create {kind} -h' for help and examples", 0));
+    let missing = || {
+        Failure::error(format!(
+            "exactly one NAME is required, got {}\nSee 'kubectl create {kind} -h' for help and examples",
+            0
+        ))
+    };
     let name = name.ok_or_else(missing)?.as_str();
     let (object, plural) = make(cx, kind, &sub, name)?;
     // Old generators say what failed in their own words.
@@ -212,8 +224,12 @@ fn make(cx: &Cx<'_>, kind: &str, sub: &str, name: &str) -> Result<(Value, &'stat
             }
             (o, "secrets")
         }
-        "namespace" | "ns" => (json!({"apiVersion": "v1", "kind": "Namespace", "metadata": meta, "spec": {}, "status": {}}), "namespaces"),
-        "serviceaccount" | "sa" => (json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}), "serviceaccounts"),
+        "namespace" | "ns" => {
+            (json!({"apiVersion": "v1", "kind": "Namespace", "metadata": meta, "spec": {}, "status": {}}), "namespaces")
+        }
+        "serviceaccount" | "sa" => {
+            (json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}), "serviceaccounts")
+        }
         "quota" | "resourcequota" => {
             let mut spec = json!({});
             if let Some(h) = cx.args.get("hard") {
@@ -222,14 +238,22 @@ fn make(cx: &Cx<'_>, kind: &str, sub: &str, name: &str) -> Result<(Value, &'stat
             if let Some(s) = cx.args.get("scopes") {
                 spec["scopes"] = json!(s.split(',').collect::<Vec<_>>());
             }
-            (json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": spec, "status": {}}), "resourcequotas")
+            (
+                json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": spec, "status": {}}),
+                "resourcequotas",
+            )
         }
         "job" => {
             let template = match cx.args.get("from") {
                 Some(_) => return Err(Failure::error("from must be an existing cronjob")),
-                None => json!({"metadata": {}, "spec": {"containers": [container(cx, name, required(cx, "image")?)], "restartPolicy": "Never"}}),
+                None => {
+                    json!({"metadata": {}, "spec": {"containers": [container(cx, name, required(cx, "image")?)], "restartPolicy": "Never"}})
+                }
             };
-            (json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": template}, "status": {}}), "jobs")
+            (
+                json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": template}, "status": {}}),
+                "jobs",
+            )
         }
         "cronjob" | "cj" => {
             let restart = cx.args.get("restart").unwrap_or("OnFailure");
@@ -238,7 +262,10 @@ fn make(cx: &Cx<'_>, kind: &str, sub: &str, name: &str) -> Result<(Value, &'stat
                 "jobTemplate": {"metadata": meta, "spec": {"template": {"metadata": {}, "spec": {"containers": [container(cx, name, image)], "restartPolicy": restart}}}},
                 "schedule": required(cx, "schedule")?,
             });
-            (json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": meta, "spec": spec, "status": {}}), "cronjobs")
+            (
+                json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": meta, "spec": spec, "status": {}}),
+                "cronjobs",
+            )
         }
         "poddisruptionbudget" | "pdb" => {
             let mut spec = json!({"selector": {"matchLabels": pairs(required(cx, "selector")?)?}});
@@ -247,7 +274,10 @@ fn make(cx: &Cx<'_>, kind: &str, sub: &str, name: &str) -> Result<(Value, &'stat
                     spec[field] = v.parse::<i64>().map_or_else(|_| v.into(), Value::from);
                 }
             }
-            (json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": spec, "status": {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}}), "poddisruptionbudgets")
+            (
+                json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta, "spec": spec, "status": {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}}),
+                "poddisruptionbudgets",
+            )
         }
         "priorityclass" | "pc" => {
             let mut o = json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": meta, "value": number(cx, "value")?.unwrap_or(0),
@@ -280,12 +310,17 @@ fn make(cx: &Cx<'_>, kind: &str, sub: &str, name: &str) -> Result<(Value, &'stat
                 return Err(Failure::error("at least one verb must be specified"));
             }
             let k = if kind == "role" { "Role" } else { "ClusterRole" };
-            (json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": k, "metadata": meta, "rules": rules}), "roles")
+            (
+                json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": k, "metadata": meta, "rules": rules}),
+                "roles",
+            )
         }
         "rolebinding" | "clusterrolebinding" => {
             let role = match (cx.args.get("clusterrole"), cx.args.get("role")) {
                 (Some(c), None) => json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": c}),
-                (None, Some(r)) if kind == "rolebinding" => json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": r}),
+                (None, Some(r)) if kind == "rolebinding" => {
+                    json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": r})
+                }
                 _ => return Err(Failure::error("exactly one of clusterrole or role must be specified")),
             };
             let mut subjects = Vec::new();
@@ -295,11 +330,15 @@ fn make(cx: &Cx<'_>, kind: &str, sub: &str, name: &str) -> Result<(Value, &'stat
                 }
             }
             for s in cx.args.all("serviceaccount") {
-                let (ns, n) = s.split_once(':').ok_or_else(|| Failure::error("serviceaccount must be <namespace>:<name>"))?;
+                let (ns, n) =
+                    s.split_once(':').ok_or_else(|| Failure::error("serviceaccount must be <namespace>:<name>"))?;
                 subjects.push(json!({"kind": "ServiceAccount", "name": n, "namespace": ns}));
             }
             let k = if kind == "rolebinding" { "RoleBinding" } else { "ClusterRoleBinding" };
-            (json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": k, "metadata": meta, "roleRef": role, "subjects": subjects}), "rolebindings")
+            (
+                json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": k, "metadata": meta, "roleRef": role, "subjects": subjects}),
+                "rolebindings",
+            )
         }
         "service" => (service(cx, sub, name)?, "services"),
         other => return Err(Failure::error(format!("unknown command {} for \"kubectl create\"", quote(other)))),
@@ -312,7 +351,9 @@ fn service(cx: &Cx<'_>, sub: &str, name: &str) -> Result<Value, Failure> {
         "nodeport" => "NodePort",
         "loadbalancer" => "LoadBalancer",
         "externalname" => "ExternalName",
-        other => return Err(Failure::error(format!("unknown command {} for \"kubectl create service\"", quote(other)))),
+        other => {
+            return Err(Failure::error(format!("unknown command {} for \"kubectl create service\"", quote(other))));
+        }
     };
     let mut ports = Vec::new();
     for t in cx.args.all("tcp").iter().flat_map(|t| t.split(',')) {
@@ -328,17 +369,28 @@ fn service(cx: &Cx<'_>, sub: &str, name: &str) -> Result<Value, Failure> {
     if let Some(e) = cx.args.get("external-name") {
         spec["externalName"] = e.into();
     }
-    Ok(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec, "status": {"loadBalancer": {}}}))
+    Ok(
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec, "status": {"loadBalancer": {}}}),
+    )
 }
 
 /// What `--from-literal`, `--from-file` and `--from-env-file` give.
 fn literals(cx: &Cx<'_>) -> Result<Vec<(String, String)>, Failure> {
     let mut out: Vec<(String, String)> = Vec::new();
     for l in cx.args.all("from-literal") {
-        let (k, v) = l.split_once('=').filter(|(k, _)| !k.is_empty()).ok_or_else(|| Failure::error(format!("invalid literal source {l}, expected key=value")))?;
+        let (k, v) = l
+            .split_once('=')
+            .filter(|(k, _)| !k.is_empty())
+            .ok_or_else(|| Failure::error(format!("invalid literal source {l}, expected key=value")))?;
         out.push((k.to_owned(), v.trim_matches(['\'', '"']).to_owned()));
     }
-    let read = |f: &str| cx.shell.files.get(f).cloned().ok_or_else(|| Failure::error(format!("error reading {f}: no such file or directory")));
+    let read = |f: &str| {
+        cx.shell
+            .files
+            .get(f)
+            .cloned()
+            .ok_or_else(|| Failure::error(format!("error reading {f}: no such file or directory")))
+    };
     for f in cx.args.all("from-file") {
         let (k, path) = f.split_once('=').unwrap_or((f.rsplit('/').next().unwrap_or(f), f));
         out.push((k.to_owned(), read(path)?));
@@ -351,7 +403,11 @@ fn literals(cx: &Cx<'_>) -> Result<Vec<(String, String)>, Failure> {
     }
     let mut seen = std::collections::BTreeSet::new();
     if let Some((k, _)) = out.iter().find(|(k, _)| !seen.insert(k.clone())) {
-        return Err(Failure::error(format!("cannot add key {}, another key by that name already exists in Data for ConfigMap {}", quote(k), quote(""))));
+        return Err(Failure::error(format!(
+            "cannot add key {}, another key by that name already exists in Data for ConfigMap {}",
+            quote(k),
+            quote("")
+        )));
     }
     Ok(out)
 }
@@ -361,7 +417,11 @@ async fn post(cx: &Cx<'_>, mut object: Value, verb: &str, manager: &str, wrapped
     let all = resources::discover(cx).await?;
     let (query, words, local) = apply::dry_run(cx)?;
     let Some(r) = resources::find_kind(&all, &text(&object["apiVersion"]), &text(&object["kind"])) else {
-        return Err(Failure::error(format!("no matches for kind {} in version {}", quote(&text(&object["kind"])), quote(&text(&object["apiVersion"])))));
+        return Err(Failure::error(format!(
+            "no matches for kind {} in version {}",
+            quote(&text(&object["kind"])),
+            quote(&text(&object["apiVersion"]))
+        )));
     };
     if r.namespaced && cx.args.get("namespace").is_some() {
         object["metadata"]["namespace"] = cx.namespace.clone().into();
@@ -370,7 +430,9 @@ async fn post(cx: &Cx<'_>, mut object: Value, verb: &str, manager: &str, wrapped
         let q = format!("fieldManager={}{query}", cx.args.get("field-manager").unwrap_or(manager));
         object = cx.ask("POST", &r.path(Some(&cx.namespace)), &q, Some(&object)).await.map_err(|f| match wrapped {
             Some(what) => match f.text.strip_prefix("Error from server (").and_then(|t| t.split_once("): ")) {
-                Some((_, message)) => Failure { text: format!("error: failed to create {what}: {message}"), code: f.code },
+                Some((_, message)) => {
+                    Failure { text: format!("error: failed to create {what}: {message}"), code: f.code }
+                }
                 None => f,
             },
             None => f,
@@ -404,7 +466,13 @@ pub(super) async fn run_pod(cx: &Cx<'_>) -> Outcome {
     if let Some(p) = cx.args.get("image-pull-policy") {
         c["imagePullPolicy"] = p.into();
     }
-    let env: Vec<Value> = cx.args.all("env").iter().filter_map(|e| e.split_once('=')).map(|(k, v)| json!({"name": k, "value": v})).collect();
+    let env: Vec<Value> = cx
+        .args
+        .all("env")
+        .iter()
+        .filter_map(|e| e.split_once('='))
+        .map(|(k, v)| json!({"name": k, "value": v}))
+        .collect();
     if !env.is_empty() {
         c["env"] = json!(env);
     }
@@ -449,10 +517,14 @@ pub(super) async fn expose(cx: &Cx<'_>) -> Outcome {
             }
             (None, "ReplicationController" | "Service") => spec["selector"].clone(),
             (None, "Pod") => f.object["metadata"]["labels"].clone(),
-            (None, _) => return Err(Failure::error(format!("cannot expose a {}.{}", f.resource.kind, f.resource.group))),
+            (None, _) => {
+                return Err(Failure::error(format!("cannot expose a {}.{}", f.resource.kind, f.resource.group)));
+            }
         };
         if selector.as_object().is_none_or(Map::is_empty) {
-            return Err(Failure::error("couldn't retrieve selectors via --selector flag or introspection: the object has no labels and cannot be exposed"));
+            return Err(Failure::error(
+                "couldn't retrieve selectors via --selector flag or introspection: the object has no labels and cannot be exposed",
+            ));
         }
         let protocol = cx.args.get("protocol").unwrap_or("TCP");
         let containers = match kind {
@@ -470,9 +542,13 @@ pub(super) async fn expose(cx: &Cx<'_>) -> Outcome {
         let ports: Vec<i64> = match cx.args.get("port") {
             Some(p) => p
                 .split(',')
-                .map(|p| p.parse().map_err(|_| Failure::error(format!("strconv.Atoi: parsing {}: invalid syntax", quote(p)))))
+                .map(|p| {
+                    p.parse().map_err(|_| Failure::error(format!("strconv.Atoi: parsing {}: invalid syntax", quote(p))))
+                })
                 .collect::<Result<_, _>>()?,
-            None if known.is_empty() => return Err(Failure::error("couldn't find port via --port flag or introspection")),
+            None if known.is_empty() => {
+                return Err(Failure::error("couldn't find port via --port flag or introspection"));
+            }
             None => known,
         };
         let many = ports.len() > 1;
@@ -481,7 +557,8 @@ pub(super) async fn expose(cx: &Cx<'_>) -> Outcome {
             .iter()
             .enumerate()
             .map(|(i, p)| {
-                let target = target.map_or_else(|| Value::from(*p), |t| t.parse::<i64>().map_or_else(|_| t.into(), Value::from));
+                let target =
+                    target.map_or_else(|| Value::from(*p), |t| t.parse::<i64>().map_or_else(|_| t.into(), Value::from));
                 let mut v = json!({"port": p, "protocol": protocol, "targetPort": target});
                 if many {
                     v["name"] = format!("port-{}", i + 1).into();
@@ -498,7 +575,12 @@ pub(super) async fn expose(cx: &Cx<'_>) -> Outcome {
         if labels.as_object().is_some_and(|l| !l.is_empty()) {
             s["metadata"]["labels"] = labels;
         }
-        for (flag, field) in [("type", "type"), ("cluster-ip", "clusterIP"), ("session-affinity", "sessionAffinity"), ("load-balancer-ip", "loadBalancerIP")] {
+        for (flag, field) in [
+            ("type", "type"),
+            ("cluster-ip", "clusterIP"),
+            ("session-affinity", "sessionAffinity"),
+            ("load-balancer-ip", "loadBalancerIP"),
+        ] {
             if let Some(v) = cx.args.get(flag) {
                 s["spec"][field] = v.into();
             }
@@ -515,10 +597,14 @@ pub(super) async fn autoscale(cx: &Cx<'_>) -> Outcome {
     };
     let min = number(cx, "min")?.unwrap_or(-1);
     if max < 1 {
-        return Err(Failure::error("--max=MAXPODS is required and must be at least 1, max: ".to_owned() + &max.to_string()));
+        return Err(Failure::error(
+            "--max=MAXPODS is required and must be at least 1, max: ".to_owned() + &max.to_string(),
+        ));
     }
     if min > max {
-        return Err(Failure::error(format!("--max=MAXPODS must be larger or equal to --min=MINPODS, max: {max}, min: {min}")));
+        return Err(Failure::error(format!(
+            "--max=MAXPODS must be larger or equal to --min=MINPODS, max: {max}, min: {min}"
+        )));
     }
     let all = resources::discover(cx).await?;
     for f in label::objects(cx, &all, &cx.args.words).await? {

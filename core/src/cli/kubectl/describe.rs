@@ -79,7 +79,11 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     }
     if printed == 0 && failed.is_none() {
         let within = !cx.args.on("all-namespaces") && targets_namespaced;
-        let text = if within { format!("No resources found in {} namespace.\n", cx.namespace) } else { "No resources found\n".into() };
+        let text = if within {
+            format!("No resources found in {} namespace.\n", cx.namespace)
+        } else {
+            "No resources found\n".into()
+        };
         cx.shell.err(text);
     }
     failed.map_or(Ok(()), Err)
@@ -140,7 +144,8 @@ async fn list(cx: &Cx<'_>, path: &str, query: &str) -> Vec<Value> {
 
 async fn fetch_beside(cx: &Cx<'_>, r: &Resource, o: &Value) -> Result<Beside, Failure> {
     let mut beside = Beside::default();
-    let (ns, name, uid) = (text(&o["metadata"]["namespace"]), text(&o["metadata"]["name"]), text(&o["metadata"]["uid"]));
+    let (ns, name, uid) =
+        (text(&o["metadata"]["namespace"]), text(&o["metadata"]["name"]), text(&o["metadata"]["uid"]));
     match (r.group.as_str(), r.kind.as_str()) {
         ("", "Node") => {
             let fields = format!("spec.nodeName={name},status.phase!=Succeeded,status.phase!=Failed");
@@ -153,7 +158,8 @@ async fn fetch_beside(cx: &Cx<'_>, r: &Resource, o: &Value) -> Result<Beside, Fa
                 "ReplicationController" => selector_query(&serde_json::json!({"matchLabels": o["spec"]["selector"]})),
                 _ => selector_query(&o["spec"]["selector"]),
             };
-            beside.pods = list(cx, &format!("/api/v1/namespaces/{ns}/pods"), &format!("labelSelector={}", encode(&s))).await;
+            beside.pods =
+                list(cx, &format!("/api/v1/namespaces/{ns}/pods"), &format!("labelSelector={}", encode(&s))).await;
         }
         ("apps", "Deployment") => {
             let s = selector_query(&o["spec"]["selector"]);
@@ -172,7 +178,18 @@ async fn fetch_beside(cx: &Cx<'_>, r: &Resource, o: &Value) -> Result<Beside, Fa
         }
         _ => {}
     }
-    let silent = matches!(r.kind.as_str(), "Secret" | "ResourceQuota" | "LimitRange" | "Namespace" | "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" | "NetworkPolicy");
+    let silent = matches!(
+        r.kind.as_str(),
+        "Secret"
+            | "ResourceQuota"
+            | "LimitRange"
+            | "Namespace"
+            | "Role"
+            | "ClusterRole"
+            | "RoleBinding"
+            | "ClusterRoleBinding"
+            | "NetworkPolicy"
+    );
     if cx.args.get("show-events") != Some("false") && !silent {
         // Nodes and other cluster-wide objects have their events in the default namespace.
         let base = if ns.is_empty() { "/api/v1/events".to_owned() } else { format!("/api/v1/namespaces/{ns}/events") };

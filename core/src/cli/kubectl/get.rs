@@ -37,7 +37,11 @@ pub(super) const FLAGS: &[Flag] = &[
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
 /// What is asked for: kinds and names.
-pub(super) fn targets<'a>(all: &'a [Resource], words: &[String], verb: &str) -> Result<Vec<(&'a Resource, Vec<String>)>, Failure> {
+pub(super) fn targets<'a>(
+    all: &'a [Resource],
+    words: &[String],
+    verb: &str,
+) -> Result<Vec<(&'a Resource, Vec<String>)>, Failure> {
     if words.is_empty() {
         let text = format!(
             "You must specify the type of resource to {verb}. Use \"kubectl api-resources\" for a complete list of supported resources.\n\nerror: Required resource not specified.\nUse \"kubectl explain <resource>\" for a detailed description of that resource (e.g. kubectl explain pods).\nSee 'kubectl {verb} -h' for help and examples\n"
@@ -48,7 +52,9 @@ pub(super) fn targets<'a>(all: &'a [Resource], words: &[String], verb: &str) -> 
         let mut out: Vec<(&Resource, Vec<String>)> = Vec::new();
         for w in words {
             let Some((kind, name)) = w.split_once('/') else {
-                return Err(Failure::error("there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'"));
+                return Err(Failure::error(
+                    "there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'",
+                ));
             };
             if kind.is_empty() || name.is_empty() || name.contains('/') {
                 return Err(Failure::error("arguments in resource/name form must have a single resource and name"));
@@ -63,7 +69,9 @@ pub(super) fn targets<'a>(all: &'a [Resource], words: &[String], verb: &str) -> 
         return Ok(out);
     }
     if words[1..].iter().any(|w| w.contains('/')) {
-        return Err(Failure::error("there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'"));
+        return Err(Failure::error(
+            "there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'",
+        ));
     }
     let kinds = resources::find(all, &words[0])?;
     Ok(kinds.into_iter().map(|r| (r, words[1..].to_vec())).collect())
@@ -83,7 +91,8 @@ fn asks<'a>(cx: &Cx<'_>, all: &'a [Resource]) -> Result<Vec<Ask<'a>>, Failure> {
             .iter()
             .map(|d| {
                 let (resource, namespace) = apply::place(cx, all, d)?;
-                let path = format!("{}/{}{sub}", resource.path(namespace.as_deref()), text(&d.body["metadata"]["name"]));
+                let path =
+                    format!("{}/{}{sub}", resource.path(namespace.as_deref()), text(&d.body["metadata"]["name"]));
                 Ok(Ask { resource, path, by_name: true })
             })
             .collect();
@@ -113,7 +122,8 @@ fn selectors(cx: &Cx<'_>) -> Vec<String> {
 
 /// A selector that the api-server could not take is said with what was asked. Models resource.EnhanceListError.
 fn enhanced(cx: &Cx<'_>, r: &Resource, f: Failure) -> Failure {
-    let (label, field) = (cx.args.get("selector").unwrap_or_default(), cx.args.get("field-selector").unwrap_or_default());
+    let (label, field) =
+        (cx.args.get("selector").unwrap_or_default(), cx.args.get("field-selector").unwrap_or_default());
     if label.is_empty() && field.is_empty() {
         return f;
     }
@@ -185,7 +195,10 @@ async fn objects(cx: &Cx<'_>, all: &[Resource], format: &print::Format, asks: &[
 fn sort(found: &mut [Value], path: &str) -> Outcome {
     let t = jsonpath::relaxed(path).map_err(Failure::error)?;
     if !found.is_empty() && found.iter().all(|v| t.find(v).is_empty()) {
-        return Err(Failure::error(format!("couldn't find any field with path {} in the list of objects", crate::api::field::quote(&braced(path)))));
+        return Err(Failure::error(format!(
+            "couldn't find any field with path {} in the list of objects",
+            crate::api::field::quote(&braced(path))
+        )));
     }
     found.sort_by(|a, b| compare(t.find(a).first().copied(), t.find(b).first().copied()));
     Ok(())
@@ -198,12 +211,18 @@ fn braced(path: &str) -> String {
 
 fn compare(a: Option<&Value>, b: Option<&Value>) -> std::cmp::Ordering {
     match (a, b) {
-        (Some(Value::Number(x)), Some(Value::Number(y))) => x.as_f64().partial_cmp(&y.as_f64()).unwrap_or(std::cmp::Ordering::Equal),
+        (Some(Value::Number(x)), Some(Value::Number(y))) => {
+            x.as_f64().partial_cmp(&y.as_f64()).unwrap_or(std::cmp::Ordering::Equal)
+        }
         (Some(x), Some(y)) => {
             use crate::api::quantity::Quantity;
             let (x, y) = (text(x), text(y));
             match (Quantity::parse(&x), Quantity::parse(&y)) {
-                (Ok(p), Ok(q)) if x.starts_with(|c: char| c.is_ascii_digit()) && y.starts_with(|c: char| c.is_ascii_digit()) => p.sub(q).sign().cmp(&0),
+                (Ok(p), Ok(q))
+                    if x.starts_with(|c: char| c.is_ascii_digit()) && y.starts_with(|c: char| c.is_ascii_digit()) =>
+                {
+                    p.sub(q).sign().cmp(&0)
+                }
                 _ => x.cmp(&y),
             }
         }
@@ -262,7 +281,9 @@ async fn tables(cx: &Cx<'_>, asks: &[Ask<'_>], wide: bool) -> Outcome {
     let mut printed = false;
     for (r, t) in &mut of_kind {
         if let (Some(path), Some(rows)) = (&sorted, t["rows"].as_array_mut()) {
-            rows.sort_by(|a, b| compare(path.find(&a["object"]).first().copied(), path.find(&b["object"]).first().copied()));
+            rows.sort_by(|a, b| {
+                compare(path.find(&a["object"]).first().copied(), path.find(&b["object"]).first().copied())
+            });
         }
         if items(&t["rows"]).is_empty() {
             continue;
@@ -276,7 +297,11 @@ async fn tables(cx: &Cx<'_>, asks: &[Ask<'_>], wide: bool) -> Outcome {
     let watching = cx.args.on("watch") || cx.args.on("watch-only");
     if !printed && failed.is_none() && !watching && !cx.args.on("ignore-not-found") {
         let within = !cx.args.on("all-namespaces") && asks.iter().any(|a| a.resource.namespaced);
-        let text = if within { format!("No resources found in {} namespace.\n", cx.namespace) } else { "No resources found\n".into() };
+        let text = if within {
+            format!("No resources found in {} namespace.\n", cx.namespace)
+        } else {
+            "No resources found\n".into()
+        };
         cx.shell.err(text);
     }
     if watching && failed.is_none() {
@@ -286,12 +311,20 @@ async fn tables(cx: &Cx<'_>, asks: &[Ask<'_>], wide: bool) -> Outcome {
 }
 
 /// Prints what changes until the watch ends.
-async fn watch(cx: &Cx<'_>, asks: &[Ask<'_>], of_kind: &[(&Resource, Value)], wide: bool, mut headers: bool) -> Outcome {
+async fn watch(
+    cx: &Cx<'_>,
+    asks: &[Ask<'_>],
+    of_kind: &[(&Resource, Value)],
+    wide: bool,
+    mut headers: bool,
+) -> Outcome {
     let [a] = asks else {
         return Err(Failure::error("you may only specify a single resource type"));
     };
     let (path, mut query) = match a.path.rsplit_once('/') {
-        Some((collection, name)) if a.by_name => (collection.to_owned(), vec![format!("fieldSelector=metadata.name%3D{}", encode(name))]),
+        Some((collection, name)) if a.by_name => {
+            (collection.to_owned(), vec![format!("fieldSelector=metadata.name%3D{}", encode(name))])
+        }
         _ => (a.path.clone(), selectors(cx)),
     };
     let rv = of_kind.first().map(|(_, t)| text(&t["metadata"]["resourceVersion"])).unwrap_or_default();
@@ -315,10 +348,15 @@ async fn watch(cx: &Cx<'_>, asks: &[Ask<'_>], of_kind: &[(&Resource, Value)], wi
             columns = t["columnDefinitions"].clone();
         }
         t["columnDefinitions"] = columns.clone();
-        let mut text = table_text(cx, a.resource, &t, wide, cx.args.on("show-kind"), headers && !cx.args.on("no-headers"));
+        let mut text =
+            table_text(cx, a.resource, &t, wide, cx.args.on("show-kind"), headers && !cx.args.on("no-headers"));
         if cx.args.on("output-watch-events") {
             let kind = event["type"].as_str().unwrap_or_default();
-            text = text.lines().enumerate().map(|(i, l)| format!("{:<10} {l}\n", if headers && i == 0 { "EVENT" } else { kind })).collect();
+            text = text
+                .lines()
+                .enumerate()
+                .map(|(i, l)| format!("{:<10} {l}\n", if headers && i == 0 { "EVENT" } else { kind }))
+                .collect();
         }
         headers = false;
         cx.out(text);

@@ -45,7 +45,9 @@ pub(super) async fn cluster_info(cx: &Cx<'_>) -> Outcome {
         };
         let port = text(&items(&s["spec"]["ports"]).first().map_or(Value::Null, |p| p["name"].clone()));
         let port = if port.is_empty() { String::new() } else { format!(":{port}") };
-        cx.out(format!("{shown} is running at https://{server}/api/v1/namespaces/kube-system/services/{name}{port}/proxy\n"));
+        cx.out(format!(
+            "{shown} is running at https://{server}/api/v1/namespaces/kube-system/services/{name}{port}/proxy\n"
+        ));
     }
     cx.out("\nTo further debug and diagnose cluster problems, use 'kubectl cluster-info dump'.\n");
     Ok(())
@@ -113,7 +115,8 @@ pub(super) async fn auth(cx: &Cx<'_>) -> Outcome {
             let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
             let user = cx.ask("POST", path, "", Some(&body)).await?["status"]["userInfo"].clone();
             let list = |v: &Value| format!("[{}]", items(v).iter().map(text).collect::<Vec<_>>().join(" "));
-            let mut rows = vec![vec!["ATTRIBUTE".to_owned(), "VALUE".into()], vec!["Username".into(), text(&user["username"])]];
+            let mut rows =
+                vec![vec!["ATTRIBUTE".to_owned(), "VALUE".into()], vec!["Username".into(), text(&user["username"])]];
             if !text(&user["uid"]).is_empty() {
                 rows.push(vec!["UID".into(), text(&user["uid"])]);
             }
@@ -127,7 +130,9 @@ pub(super) async fn auth(cx: &Cx<'_>) -> Outcome {
             Ok(())
         }
         ["can-i", verb, subject, names @ ..] => can_i(cx, verb, subject, names.first().copied()).await,
-        ["can-i", ..] => Err(Failure::error("you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for help and examples.")),
+        ["can-i", ..] => Err(Failure::error(
+            "you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for help and examples.",
+        )),
         _ => Err(Failure::plain("Inspect authorization.\n\nAvailable Commands:\n  can-i, whoami")),
     }
 }
@@ -147,7 +152,10 @@ async fn can_i(cx: &Cx<'_>, verb: &str, subject: &str, name: Option<&str>) -> Ou
             cx.shell.err(format!("Warning: the server doesn't have a resource type '{kind}'\n\n"));
         }
         if known.is_some_and(|r| !r.namespaced) {
-            cx.shell.err(format!("Warning: resource '{resource}' is not namespace scoped{}\n\n", if group.is_empty() { String::new() } else { format!(" in group '{group}'") }));
+            cx.shell.err(format!(
+                "Warning: resource '{resource}' is not namespace scoped{}\n\n",
+                if group.is_empty() { String::new() } else { format!(" in group '{group}'") }
+            ));
         }
         let namespace = if cx.args.on("all-namespaces") { "" } else { &cx.namespace };
         json!({"resourceAttributes": {

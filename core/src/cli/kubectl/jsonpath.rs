@@ -320,7 +320,9 @@ impl Parser<'_> {
             Some('@' | '$' | '.') => Ok(Operand::Path(self.path(depth + 1)?)),
             _ => {
                 let mut s = String::new();
-                while let Some(c) = self.peek().filter(|c| !c.is_whitespace() && !matches!(c, ')' | '=' | '!' | '<' | '>')) {
+                while let Some(c) =
+                    self.peek().filter(|c| !c.is_whitespace() && !matches!(c, ')' | '=' | '!' | '<' | '>'))
+                {
                     s.push(c);
                     self.at += 1;
                 }
@@ -332,7 +334,8 @@ impl Parser<'_> {
 
 fn slice(s: &str) -> Result<Step, String> {
     let bad = || format!("invalid array index {s}");
-    let number = |p: &str| if p.trim().is_empty() { Ok(None) } else { p.trim().parse::<i64>().map(Some).map_err(|_| bad()) };
+    let number =
+        |p: &str| if p.trim().is_empty() { Ok(None) } else { p.trim().parse::<i64>().map(Some).map_err(|_| bad()) };
     let parts: Vec<&str> = s.split(':').collect();
     match parts.as_slice() {
         [one] => one.trim().parse().map(Step::Index).map_err(|_| bad()),
@@ -371,7 +374,9 @@ fn walk<'a>(steps: &[Step], v: &'a Value, root: &'a Value, lenient: bool) -> Res
                         None if lenient || recursive => {}
                         None => return Err(format!("{name} is not found")),
                     },
-                    Value::Array(_) if !lenient && !recursive => return Err(format!("can't find field {name} in a list")),
+                    Value::Array(_) if !lenient && !recursive => {
+                        return Err(format!("can't find field {name} in a list"));
+                    }
                     _ => {}
                 },
                 Step::Index(i) => {
@@ -386,7 +391,8 @@ fn walk<'a>(steps: &[Step], v: &'a Value, root: &'a Value, lenient: bool) -> Res
                 Step::Slice(a, b, step) => {
                     let list = v.as_array().map(Vec::as_slice).unwrap_or_default();
                     let n = list.len() as i64;
-                    let place = |x: Option<i64>, default: i64| x.map_or(default, |x| if x < 0 { x + n } else { x }).clamp(0, n);
+                    let place =
+                        |x: Option<i64>, default: i64| x.map_or(default, |x| if x < 0 { x + n } else { x }).clamp(0, n);
                     let (a, b) = (place(*a, 0), place(*b, n));
                     let step = step.unwrap_or(1).max(1);
                     next.extend((a..b).step_by(step as usize).filter_map(|i| list.get(i as usize)));
@@ -471,7 +477,9 @@ pub(super) fn relaxed(s: &str) -> Result<Template, String> {
     let bare = s.strip_prefix('{').and_then(|s| s.strip_suffix('}')).unwrap_or(s);
     let bare = bare.strip_prefix('.').unwrap_or(bare);
     if bare.is_empty() || bare.contains(['{', '}']) {
-        return Err(format!("unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{{name1.name2}}' or '{{.name1.name2}}', but got {s}"));
+        return Err(format!(
+            "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{{name1.name2}}' or '{{.name1.name2}}', but got {s}"
+        ));
     }
     Template::parse(&format!("{{.{bare}}}"))
 }
@@ -529,7 +537,9 @@ mod tests {
     #[test]
     fn columns() {
         let v = json!({"metadata": {"name": "x"}, "list": [1, 2]});
-        for (path, want) in [(".metadata.name", "x"), ("{.metadata.name}", "x"), ("metadata.nope", "<none>"), (".list[*]", "1,2")] {
+        for (path, want) in
+            [(".metadata.name", "x"), ("{.metadata.name}", "x"), ("metadata.nope", "<none>"), (".list[*]", "1,2")]
+        {
             assert_eq!(column(&relaxed(path).expect("a path"), &v), want);
         }
     }

@@ -48,7 +48,9 @@ pub(super) async fn objects<'a>(cx: &Cx<'_>, all: &'a [Resource], words: &[Strin
         return Ok(out);
     }
     if words.is_empty() {
-        return Err(Failure::error("one or more resources must be specified as <resource> <name> or <resource>/<name>"));
+        return Err(Failure::error(
+            "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+        ));
     }
     let chosen = cx.args.get("selector").is_some() || cx.args.get("field-selector").is_some() || cx.args.on("all");
     for (resource, names) in get::targets(all, words, "get")? {
@@ -109,7 +111,11 @@ pub(super) async fn run(cx: &Cx<'_>, field: &str) -> Outcome {
     let all = resources::discover(cx).await?;
     let found = objects(cx, &all, &subject).await?;
     if found.is_empty() {
-        cx.shell.err(if cx.args.on("all-namespaces") { "No resources found\n".to_owned() } else { format!("No resources found in {} namespace.\n", cx.namespace) });
+        cx.shell.err(if cx.args.on("all-namespaces") {
+            "No resources found\n".to_owned()
+        } else {
+            format!("No resources found in {} namespace.\n", cx.namespace)
+        });
         return Ok(());
     }
     for f in &found {
@@ -127,7 +133,9 @@ pub(super) async fn run(cx: &Cx<'_>, field: &str) -> Outcome {
                     return Err(Failure::error(if labels {
                         format!("'{k}' already has a value ({old}), and --overwrite is false")
                     } else {
-                        format!("--overwrite is false but found the following declared annotation(s): '{k}' already has a value ({old})")
+                        format!(
+                            "--overwrite is false but found the following declared annotation(s): '{k}' already has a value ({old})"
+                        )
                     }));
                 }
             }
@@ -143,7 +151,8 @@ pub(super) async fn run(cx: &Cx<'_>, field: &str) -> Outcome {
         let mut new = f.object.clone();
         let removes = patch.values().any(Value::is_null);
         if !patch.is_empty() && !local {
-            let q = format!("fieldManager={}{query}", cx.args.get("field-manager").unwrap_or(&format!("kubectl-{verb}")));
+            let q =
+                format!("fieldManager={}{query}", cx.args.get("field-manager").unwrap_or(&format!("kubectl-{verb}")));
             new = cx.patch(&f.path, "application/merge-patch+json", &json!({"metadata": {field: patch}}), &q).await?;
         }
         let done = match (labels, patch_state(sets, removes)) {

@@ -48,12 +48,8 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     Ok(())
 }
 
-pub(super) const EXEC_FLAGS: &[Flag] = &[
-    value("container", 'c'),
-    switch("stdin", 'i'),
-    switch("tty", 't'),
-    switch("quiet", 'q'),
-];
+pub(super) const EXEC_FLAGS: &[Flag] =
+    &[value("container", 'c'), switch("stdin", 'i'), switch("tty", 't'), switch("quiet", 'q')];
 
 /// kubectl exec: an upgrade to a stream, which this client can't open yet.
 pub(super) async fn exec(cx: &Cx<'_>) -> Outcome {

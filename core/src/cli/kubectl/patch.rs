@@ -19,14 +19,25 @@ pub(super) const FLAGS: &[Flag] = &[
 pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     let text = match (cx.args.get("patch"), cx.args.get("patch-file")) {
         (Some(p), _) => p.to_owned(),
-        (None, Some(f)) => cx.shell.files.get(f).cloned().ok_or_else(|| Failure::error(format!("unable to read patch file: open {f}: no such file or directory")))?,
-        (None, None) => return Err(Failure::error("must specify --patch or --patch-file containing the contents of the patch")),
+        (None, Some(f)) => {
+            cx.shell.files.get(f).cloned().ok_or_else(|| {
+                Failure::error(format!("unable to read patch file: open {f}: no such file or directory"))
+            })?
+        }
+        (None, None) => {
+            return Err(Failure::error("must specify --patch or --patch-file containing the contents of the patch"));
+        }
     };
     let kind = match cx.args.get("type").unwrap_or("strategic") {
         "strategic" => "application/strategic-merge-patch+json",
         "merge" => "application/merge-patch+json",
         "json" => "application/json-patch+json",
-        other => return Err(Failure::error(format!("--type must be one of [json merge strategic], not {}", crate::api::field::quote(other)))),
+        other => {
+            return Err(Failure::error(format!(
+                "--type must be one of [json merge strategic], not {}",
+                crate::api::field::quote(other)
+            )));
+        }
     };
     let patch = crate::api::decode::parse_yaml(text.as_bytes())
         .map_err(|e| Failure::error(format!("unable to parse {}: yaml: {e}", crate::api::field::quote(&text))))?;

@@ -27,7 +27,9 @@ pub(super) fn parse(cx: &Cx<'_>, output: &str) -> Result<Option<Format>, Failure
         None => Err(Failure::error(format!("error reading --template {a}, open {a}: no such file or directory"))),
     };
     let template = |s: &str| {
-        Template::parse(s).map(|t| Format::Path(t, s.to_owned())).map_err(|e| Failure::error(format!("error parsing jsonpath {s}, {e}")))
+        Template::parse(s)
+            .map(|t| Format::Path(t, s.to_owned()))
+            .map_err(|e| Failure::error(format!("error parsing jsonpath {s}, {e}")))
     };
     Ok(Some(match (name, argument) {
         ("" | "wide", None) => return Ok(None),
@@ -36,7 +38,9 @@ pub(super) fn parse(cx: &Cx<'_>, output: &str) -> Result<Option<Format>, Failure
         ("name", None) => Format::Name,
         ("jsonpath" | "jsonpath-as-json", Some(a)) => template(a)?,
         ("jsonpath-file", Some(a)) => template(file(a)?.trim_end())?,
-        ("jsonpath" | "jsonpath-as-json", None) => return Err(Failure::error("template format specified but no template given")),
+        ("jsonpath" | "jsonpath-as-json", None) => {
+            return Err(Failure::error("template format specified but no template given"));
+        }
         ("custom-columns", Some(a)) => Format::Columns(columns(a)?),
         ("custom-columns-file", Some(a)) => {
             let t = file(a)?;
@@ -46,7 +50,9 @@ pub(super) fn parse(cx: &Cx<'_>, output: &str) -> Result<Option<Format>, Failure
                 head.split_whitespace().zip(paths.split_whitespace()).map(|(h, p)| format!("{h}:{p}")).collect();
             Format::Columns(columns(&spec.join(","))?)
         }
-        ("custom-columns", None) => return Err(Failure::error("custom-columns format specified but no custom columns given")),
+        ("custom-columns", None) => {
+            return Err(Failure::error("custom-columns format specified but no custom columns given"));
+        }
         _ => {
             return Err(Failure::error(format!(
                 "unable to match a printer suitable for the output format {}, allowed formats are: custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,wide,yaml",
@@ -105,11 +111,13 @@ pub(super) fn print(cx: &Cx<'_>, all: &[Resource], format: &Format, v: &Value) -
         }
         Format::Path(t, source) => match t.execute(v) {
             Ok(s) => cx.out(s),
-            Err(e) => return Err(Failure::error(format!(
-                "error executing jsonpath {}: Error executing template: {e}. Printing more information for debugging the template:\n\ttemplate was:\n\t\t{source}\n\tobject given to jsonpath engine was:\n\t\t{}\n\n",
-                quote(source),
-                crate::api::patch::go_fmt(v)
-            ))),
+            Err(e) => {
+                return Err(Failure::error(format!(
+                    "error executing jsonpath {}: Error executing template: {e}. Printing more information for debugging the template:\n\ttemplate was:\n\t\t{source}\n\tobject given to jsonpath engine was:\n\t\t{}\n\n",
+                    quote(source),
+                    crate::api::patch::go_fmt(v)
+                )));
+            }
         },
         Format::Columns(list) => {
             let mut rows: Vec<Vec<String>> = Vec::new();

@@ -28,7 +28,9 @@ const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
 
 pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     let Some((verb, words)) = cx.args.words.split_first() else {
-        return Err(Failure::plain("Manage the rollout of one or many resources.\n\nAvailable Commands:\n  history, pause, restart, resume, status, undo"));
+        return Err(Failure::plain(
+            "Manage the rollout of one or many resources.\n\nAvailable Commands:\n  history, pause, restart, resume, status, undo",
+        ));
     };
     if words.is_empty() && cx.args.all("filename").is_empty() {
         return Err(Failure::error("required resource not specified"));
@@ -43,18 +45,34 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
             "pause" | "resume" => {
                 let pause = verb == "pause";
                 if f.resource.kind != "Deployment" {
-                    return Err(Failure::error(format!("{}.{} {} pausing is not supported", f.resource.plural, f.resource.group, quote(&name))));
+                    return Err(Failure::error(format!(
+                        "{}.{} {} pausing is not supported",
+                        f.resource.plural,
+                        f.resource.group,
+                        quote(&name)
+                    )));
                 }
                 if (f.object["spec"]["paused"] == true) == pause {
                     let what = if pause { "already paused" } else { "not paused" };
-                    return Err(Failure::error(format!("{}.{} {} is {what}", f.resource.plural, f.resource.group, quote(&name))));
+                    return Err(Failure::error(format!(
+                        "{}.{} {} is {what}",
+                        f.resource.plural,
+                        f.resource.group,
+                        quote(&name)
+                    )));
                 }
                 let paused = if pause { json!(true) } else { Value::Null };
-                change(cx, &all, &f, &json!({"spec": {"paused": paused}}), if pause { "paused" } else { "resumed" }).await?;
+                change(cx, &all, &f, &json!({"spec": {"paused": paused}}), if pause { "paused" } else { "resumed" })
+                    .await?;
             }
             "restart" => {
                 if f.object["spec"]["paused"] == true {
-                    return Err(Failure::error(format!("{}.{} {} can't restart paused deployment (run rollout resume first)", f.resource.plural, f.resource.group, quote(&name))));
+                    return Err(Failure::error(format!(
+                        "{}.{} {} can't restart paused deployment (run rollout resume first)",
+                        f.resource.plural,
+                        f.resource.group,
+                        quote(&name)
+                    )));
                 }
                 let now = cx.shell.door.sim.timestamp();
                 let at = jiff::Timestamp::from_second(now.as_second()).map(|t| t.to_string()).unwrap_or_default();
@@ -91,7 +109,8 @@ fn progress(o: &Value, name: &str) -> Result<(String, bool), String> {
             if stuck {
                 return Err(format!("deployment {} exceeded its progress deadline", quote(name)));
             }
-            let (updated, replicas, available) = (n(&status["updatedReplicas"]), n(&status["replicas"]), n(&status["availableReplicas"]));
+            let (updated, replicas, available) =
+                (n(&status["updatedReplicas"]), n(&status["replicas"]), n(&status["availableReplicas"]));
             let waits = if updated < wanted {
                 format!("{updated} out of {wanted} new replicas have been updated...")
             } else if replicas > updated {
@@ -110,12 +129,28 @@ fn progress(o: &Value, name: &str) -> Result<(String, bool), String> {
             if !observed {
                 return Ok(("Waiting for daemon set spec update to be observed...\n".into(), false));
             }
-            let (updated, desired, available) = (n(&status["updatedNumberScheduled"]), n(&status["desiredNumberScheduled"]), n(&status["numberAvailable"]));
+            let (updated, desired, available) = (
+                n(&status["updatedNumberScheduled"]),
+                n(&status["desiredNumberScheduled"]),
+                n(&status["numberAvailable"]),
+            );
             if updated < desired {
-                return Ok((format!("Waiting for daemon set {} rollout to finish: {updated} out of {desired} new pods have been updated...\n", quote(name)), false));
+                return Ok((
+                    format!(
+                        "Waiting for daemon set {} rollout to finish: {updated} out of {desired} new pods have been updated...\n",
+                        quote(name)
+                    ),
+                    false,
+                ));
             }
             if available < desired {
-                return Ok((format!("Waiting for daemon set {} rollout to finish: {available} of {desired} updated pods are available...\n", quote(name)), false));
+                return Ok((
+                    format!(
+                        "Waiting for daemon set {} rollout to finish: {available} of {desired} updated pods are available...\n",
+                        quote(name)
+                    ),
+                    false,
+                ));
             }
             Ok((format!("daemon set {} successfully rolled out\n", quote(name)), true))
         }
@@ -127,20 +162,43 @@ fn progress(o: &Value, name: &str) -> Result<(String, bool), String> {
                 return Ok(("Waiting for statefulset spec update to be observed...\n".into(), false));
             }
             if n(&status["readyReplicas"]) < wanted {
-                return Ok((format!("Waiting for {} pods to be ready...\n", wanted - n(&status["readyReplicas"])), false));
+                return Ok((
+                    format!("Waiting for {} pods to be ready...\n", wanted - n(&status["readyReplicas"])),
+                    false,
+                ));
             }
             let partition = n(&spec["updateStrategy"]["rollingUpdate"]["partition"]);
             if partition > 0 {
                 let updated = n(&status["updatedReplicas"]);
                 if updated < wanted - partition {
-                    return Ok((format!("Waiting for partitioned roll out to finish: {updated} out of {} new pods have been updated...\n", wanted - partition), false));
+                    return Ok((
+                        format!(
+                            "Waiting for partitioned roll out to finish: {updated} out of {} new pods have been updated...\n",
+                            wanted - partition
+                        ),
+                        false,
+                    ));
                 }
                 return Ok((format!("partitioned roll out complete: {updated} new pods have been updated...\n"), true));
             }
             if status["updateRevision"] != status["currentRevision"] {
-                return Ok((format!("waiting for statefulset rolling update to complete {} pods at revision {}...\n", n(&status["updatedReplicas"]), text(&status["updateRevision"])), false));
+                return Ok((
+                    format!(
+                        "waiting for statefulset rolling update to complete {} pods at revision {}...\n",
+                        n(&status["updatedReplicas"]),
+                        text(&status["updateRevision"])
+                    ),
+                    false,
+                ));
             }
-            Ok((format!("statefulset rolling update complete {} pods at revision {}...\n", n(&status["currentReplicas"]), text(&status["currentRevision"])), true))
+            Ok((
+                format!(
+                    "statefulset rolling update complete {} pods at revision {}...\n",
+                    n(&status["currentReplicas"]),
+                    text(&status["currentRevision"])
+                ),
+                true,
+            ))
         }
         other => Err(format!("no status viewer has been implemented for {other}")),
     }
@@ -181,7 +239,11 @@ async fn revisions(cx: &Cx<'_>, f: &Found<'_>) -> Result<Vec<(i64, Value, String
     let uid = &o["metadata"]["uid"];
     let mut out: Vec<(i64, Value, String)> = describe::with_kinds(&list)
         .into_iter()
-        .filter(|r| super::show::items(&r["metadata"]["ownerReferences"]).iter().any(|c| c["controller"] == true && c["uid"] == *uid))
+        .filter(|r| {
+            super::show::items(&r["metadata"]["ownerReferences"])
+                .iter()
+                .any(|c| c["controller"] == true && c["uid"] == *uid)
+        })
         .filter_map(|r| {
             let cause = text(&r["metadata"]["annotations"][CHANGE_CAUSE]);
             if deployment {
@@ -248,21 +310,33 @@ async fn undo(cx: &Cx<'_>, all: &[resources::Resource], f: &Found<'_>, name: &st
     let wanted: i64 = cx.args.get("to-revision").and_then(|r| r.parse().ok()).unwrap_or(0);
     let list = revisions(cx, f).await?;
     let chosen = match wanted {
-        0 => list.iter().rev().nth(1).ok_or_else(|| Failure::error(format!("no rollout history found for deployment {}", quote(name))))?,
-        n => list.iter().find(|r| r.0 == n).ok_or_else(|| Failure::error(format!("unable to find specified revision {n} in history")))?,
+        0 => list
+            .iter()
+            .rev()
+            .nth(1)
+            .ok_or_else(|| Failure::error(format!("no rollout history found for deployment {}", quote(name))))?,
+        n => list
+            .iter()
+            .find(|r| r.0 == n)
+            .ok_or_else(|| Failure::error(format!("unable to find specified revision {n} in history")))?,
     };
     let mut template = chosen.1.clone();
     if let Some(l) = template["metadata"]["labels"].as_object_mut() {
         l.remove("pod-template-hash");
     }
     if template == o["spec"]["template"] {
-        cx.out(format!("{}/{name} skipped rollback (current template already matches revision {})\n", f.resource.qualified(), chosen.0));
+        cx.out(format!(
+            "{}/{name} skipped rollback (current template already matches revision {})\n",
+            f.resource.qualified(),
+            chosen.0
+        ));
         return Ok(());
     }
     let (query, words, local) = apply::dry_run(cx)?;
     if !local {
         let body = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-        cx.patch(&f.path, "application/json-patch+json", &body, &format!("fieldManager=kubectl-rollout{query}")).await?;
+        cx.patch(&f.path, "application/json-patch+json", &body, &format!("fieldManager=kubectl-rollout{query}"))
+            .await?;
     }
     print::done(cx, all, o, &format!("rolled back{words}"))
 }
@@ -278,9 +352,18 @@ mod tests {
                 "status": {"observedGeneration": 2, "updatedReplicas": updated, "replicas": replicas, "availableReplicas": available}})
         };
         for (o, want) in [
-            (d(2, 5, 3), "Waiting for deployment \"web\" rollout to finish: 2 out of 4 new replicas have been updated...\n"),
-            (d(4, 5, 3), "Waiting for deployment \"web\" rollout to finish: 1 old replicas are pending termination...\n"),
-            (d(4, 4, 3), "Waiting for deployment \"web\" rollout to finish: 3 of 4 updated replicas are available...\n"),
+            (
+                d(2, 5, 3),
+                "Waiting for deployment \"web\" rollout to finish: 2 out of 4 new replicas have been updated...\n",
+            ),
+            (
+                d(4, 5, 3),
+                "Waiting for deployment \"web\" rollout to finish: 1 old replicas are pending termination...\n",
+            ),
+            (
+                d(4, 4, 3),
+                "Waiting for deployment \"web\" rollout to finish: 3 of 4 updated replicas are available...\n",
+            ),
             (d(4, 4, 4), "deployment \"web\" successfully rolled out\n"),
         ] {
             assert_eq!(progress(&o, "web").expect("no failure").0, want);

@@ -74,7 +74,8 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
         }
         if what == "image" {
             for k in pairs.iter().filter_map(|p| p.split_once('=')).map(|p| p.0).filter(|k| *k != "*") {
-                let known = ["initContainers", "containers"].iter().any(|l| items(&spec[*l]).iter().any(|c| c["name"] == k));
+                let known =
+                    ["initContainers", "containers"].iter().any(|l| items(&spec[*l]).iter().any(|c| c["name"] == k));
                 if !known {
                     return Err(Failure::error(format!("unable to find container named {}", quote(k))));
                 }

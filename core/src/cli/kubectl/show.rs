@@ -33,11 +33,19 @@ pub(super) fn rfc1123z(v: &Value) -> String {
     match time(v) {
         Some(t) => {
             let d = t.to_zoned(jiff::tz::TimeZone::UTC);
-            let day = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][d.weekday().to_monday_zero_offset() as usize % 7];
+            let day =
+                ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][d.weekday().to_monday_zero_offset() as usize % 7];
             const MONTHS: [&str; 12] =
                 ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
             let month = MONTHS[(d.month() as usize + 11) % 12];
-            format!("{day}, {:02} {month} {:04} {:02}:{:02}:{:02} +0000", d.day(), d.year(), d.hour(), d.minute(), d.second())
+            format!(
+                "{day}, {:02} {month} {:04} {:02}:{:02}:{:02} +0000",
+                d.day(),
+                d.year(),
+                d.hour(),
+                d.minute(),
+                d.second()
+            )
         }
         None => "Mon, 01 Jan 0001 00:00:00 +0000".into(),
     }

@@ -24,7 +24,8 @@ fn parse(specs: &[String]) -> Result<(Vec<Value>, Vec<Gone>), Failure> {
         let (spec, removes) = s.strip_suffix('-').map_or((s.as_str(), false), |s| (s, true));
         let (key_value, effect) = spec.split_once(':').map_or((spec, ""), |(k, e)| (k, e));
         let (key, value) = key_value.split_once('=').map_or((key_value, ""), |(k, v)| (k, v));
-        if !matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute") && !(removes && effect.is_empty()) {
+        let known = matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute") || (removes && effect.is_empty());
+        if !known {
             return Err(Failure::error(if effect.is_empty() && !spec.contains(':') {
                 format!("unknown taint spec: {s}")
             } else {
@@ -82,7 +83,10 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     let all = resources::discover(cx).await?;
     for f in label::objects(cx, &all, subject).await? {
         if f.resource.kind != "Node" {
-            return Err(Failure::error(format!("invalid resource type {}, only node(s) is supported", f.resource.plural)));
+            return Err(Failure::error(format!(
+                "invalid resource type {}, only node(s) is supported",
+                f.resource.plural
+            )));
         }
         let name = text(&f.object["metadata"]["name"]);
         let old = items(&f.object["spec"]["taints"]);
@@ -94,7 +98,10 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
                 .map(|a| text(&a["key"]))
                 .collect();
             if !clash.is_empty() {
-                return Err(Failure::error(format!("node {name} already has {} taint(s) with same effect(s) and --overwrite is false", clash.join(","))));
+                return Err(Failure::error(format!(
+                    "node {name} already has {} taint(s) with same effect(s) and --overwrite is false",
+                    clash.join(",")
+                )));
             }
         }
         let (list, word, missing) = reorganize(old, &add, &gone, overwrite);

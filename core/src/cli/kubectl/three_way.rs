@@ -62,10 +62,19 @@ fn object(ty: Option<TypeId>, original: &Value, modified: &Value, current: &Valu
 }
 
 /// A list that is merged by a key of its items, or as a set.
-fn list(out: &mut Map<String, Value>, key: &str, field: &Field, original: &[Value], modified: &[Value], current: &[Value], depth: usize) {
+fn list(
+    out: &mut Map<String, Value>,
+    key: &str,
+    field: &Field,
+    original: &[Value],
+    modified: &[Value],
+    current: &[Value],
+    depth: usize,
+) {
     let Some(merge_key) = field.patch_merge_key.filter(|_| modified.iter().chain(current).all(Value::is_object)) else {
         let added: Vec<Value> = modified.iter().filter(|v| !current.contains(v)).cloned().collect();
-        let gone: Vec<Value> = original.iter().filter(|v| !modified.contains(v) && current.contains(v)).cloned().collect();
+        let gone: Vec<Value> =
+            original.iter().filter(|v| !modified.contains(v) && current.contains(v)).cloned().collect();
         if !added.is_empty() || !gone.is_empty() {
             out.insert(format!("$setElementOrder/{key}"), json!(modified));
         }
@@ -119,7 +128,10 @@ mod tests {
         let original = json!({"spec": {"replicas": 3, "paused": true}});
         let wanted = json!({"spec": {"replicas": 5}});
         let current = json!({"spec": {"replicas": 3, "paused": true, "other": 1}});
-        assert_eq!(Value::Object(patch(None, &original, &wanted, &current)), json!({"spec": {"replicas": 5, "paused": null}}));
+        assert_eq!(
+            Value::Object(patch(None, &original, &wanted, &current)),
+            json!({"spec": {"replicas": 5, "paused": null}})
+        );
         assert!(patch(None, &wanted, &wanted, &json!({"spec": {"replicas": 5, "defaulted": 1}})).is_empty());
     }
 
@@ -129,7 +141,8 @@ mod tests {
         let pod = |containers: Value| json!({"spec": {"containers": containers}});
         let original = pod(json!([{"name": "a", "image": "x"}, {"name": "b", "image": "y"}]));
         let wanted = pod(json!([{"name": "a", "image": "z"}]));
-        let current = pod(json!([{"name": "a", "image": "x", "imagePullPolicy": "Always"}, {"name": "b", "image": "y"}]));
+        let current =
+            pod(json!([{"name": "a", "image": "x", "imagePullPolicy": "Always"}, {"name": "b", "image": "y"}]));
         assert_eq!(
             Value::Object(patch(ty, &original, &wanted, &current)),
             json!({"spec": {

@@ -43,10 +43,16 @@ fn wanted(s: &str) -> Result<Wanted, Failure> {
         // `{.a}=b`: the value comes after the closing brace; without one any value will do.
         let p = p.trim_matches('\'');
         let end = p.rfind('}').map_or(p.len(), |at| at + 1);
-        let (path, rest) = if p.starts_with('{') { p.split_at(end) } else { p.split_once('=').map_or((p, ""), |(a, b)| (a, &p[p.len() - b.len() - 1..])) };
+        let (path, rest) = if p.starts_with('{') {
+            p.split_at(end)
+        } else {
+            p.split_once('=').map_or((p, ""), |(a, b)| (a, &p[p.len() - b.len() - 1..]))
+        };
         let value = rest.strip_prefix('=').map(|v| v.trim_matches(['"', '\'']).to_owned());
         if value.as_deref() == Some("") {
-            return Err(Failure::error("jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3"));
+            return Err(Failure::error(
+                "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3",
+            ));
         }
         return Ok(Wanted::Path(jsonpath::relaxed(path).map_err(Failure::error)?, value));
     }
@@ -83,7 +89,9 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     let limit = match limit.strip_prefix('-') {
         Some(_) => Duration::from_secs(7 * 24 * 3600),
         None => parse_duration(limit).ok_or_else(|| {
-            Failure::error(format!("invalid argument \"{limit}\" for \"--timeout\" flag: time: invalid duration \"{limit}\""))
+            Failure::error(format!(
+                "invalid argument \"{limit}\" for \"--timeout\" flag: time: invalid duration \"{limit}\""
+            ))
         })?,
     };
     let sim = cx.shell.door.sim.clone();

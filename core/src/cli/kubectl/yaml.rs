@@ -99,8 +99,8 @@ enum Style {
 /// Whether a reader would take a plain scalar for something else than a string.
 fn is_no_string(s: &str) -> bool {
     const WORDS: [&str; 31] = [
-        "", "~", "null", "Null", "NULL", "y", "Y", "yes", "Yes", "YES", "n", "N", "no", "No", "NO", "true", "True", "TRUE",
-        "false", "False", "FALSE", "on", "On", "ON", "off", "Off", "OFF", "<<", ".nan", ".NaN", ".NAN",
+        "", "~", "null", "Null", "NULL", "y", "Y", "yes", "Yes", "YES", "n", "N", "no", "No", "NO", "true", "True",
+        "TRUE", "false", "False", "FALSE", "on", "On", "ON", "off", "Off", "OFF", "<<", ".nan", ".NaN", ".NAN",
     ];
     if WORDS.contains(&s) || [".inf", ".Inf", ".INF"].contains(&s.trim_start_matches(['+', '-'])) {
         return true;
@@ -115,7 +115,9 @@ fn is_no_string(s: &str) -> bool {
     let plain: String = s.chars().filter(|c| *c != '_').collect();
     let unsigned = plain.trim_start_matches(['+', '-']);
     let radix = |prefixes: [&str; 2], r: u32| {
-        prefixes.iter().any(|p| unsigned.strip_prefix(p).is_some_and(|d| !d.is_empty() && d.chars().all(|c| c.is_digit(r))))
+        prefixes
+            .iter()
+            .any(|p| unsigned.strip_prefix(p).is_some_and(|d| !d.is_empty() && d.chars().all(|c| c.is_digit(r))))
     };
     if radix(["0x", "0X"], 16) || radix(["0b", "0B"], 2) || radix(["0o", "0O"], 8) {
         return true;
@@ -151,7 +153,7 @@ fn is_timestamp(s: &str) -> bool {
     let date_end = s.find(['T', 't', ' ']).unwrap_or(s.len());
     let parts: Vec<&str> = s[..date_end].split('-').collect();
     let short = |p: &&str| (1..=2).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit());
-    if parts.len() != 3 || !parts[1..].iter().all(|p| short(p)) {
+    if parts.len() != 3 || !parts[1..].iter().all(short) {
         return false;
     }
     if date_end == s.len() {
@@ -185,7 +187,8 @@ fn is_sexagesimal(s: &str) -> bool {
 }
 
 fn style_of(s: &str) -> Style {
-    let special = s.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{feff}' || ('\u{fffe}'..='\u{ffff}').contains(&c)));
+    let special =
+        s.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{feff}' || ('\u{fffe}'..='\u{ffff}').contains(&c)));
     let breaks = s.contains('\n');
     if special {
         return Style::Double;
@@ -205,7 +208,8 @@ fn style_of(s: &str) -> Style {
         '?' | ':' | '-' => second.is_none_or(|c| c == ' '),
         _ => false,
     };
-    let inner = s.contains(": ") || s.ends_with(':') || s.contains(" #") || s.starts_with("---") || s.starts_with("...");
+    let inner =
+        s.contains(": ") || s.ends_with(':') || s.contains(" #") || s.starts_with("---") || s.starts_with("...");
     if indicator || inner || s.starts_with(' ') || s.ends_with(' ') {
         return Style::Single;
     }
@@ -362,7 +366,8 @@ mod tests {
 
     #[test]
     fn documents() {
-        let v = json!({"a": {"list": [{"x": 1, "y": ["b", ["c"]]}, []], "text": "one\ntwo\n"}, "empty": {}, "none": null});
+        let v =
+            json!({"a": {"list": [{"x": 1, "y": ["b", ["c"]]}, []], "text": "one\ntwo\n"}, "empty": {}, "none": null});
         assert_eq!(
             to_yaml(&v),
             "a:\n  list:\n  - x: 1\n    \"y\":\n    - b\n    - - c\n  - []\n  text: |\n    one\n    two\nempty: {}\nnone: null\n"

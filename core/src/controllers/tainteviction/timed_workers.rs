@@ -81,9 +81,4 @@ impl TimedWorkers {
     pub fn created(&self, key: &str) -> Option<SimTime> {
         self.state.borrow().workers.get(key).copied().flatten().map(|w| w.created)
     }
-
-    /// Whether a key has or had work.
-    pub fn knows(&self, key: &str) -> bool {
-        self.state.borrow().workers.contains_key(key)
-    }
 }

@@ -14,11 +14,8 @@ pub fn horizontal_pod_autoscaler(hpa: &mut HorizontalPodAutoscaler) {
     let spec = &mut hpa.spec;
     pointer(&mut spec.min_replicas, 1);
     if spec.metrics.as_ref().is_none_or(|m| m.is_empty()) {
-        let target = MetricTarget {
-            type_: "Utilization".to_owned(),
-            average_utilization: Some(80),
-            ..MetricTarget::default()
-        };
+        let target =
+            MetricTarget { type_: "Utilization".to_owned(), average_utilization: Some(80), ..MetricTarget::default() };
         spec.metrics = Some(vec![MetricSpec {
             type_: "Resource".to_owned(),
             resource: Some(ResourceMetricSource { name: "cpu".to_owned(), target }),

@@ -61,7 +61,9 @@ pub fn custom_resource_definition(crd: &mut CustomResourceDefinition) {
     if conversion.strategy.is_empty() {
         conversion.strategy = "None".to_owned();
     }
-    if let Some(service) = conversion.webhook.as_mut().and_then(|w| w.client_config.as_mut()).and_then(|c| c.service.as_mut()) {
+    if let Some(service) =
+        conversion.webhook.as_mut().and_then(|w| w.client_config.as_mut()).and_then(|c| c.service.as_mut())
+    {
         pointer(&mut service.port, 443);
     }
 }

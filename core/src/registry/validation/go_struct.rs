@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
     LocalObjectReference, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, ObjectFieldSelector,
     PersistentVolumeClaimSpec, PodAffinityTerm, PodDNSConfig, PodResourceClaim, PodSecurityContext, PodSpec, Probe,
     ProjectedVolumeSource, ResourceFieldSelector, ResourceRequirements, SeccompProfile, SecurityContext,
-    TCPSocketAction, Taint, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+    TCPSocketAction, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
     WeightedPodAffinityTerm, WindowsSecurityContextOptions,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as QuantityText;
@@ -72,13 +72,6 @@ pub(crate) fn label_selector(s: &LabelSelector) -> Go {
         of_selector.push(("matchExpressions".to_owned(), Go::List(each.collect())));
     }
     Go::Fields(of_selector)
-}
-
-pub(crate) fn taint(t: &Taint) -> Go {
-    fields! {
-        "Key": &t.key, "Value": text(&t.value), "Effect": &t.effect,
-        "TimeAdded": t.time_added.as_ref().map(|t| json!(t).as_str().unwrap_or_default().to_owned()),
-    }
 }
 
 pub(crate) fn seccomp_profile(p: &SeccompProfile) -> Go {

@@ -105,9 +105,7 @@ fn creates_are_judged_as_recorded() {
             let Some(result) = judge(&kind, body) else { continue };
             judged += 1;
             let got: Vec<String> = match result {
-                Ok((errs, _)) => {
-                    errs.iter().map(|e| format!("{}|{}|{}", e.kind.reason(), e.field, e.body())).collect()
-                }
+                Ok((errs, _)) => errs.iter().map(|e| format!("{}|{}|{}", e.kind.reason(), e.field, e.body())).collect(),
                 Err(e) => vec![format!("decoding: {e}")],
             };
             let want: Vec<String> = response["body"]["details"]["causes"]

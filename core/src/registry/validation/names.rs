@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::prelude::{Error, ErrorList, Path, invalid_each, json, list};
+use crate::api::validation::{self as api, NameCheck};
 pub(crate) use crate::api::validation::{
     is_qualified_name as qualified_name_messages, is_valid_label_value as label_value_messages,
     is_valid_port_name as port_name_messages,
 };
-use crate::api::validation::{self as api, NameCheck};
 
 /// How an object's name, or a reference to it, must look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,11 +94,6 @@ pub(crate) fn http_header_name(name: &str, path: &Path, errs: &mut ErrorList) {
 /// An IP address in a field that once took sloppy ones; `old` are those that the object had before.
 pub(crate) fn legacy_ip(value: &str, old: &[String], path: &Path, errs: &mut ErrorList) {
     errs.extend(api::is_valid_ip_for_legacy_field(path, value, true, old));
-}
-
-/// A CIDR in a field that once took sloppy ones.
-pub(crate) fn legacy_cidr(value: &str, old: &[String], path: &Path, errs: &mut ErrorList) {
-    errs.extend(api::is_valid_cidr_for_legacy_field(path, value, true, old));
 }
 
 /// Upstream's core `ValidateObjectMeta`: apimachinery's, then the short names that finalizers may have.

@@ -9,8 +9,7 @@ use super::{go_diff, go_struct, selector};
 use crate::api::quantity::Quantity;
 use crate::api::validation::{name_is_dns_label, name_is_dns_subdomain};
 
-pub(crate) const ACCESS_MODES: [&str; 4] =
-    ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+pub(crate) const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 const STORAGE_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 
 /// Checks a new claim.
@@ -183,8 +182,7 @@ pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim)
         let at = Path::new("spec.volumeAttributesClassName");
         match is.volume_attributes_class_name.as_deref() {
             None => errs.push(Error::forbidden(&at, "update from non-nil value to nil is forbidden")),
-            Some("") => errs
-                .push(Error::forbidden(&at, "update from non-nil value to an empty string is forbidden")),
+            Some("") => errs.push(Error::forbidden(&at, "update from non-nil value to an empty string is forbidden")),
             Some(_) => {}
         }
     }

@@ -84,8 +84,7 @@ impl Options {
             let Some(r) = &c.resources else { continue };
             for (name, value) in entries(&r.limits).chain(entries(&r.requests)) {
                 let value = resources::parse(value);
-                indivisible |=
-                    resources::is_huge_page(name) && !resources::huge_pages_divisible(name, &value);
+                indivisible |= resources::is_huge_page(name) && !resources::huge_pages_divisible(name, &value);
             }
         }
         for c in list(&spec.init_containers) {
@@ -218,11 +217,7 @@ pub(crate) fn validate_spec(
     let ctx = containers::Context {
         opts,
         volumes: volumes::validate(list(&spec.volumes), meta, &path.child("volumes"), errs),
-        claim_names: list(&spec.resource_claims)
-            .iter()
-            .map(|c| c.name.as_str())
-            .filter(|n| !n.is_empty())
-            .collect(),
+        claim_names: list(&spec.resource_claims).iter().map(|c| c.name.as_str()).filter(|n| !n.is_empty()).collect(),
         restart_policy: text(&spec.restart_policy),
         grace_period_seconds: spec.termination_grace_period_seconds,
         os: spec.os.as_ref(),
@@ -292,10 +287,8 @@ pub(crate) fn validate_spec(
         enumerated(&spec.preemption_policy, &["PreemptLowerPriority", "Never"], &at, errs);
     }
     if let Some(overhead) = &spec.overhead {
-        let as_limits = k8s_openapi::api::core::v1::ResourceRequirements {
-            limits: Some(overhead.clone()),
-            ..Default::default()
-        };
+        let as_limits =
+            k8s_openapi::api::core::v1::ResourceRequirements { limits: Some(overhead.clone()), ..Default::default() };
         resources::requirements(&as_limits, resources::container_name, &ctx, &path.child("overhead"), errs);
     }
     if let Some(os) = &spec.os {
@@ -431,8 +424,7 @@ fn host_users(spec: &PodSpec, path: &Path, errs: &mut ErrorList) {
     if spec.host_users != Some(false) {
         return;
     }
-    let set =
-        [("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc)];
+    let set = [("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc)];
     for (field, _) in set.iter().filter(|(_, is_set)| on(*is_set)) {
         errs.push(Error::forbidden(&path.child(field), WHEN));
     }
@@ -471,9 +463,8 @@ fn host_aliases(aliases: &[HostAlias], path: &Path, errs: &mut ErrorList) {
 
 /// The volumes from which variables are read are emptyDirs.
 fn file_key_volumes(spec: &PodSpec, path: &Path, errs: &mut ErrorList) {
-    let uses_files = |c: &Container| {
-        list(&c.env).iter().any(|e| e.value_from.as_ref().is_some_and(|s| s.file_key_ref.is_some()))
-    };
+    let uses_files =
+        |c: &Container| list(&c.env).iter().any(|e| e.value_from.as_ref().is_some_and(|s| s.file_key_ref.is_some()));
     let ephemeral = list(&spec.ephemeral_containers).iter().any(|e| !list(&e.env).is_empty());
     if !ephemeral && !spec.containers.iter().chain(list(&spec.init_containers)).any(uses_files) {
         return;
@@ -486,11 +477,9 @@ fn file_key_volumes(spec: &PodSpec, path: &Path, errs: &mut ErrorList) {
             let at = at.child("valueFrom.fileKeyRef.volumeName");
             match list(&spec.volumes).iter().rev().find(|v| v.name == key.volume_name) {
                 None => errs.push(Error::not_found(&at, &json!(key.volume_name))),
-                Some(v) if v.empty_dir.is_none() => errs.push(Error::invalid_str(
-                    &at,
-                    &key.volume_name,
-                    "referenced volume must be of type emptyDir",
-                )),
+                Some(v) if v.empty_dir.is_none() => {
+                    errs.push(Error::invalid_str(&at, &key.volume_name, "referenced volume must be of type emptyDir"))
+                }
                 Some(_) => {}
             }
         }
@@ -498,12 +487,7 @@ fn file_key_volumes(spec: &PodSpec, path: &Path, errs: &mut ErrorList) {
 }
 
 /// Upstream's `ValidatePodTemplateSpec`.
-pub(crate) fn validate_template_spec(
-    template: &PodTemplateSpec,
-    path: &Path,
-    opts: &Options,
-    errs: &mut ErrorList,
-) {
+pub(crate) fn validate_template_spec(template: &PodTemplateSpec, path: &Path, opts: &Options, errs: &mut ErrorList) {
     let (no_meta, no_spec) = (ObjectMeta::default(), PodSpec::default());
     let meta = template.metadata.as_ref().unwrap_or(&no_meta);
     let spec = template.spec.as_ref().unwrap_or(&no_spec);

@@ -12,10 +12,9 @@ pub(crate) fn validate(selector: Option<&LabelSelector>, path: &Path, errs: &mut
         let at = expressions.index(i);
         let values = list(&r.values);
         match r.operator.as_str() {
-            "In" | "NotIn" if values.is_empty() => errs.push(Error::required(
-                &at.child("values"),
-                "must be specified when `operator` is 'In' or 'NotIn'",
-            )),
+            "In" | "NotIn" if values.is_empty() => {
+                errs.push(Error::required(&at.child("values"), "must be specified when `operator` is 'In' or 'NotIn'"))
+            }
             "Exists" | "DoesNotExist" if !values.is_empty() => errs.push(Error::forbidden(
                 &at.child("values"),
                 "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
@@ -40,9 +39,8 @@ pub(crate) fn is_empty(selector: &LabelSelector) -> bool {
 
 /// Whether `LabelSelectorAsSelector` would refuse it.
 pub(crate) fn is_unusable(selector: &LabelSelector) -> bool {
-    let bad_labels = entries(&selector.match_labels).any(|(k, v)| {
-        !names::qualified_name_messages(k).is_empty() || !names::label_value_messages(v).is_empty()
-    });
+    let bad_labels = entries(&selector.match_labels)
+        .any(|(k, v)| !names::qualified_name_messages(k).is_empty() || !names::label_value_messages(v).is_empty());
     bad_labels
         || list(&selector.match_expressions).iter().any(|r| {
             let values = list(&r.values);
@@ -58,10 +56,7 @@ pub(crate) fn is_unusable(selector: &LabelSelector) -> bool {
 }
 
 /// Whether the selector matches the labels; an unusable one matches nothing.
-pub(crate) fn matches(
-    selector: &LabelSelector,
-    labels: &Option<std::collections::BTreeMap<String, String>>,
-) -> bool {
+pub(crate) fn matches(selector: &LabelSelector, labels: &Option<std::collections::BTreeMap<String, String>>) -> bool {
     if !entries(&selector.match_labels).all(|(k, v)| entry(labels, k) == Some(v)) {
         return false;
     }

@@ -27,7 +27,11 @@ impl Containerd {
             })?;
             let full = "failed to allocate for range 0: no IP addresses available in range set";
             let ip = ipam.allocate().ok_or_else(|| plugin(full))?;
-            (Some(ip), Some(self.shims.network().add_namespace(self.machine, ip)))
+            let netns = self.shims.network().add_namespace(self.machine, ip);
+            if let Some(r) = &spec.resolv {
+                self.shims.network().set_resolv(netns, r.clone());
+            }
+            (Some(ip), Some(netns))
         };
         let uid = spec.uid.clone();
         s.pods.entry(uid.clone()).or_default().sandboxes.push(id);

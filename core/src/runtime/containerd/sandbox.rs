@@ -22,6 +22,8 @@ pub struct SandboxSpec {
     pub hostname: Rc<str>,
     /// In the machine's own network namespace.
     pub host_network: bool,
+    /// Its resolv.conf, read; `None` in the machine's own network.
+    pub resolv: Option<crate::network::dns::Resolv>,
     /// The pod's labels.
     pub labels: Rc<BTreeMap<String, String>>,
 }

@@ -73,6 +73,8 @@ impl Containerd {
                 machine: self.machine,
                 container: id,
                 pod: about,
+                network: self.shims.network().clone(),
+                netns,
             };
             self.set_running(id, now, |_| {});
             match self.programs.start(&start) {

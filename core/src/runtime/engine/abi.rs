@@ -108,10 +108,11 @@ impl HostFn {
     pub(super) fn find(module: &str, name: &str) -> Option<HostFn> {
         // Old toolchains import the same functions from the namespace before the snapshot's.
         let module = if module == "wasi_unstable" { WASI } else { module };
-        FUNCTIONS
-            .iter()
-            .find(|(m, n, _)| *m == module && *n == name)
-            .map(|&(module, name, params)| HostFn { module, name, params })
+        FUNCTIONS.iter().find(|(m, n, _)| *m == module && *n == name).map(|&(module, name, params)| HostFn {
+            module,
+            name,
+            params,
+        })
     }
 
     pub(super) fn ends_process(self) -> bool {

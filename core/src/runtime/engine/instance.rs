@@ -151,8 +151,7 @@ impl<E: Backend> Slot<E> {
             imports.define(function.module, function.name, Extern::Func(link(&mut store, *function)));
         }
         // The engine's own words differ from one to the next, and so may not reach a status.
-        let instance =
-            Instance::new(&mut store, module, &imports).map_err(|_| fail("the engine refuses"))?;
+        let instance = Instance::new(&mut store, module, &imports).map_err(|_| fail("the engine refuses"))?;
         let function = |name: &str| instance.get_export(&store, name).and_then(|e| e.into_func());
         let global = |name: &str| instance.get_export(&store, name).and_then(|e| e.into_global());
         let missing = || fail("an export is gone");
@@ -162,11 +161,9 @@ impl<E: Backend> Slot<E> {
             .map(|access| {
                 Some(match access {
                     GlobalAccess::Direct(name) => GuestGlobal::Direct(global(name)?),
-                    GlobalAccess::Halves { low, high, set } => GuestGlobal::Halves {
-                        low: function(low)?,
-                        high: function(high)?,
-                        set: function(set)?,
-                    },
+                    GlobalAccess::Halves { low, high, set } => {
+                        GuestGlobal::Halves { low: function(low)?, high: function(high)?, set: function(set)? }
+                    }
                 })
             })
             .collect::<Option<Vec<_>>>()
@@ -287,9 +284,7 @@ impl<E: Backend> Slot<E> {
         let globals = if image.globals.is_empty() { &template.globals } else { &image.globals };
         for (access, value) in self.globals.iter().zip(globals) {
             let set = match access {
-                GuestGlobal::Direct(global) => {
-                    global.set(&mut self.store, Val::I32(*value as u32 as i32)).is_ok()
-                }
+                GuestGlobal::Direct(global) => global.set(&mut self.store, Val::I32(*value as u32 as i32)).is_ok(),
                 GuestGlobal::Halves { set, .. } => {
                     let halves = [Val::I32(*value as u32 as i32), Val::I32((*value >> 32) as u32 as i32)];
                     set.call(&mut self.store, &halves, &mut []).is_ok()
@@ -386,4 +381,3 @@ fn link<E: Backend>(store: &mut Store<Host, E>, function: HostFn) -> Func {
         Ok(())
     })
 }
-

@@ -144,9 +144,7 @@ fn read(wasm: &[u8]) -> Result<Source<'_>, ImageError> {
                     if ty.composite_type.shared || group.is_explicit_rec_group() || ty.supertype_idx.is_some() {
                         return Err(unsupported("types other than functions"));
                     }
-                    let convert = |types: &[ValType]| {
-                        types.iter().map(|ty| val_type(*ty)).collect::<Option<Vec<u8>>>()
-                    };
+                    let convert = |types: &[ValType]| types.iter().map(|ty| val_type(*ty)).collect::<Option<Vec<u8>>>();
                     let (Some(params), Some(results)) = (convert(func.params()), convert(func.results())) else {
                         return Err(unsupported("reference types"));
                     };
@@ -162,9 +160,7 @@ fn read(wasm: &[u8]) -> Result<Source<'_>, ImageError> {
                     match import.ty {
                         TypeRef::Func(ty) => source.imports.push((import.module, import.name, ty)),
                         _ => {
-                            source.missing.get_or_insert_with(|| {
-                                (import.module.to_owned(), import.name.to_owned())
-                            });
+                            source.missing.get_or_insert_with(|| (import.module.to_owned(), import.name.to_owned()));
                         }
                     }
                 }
@@ -424,10 +420,7 @@ impl<'a> Writer<'a> {
         let poll = self.entry(abi::GUEST_POLL);
         metered.has_entry = start.is_some();
         metered.has_poll = poll.is_some();
-        for (name, first, second) in [
-            (export::START, source.start, start),
-            (export::POLL, None, poll),
-        ] {
+        for (name, first, second) in [(export::START, source.start, start), (export::POLL, None, poll)] {
             let function = self.add_function(&[I32, I32], &[], |out| {
                 op::local_get(out, 0);
                 op::global_set(out, fuel);

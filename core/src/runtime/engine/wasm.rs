@@ -387,12 +387,7 @@ impl<E: Backend> Engine for WasmEngine<E> {
         self.run_in(container, process, now_ns)
     }
 
-    fn exec(
-        &mut self,
-        container: ContainerId,
-        config: ExecConfig,
-        now_ns: u64,
-    ) -> Result<(Pid, Turn), CreateError> {
+    fn exec(&mut self, container: ContainerId, config: ExecConfig, now_ns: u64) -> Result<(Pid, Turn), CreateError> {
         let found = self.containers.get(&container).ok_or(CreateError::NoContainer)?;
         let program = config.args.first().map_or("", String::as_str);
         let module = found.config.programs.find(program);

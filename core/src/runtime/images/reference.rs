@@ -121,9 +121,7 @@ fn split_domain(text: &str) -> (String, String) {
     };
     match text.split_once('/') {
         Some((first, rest))
-            if first == "localhost"
-                || first.contains(['.', ':'])
-                || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+            if first == "localhost" || first.contains(['.', ':']) || first.bytes().any(|b| b.is_ascii_uppercase()) =>
         {
             if first == "docker.io" || first == "index.docker.io" {
                 return hub(rest);

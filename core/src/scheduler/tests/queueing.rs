@@ -81,7 +81,9 @@ fn only_events_that_may_help_bring_a_pod_back() {
         s.pod_seen(pod("p", more), SECOND);
     };
     no_cpu(labelled, false);
-    let tainted = |event: fn(&mut Scheduler), back| check("untolerated", &[taint.clone()], &[], json!({}), event, back);
+    let tainted = |event: fn(&mut Scheduler), back| {
+        check("untolerated", std::slice::from_ref(&taint), &[], json!({}), event, back)
+    };
     tainted(|s| s.node_seen(node("n0", json!({})), SECOND), true);
     tainted(
         |s| {

@@ -63,7 +63,16 @@ pub(super) fn namespace(w: &mut Writer, o: &Value, beside: &Beside) {
         w.put(1, "----\t------\t------------------\t------\t-------\n");
         for c in conditions {
             let when = super::super::show::rfc1123z(&c["lastTransitionTime"]);
-            w.put(1, format!("{}\t{}\t{when}\t{}\t{}\n", text(&c["type"]), text(&c["status"]), text(&c["reason"]), text(&c["message"])));
+            w.put(
+                1,
+                format!(
+                    "{}\t{}\t{when}\t{}\t{}\n",
+                    text(&c["type"]),
+                    text(&c["status"]),
+                    text(&c["reason"]),
+                    text(&c["message"])
+                ),
+            );
         }
     }
     if beside.quotas.is_empty() {
@@ -84,7 +93,10 @@ pub(super) fn namespace(w: &mut Writer, o: &Value, beside: &Beside) {
     if beside.limit_ranges.is_empty() {
         w.put(0, "\nNo LimitRange resource.\n");
     } else {
-        w.put(0, "\nResource Limits\n Type\tResource\tMin\tMax\tDefault Request\tDefault Limit\tMax Limit/Request Ratio\n");
+        w.put(
+            0,
+            "\nResource Limits\n Type\tResource\tMin\tMax\tDefault Request\tDefault Limit\tMax Limit/Request Ratio\n",
+        );
         w.put(0, " ----\t--------\t---\t---\t---------------\t-------------\t-----------------------\n");
         for l in &beside.limit_ranges {
             limits(w, l, " ");
@@ -108,10 +120,18 @@ pub(super) fn quota(w: &mut Writer, o: &Value) {
         w.field(0, "Scopes", scopes.join(", "));
         for s in &scopes {
             let help = match s.as_str() {
-                "Terminating" => "Matches all pods that have an active deadline. These pods have a limited lifespan on a node before being actively terminated by the system.",
-                "NotTerminating" => "Matches all pods that do not have an active deadline. These pods usually include long running pods whose container command is not expected to terminate.",
-                "BestEffort" => "Matches all pods that do not have resource requirements set. These pods have a best effort quality of service.",
-                "NotBestEffort" => "Matches all pods that have at least one resource requirement set. These pods have a burstable or guaranteed quality of service.",
+                "Terminating" => {
+                    "Matches all pods that have an active deadline. These pods have a limited lifespan on a node before being actively terminated by the system."
+                }
+                "NotTerminating" => {
+                    "Matches all pods that do not have an active deadline. These pods usually include long running pods whose container command is not expected to terminate."
+                }
+                "BestEffort" => {
+                    "Matches all pods that do not have resource requirements set. These pods have a best effort quality of service."
+                }
+                "NotBestEffort" => {
+                    "Matches all pods that have at least one resource requirement set. These pods have a burstable or guaranteed quality of service."
+                }
                 _ => continue,
             };
             w.line(0, format!(" * {help}"));
@@ -162,11 +182,12 @@ pub(super) fn role(w: &mut Writer, o: &Value) {
     for r in items(&o["rules"]) {
         let verbs: Vec<String> = items(&r["verbs"]).iter().map(text).collect();
         let names = words(&r["resourceNames"]);
-        let mut add = |resource: String, url: String| {
-            match lines.iter_mut().find(|l| l.0 == resource && l.1 == url && l.2 == names) {
-                Some(l) => l.3.extend(verbs.iter().filter(|v| !l.3.contains(v)).cloned().collect::<Vec<_>>()),
-                None => lines.push((resource, url, names.clone(), verbs.clone())),
-            }
+        let mut add = |resource: String, url: String| match lines
+            .iter_mut()
+            .find(|l| l.0 == resource && l.1 == url && l.2 == names)
+        {
+            Some(l) => l.3.extend(verbs.iter().filter(|v| !l.3.contains(v)).cloned().collect::<Vec<_>>()),
+            None => lines.push((resource, url, names.clone(), verbs.clone())),
         };
         for group in items(&r["apiGroups"]).iter().map(text) {
             for resource in items(&r["resources"]).iter().map(text) {

@@ -38,7 +38,14 @@ pub(in super::super) fn pod_template(w: &mut Writer, template: &Value) {
 }
 
 /// Containers with their states; `pod` resolves what variables refer to.
-pub(super) fn describe(w: &mut Writer, title: &str, list: &[Value], statuses: &[Value], pod: Option<&Value>, space: &str) {
+pub(super) fn describe(
+    w: &mut Writer,
+    title: &str,
+    list: &[Value],
+    statuses: &[Value],
+    pod: Option<&Value>,
+    space: &str,
+) {
     let none = if list.is_empty() { " <none>" } else { "" };
     w.line(0, format!("{space}{title}:{none}"));
     let indent = if space.is_empty() { "" } else { " " };
@@ -63,7 +70,9 @@ pub(super) fn describe(w: &mut Writer, title: &str, list: &[Value], statuses: &[
         for (title, words) in [("Command", &c["command"]), ("Args", &c["args"])] {
             if !items(words).is_empty() {
                 w.line(2, format!("{title}:"));
-                for s in items(words).iter().map(text).flat_map(|s| s.split('\n').map(str::to_owned).collect::<Vec<_>>()) {
+                for s in
+                    items(words).iter().map(text).flat_map(|s| s.split('\n').map(str::to_owned).collect::<Vec<_>>())
+                {
                     w.line(3, s);
                 }
             }
@@ -77,7 +86,9 @@ pub(super) fn describe(w: &mut Writer, title: &str, list: &[Value], statuses: &[
             w.field(2, "Restart Count", s["restartCount"].as_i64().unwrap_or(0).to_string());
         }
         resources(w, &c["resources"], 2);
-        for (title, p) in [("Liveness", &c["livenessProbe"]), ("Readiness", &c["readinessProbe"]), ("Startup", &c["startupProbe"])] {
+        for (title, p) in
+            [("Liveness", &c["livenessProbe"]), ("Readiness", &c["readinessProbe"]), ("Startup", &c["startupProbe"])]
+        {
             if p.is_object() {
                 w.field(2, title, probe(p));
             }
@@ -178,7 +189,8 @@ fn environment_from(w: &mut Writer, from: &[Value]) {
     }
     w.line(2, "Environment Variables from:");
     for e in from {
-        let (kind, r) = if e["configMapRef"].is_object() { ("ConfigMap", &e["configMapRef"]) } else { ("Secret", &e["secretRef"]) };
+        let (kind, r) =
+            if e["configMapRef"].is_object() { ("ConfigMap", &e["configMapRef"]) } else { ("Secret", &e["secretRef"]) };
         let prefix = text(&e["prefix"]);
         let with = if prefix.is_empty() { String::new() } else { format!(" with prefix '{prefix}'") };
         w.line(3, format!("{}\t{kind}{with}\tOptional: {}", text(&r["name"]), r["optional"] == true));
@@ -210,7 +222,13 @@ fn environment(w: &mut Writer, c: &Value, pod: Option<&Value>) {
             for (r, within) in [(&from["secretKeyRef"], "in secret"), (&from["configMapKeyRef"], "of config map")] {
                 if r.is_object() {
                     let (key, owner) = (text(&r["key"]), text(&r["name"]));
-                    w.line(3, format!("{name}:\t<set to the key '{key}' {within} '{owner}'>\tOptional: {}", r["optional"] == true));
+                    w.line(
+                        3,
+                        format!(
+                            "{name}:\t<set to the key '{key}' {within} '{owner}'>\tOptional: {}",
+                            r["optional"] == true
+                        ),
+                    );
                 }
             }
         }
@@ -234,7 +252,10 @@ fn resource_field(c: &Value, r: &Value) -> String {
     let resource = text(&r["resource"]);
     let Some((list, name)) = resource.split_once('.') else { return String::new() };
     let q = Quantity::parse(&text(&c["resources"][list][name])).unwrap_or(Quantity::ZERO);
-    let divisor = Quantity::parse(&text(&r["divisor"])).ok().filter(|d| !d.is_zero()).unwrap_or(Quantity::new(1, crate::api::quantity::Format::DecimalSi));
+    let divisor = Quantity::parse(&text(&r["divisor"]))
+        .ok()
+        .filter(|d| !d.is_zero())
+        .unwrap_or(Quantity::new(1, crate::api::quantity::Format::DecimalSi));
     let (a, b) = if name == "cpu" { (q.milli_value(), divisor.milli_value()) } else { (q.value(), divisor.value()) };
     if b == 0 { "0".into() } else { (a.saturating_add(b - 1) / b).to_string() }
 }
@@ -309,7 +330,12 @@ pub(super) fn spread(w: &mut Writer, list: &[Value], space: &str) {
         if i > 0 {
             w.put(0, format!("{space}\t"));
         }
-        let mut s = format!("{}:{} when max skew {} is exceeded", text(&t["topologyKey"]), text(&t["whenUnsatisfiable"]), text(&t["maxSkew"]));
+        let mut s = format!(
+            "{}:{} when max skew {} is exceeded",
+            text(&t["topologyKey"]),
+            text(&t["whenUnsatisfiable"]),
+            text(&t["maxSkew"])
+        );
         if t["labelSelector"].is_object() {
             s.push_str(&format!(" for selector {}", selector(&t["labelSelector"])));
         }

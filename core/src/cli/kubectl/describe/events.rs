@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Writer;
 use super::super::show::{since, text, time};
+use super::Writer;
 
 pub(super) fn table(w: &mut Writer, events: &[Value], now: Timestamp) {
     if events.is_empty() {
@@ -21,7 +21,8 @@ pub(super) fn table(w: &mut Writer, events: &[Value], now: Timestamp) {
     w.put(0, "Events:\n  Type\tReason\tAge\tFrom\tMessage\n");
     w.put(1, "----\t------\t----\t----\t-------\n");
     for e in sorted {
-        let first = if e["eventTime"].is_null() { since(&e["firstTimestamp"], now) } else { since(&e["eventTime"], now) };
+        let first =
+            if e["eventTime"].is_null() { since(&e["firstTimestamp"], now) } else { since(&e["eventTime"], now) };
         let count = e["count"].as_i64().unwrap_or(0);
         let interval = if e["series"].is_object() {
             format!("{} (x{} over {first})", since(&e["series"]["lastObservedTime"], now), text(&e["series"]["count"]))

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Writer;
 use super::super::show::text;
+use super::Writer;
 
 /// How deep a description goes.
 const DEPTH_MAX: usize = 64;
@@ -83,7 +83,9 @@ fn smart_label(field: &str) -> String {
 mod tests {
     #[test]
     fn labels_are_words() {
-        for (field, want) in [("apiVersion", "API Version"), ("uid", "UID"), ("creationTimestamp", "Creation Timestamp")] {
+        for (field, want) in
+            [("apiVersion", "API Version"), ("uid", "UID"), ("creationTimestamp", "Creation Timestamp")]
+        {
             assert_eq!(super::smart_label(field), want);
         }
     }

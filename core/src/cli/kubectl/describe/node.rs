@@ -48,7 +48,14 @@ pub(super) fn describe(w: &mut Writer, o: &Value, beside: &Beside, now: Timestam
         }
         None => {
             let name = text(&m["name"]);
-            w.field(0, "Lease", format!("Failed to get lease: leases.coordination.k8s.io {} not found", crate::api::field::quote(&name)));
+            w.field(
+                0,
+                "Lease",
+                format!(
+                    "Failed to get lease: leases.coordination.k8s.io {} not found",
+                    crate::api::field::quote(&name)
+                ),
+            );
         }
     }
     let conditions = items(&status["conditions"]);
@@ -57,7 +64,16 @@ pub(super) fn describe(w: &mut Writer, o: &Value, beside: &Beside, now: Timestam
         w.put(1, "----\t------\t-----------------\t------------------\t------\t-------\n");
         for c in conditions {
             let (beat, change) = (rfc1123z(&c["lastHeartbeatTime"]), rfc1123z(&c["lastTransitionTime"]));
-            w.put(1, format!("{} \t{} \t{beat} \t{change} \t{} \t{}\n", text(&c["type"]), text(&c["status"]), text(&c["reason"]), text(&c["message"])));
+            w.put(
+                1,
+                format!(
+                    "{} \t{} \t{beat} \t{change} \t{} \t{}\n",
+                    text(&c["type"]),
+                    text(&c["status"]),
+                    text(&c["reason"]),
+                    text(&c["message"])
+                ),
+            );
         }
     }
     w.line(0, "Addresses:");
@@ -102,7 +118,11 @@ pub(super) fn describe(w: &mut Writer, o: &Value, beside: &Beside, now: Timestam
 type Amounts = BTreeMap<String, Quantity>;
 
 fn amounts(v: &Value) -> Amounts {
-    v.as_object().into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), Quantity::parse(&text(v)).ok()?))).collect()
+    v.as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(k, v)| Some((k.clone(), Quantity::parse(&text(v)).ok()?)))
+        .collect()
 }
 
 fn add(into: &mut Amounts, more: &Amounts) {
@@ -169,7 +189,8 @@ fn resources(w: &mut Writer, status: &Value, pods: &[Value], now: Timestamp) {
     for p in pods {
         let (r, l) = (pod_amounts(p, "requests"), pod_amounts(p, "limits"));
         let m = &p["metadata"];
-        let cells = [share(&r, &room, "cpu"), share(&l, &room, "cpu"), share(&r, &room, "memory"), share(&l, &room, "memory")];
+        let cells =
+            [share(&r, &room, "cpu"), share(&l, &room, "cpu"), share(&r, &room, "memory"), share(&l, &room, "memory")];
         let age = since(&m["creationTimestamp"], now);
         w.put(1, format!("{}\t{}\t\t{}\t{age}\n", text(&m["namespace"]), text(&m["name"]), cells.join("\t")));
         add(&mut requests, &r);
@@ -183,7 +204,8 @@ fn resources(w: &mut Writer, status: &Value, pods: &[Value], now: Timestamp) {
     for name in standard.into_iter().chain(huge) {
         w.put(1, format!("{name}\t{}\t{}\n", share(&requests, &room, name), share(&limits, &room, name)));
     }
-    for name in room.keys().filter(|k| !k.starts_with("hugepages-") && *k != "pods" && !standard.contains(&k.as_str())) {
+    for name in room.keys().filter(|k| !k.starts_with("hugepages-") && *k != "pods" && !standard.contains(&k.as_str()))
+    {
         let plain = |a: &Amounts| a.get(name).copied().unwrap_or(Quantity::ZERO).to_string();
         w.put(1, format!("{name}\t{}\t{}\n", plain(&requests), plain(&limits)));
     }

@@ -75,7 +75,10 @@ pub(super) fn describe(w: &mut Writer, o: &Value, now: Timestamp) {
     if !gates.is_empty() {
         w.put(0, "Readiness Gates:\n  Type\tStatus\n");
         for g in gates {
-            let met = conditions.iter().find(|c| c["type"] == g["conditionType"]).map_or("<none>".into(), |c| text(&c["status"]));
+            let met = conditions
+                .iter()
+                .find(|c| c["type"] == g["conditionType"])
+                .map_or("<none>".into(), |c| text(&c["status"]));
             w.put(1, format!("{} \t{met} \n", text(&g["conditionType"])));
         }
     }

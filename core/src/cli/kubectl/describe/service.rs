@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Writer;
 use super::super::show::{items, labels, or_none, text};
+use super::Writer;
 
 fn joined(v: &Value, with: &str) -> String {
     items(v).iter().map(text).collect::<Vec<_>>().join(with)
@@ -176,7 +176,8 @@ pub(super) fn ingress(w: &mut Writer, o: &Value) {
         .collect();
     w.field(0, "Address", addresses.join(","));
     w.field(0, "Ingress Class", or_none(text(&spec["ingressClassName"])));
-    let default = if spec["defaultBackend"].is_null() { "<default>".to_owned() } else { backend(&spec["defaultBackend"]) };
+    let default =
+        if spec["defaultBackend"].is_null() { "<default>".to_owned() } else { backend(&spec["defaultBackend"]) };
     w.field(0, "Default backend", &default);
     if !items(&spec["tls"]).is_empty() {
         w.line(0, "TLS:");

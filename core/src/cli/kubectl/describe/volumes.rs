@@ -3,12 +3,16 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Writer;
 use super::super::show::{items, labels, or_none, since, text};
+use super::Writer;
 
 /// What a volume is, by the field that says so: its words, and the lines with a field each.
 const SOURCES: &[(&str, &str, &[(&str, &str)])] = &[
-    ("nfs", "NFS (an NFS mount that lasts the lifetime of a pod)", &[("Server", "server"), ("Path", "path"), ("ReadOnly", "readOnly?")]),
+    (
+        "nfs",
+        "NFS (an NFS mount that lasts the lifetime of a pod)",
+        &[("Server", "server"), ("Path", "path"), ("ReadOnly", "readOnly?")],
+    ),
     (
         "persistentVolumeClaim",
         "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)",
@@ -16,12 +20,12 @@ const SOURCES: &[(&str, &str, &[(&str, &str)])] = &[
     ),
     ("secret", "Secret (a volume populated by a Secret)", &[("SecretName", "secretName"), ("Optional", "optional?")]),
     ("configMap", "ConfigMap (a volume populated by a ConfigMap)", &[("Name", "name"), ("Optional", "optional?")]),
-    ("gitRepo", "GitRepo (a volume that is pulled from git when the pod is created)", &[("Repository", "repository"), ("Revision", "revision")]),
     (
-        "image",
-        "Image (a container image or OCI artifact)",
-        &[("Reference", "reference"), ("PullPolicy", "pullPolicy")],
+        "gitRepo",
+        "GitRepo (a volume that is pulled from git when the pod is created)",
+        &[("Repository", "repository"), ("Revision", "revision")],
     ),
+    ("image", "Image (a container image or OCI artifact)", &[("Reference", "reference"), ("PullPolicy", "pullPolicy")]),
 ];
 
 pub(super) fn describe(w: &mut Writer, list: &[Value], space: &str) {

@@ -15,7 +15,9 @@ fn pods_status(o: &Value, pods: &[Value]) -> String {
     let uid = &o["metadata"]["uid"];
     let own: Vec<&Value> = pods
         .iter()
-        .filter(|p| items(&p["metadata"]["ownerReferences"]).iter().any(|r| r["controller"] == true && r["uid"] == *uid))
+        .filter(|p| {
+            items(&p["metadata"]["ownerReferences"]).iter().any(|r| r["controller"] == true && r["uid"] == *uid)
+        })
         .collect();
     let count = |phase: &str| own.iter().filter(|p| p["status"]["phase"] == phase).count();
     format!(
@@ -89,7 +91,9 @@ pub(in super::super) fn same_template(deployment: &Value, replica_set: &Value) -
 pub(in super::super) fn own_replica_sets<'a>(deployment: &Value, all: &'a [Value]) -> Vec<&'a Value> {
     let uid = &deployment["metadata"]["uid"];
     all.iter()
-        .filter(|rs| items(&rs["metadata"]["ownerReferences"]).iter().any(|r| r["controller"] == true && r["uid"] == *uid))
+        .filter(|rs| {
+            items(&rs["metadata"]["ownerReferences"]).iter().any(|r| r["controller"] == true && r["uid"] == *uid)
+        })
         .collect()
 }
 
@@ -116,7 +120,8 @@ pub(super) fn deployment(w: &mut Writer, o: &Value, replica_sets: &[Value]) {
     w.field(0, "MinReadySeconds", number(&spec["minReadySeconds"]).to_string());
     let rolling = &spec["strategy"]["rollingUpdate"];
     if rolling.is_object() {
-        let s = format!("{} max unavailable, {} max surge", text(&rolling["maxUnavailable"]), text(&rolling["maxSurge"]));
+        let s =
+            format!("{} max unavailable, {} max surge", text(&rolling["maxUnavailable"]), text(&rolling["maxSurge"]));
         w.field(0, "RollingUpdateStrategy", s);
     }
     pod_template(w, &spec["template"]);
@@ -163,7 +168,11 @@ pub(super) fn stateful_set(w: &mut Writer, o: &Value, pods: &[Value]) {
     w.field(0, "CreationTimestamp", rfc1123z(&o["metadata"]["creationTimestamp"]));
     w.field(0, "Selector", selector(&spec["selector"]));
     meta(w, o);
-    w.field(0, "Replicas", format!("{} desired | {} total", number(&spec["replicas"]), number(&o["status"]["replicas"])));
+    w.field(
+        0,
+        "Replicas",
+        format!("{} desired | {} total", number(&spec["replicas"]), number(&o["status"]["replicas"])),
+    );
     w.field(0, "Update Strategy", text(&spec["updateStrategy"]["type"]));
     let rolling = &spec["updateStrategy"]["rollingUpdate"];
     if !rolling["partition"].is_null() {
@@ -203,7 +212,11 @@ pub(super) fn job(w: &mut Writer, o: &Value) {
     if !spec["parallelism"].is_null() {
         w.field(0, "Parallelism", text(&spec["parallelism"]));
     }
-    w.field(0, "Completions", if spec["completions"].is_null() { "<unset>".into() } else { text(&spec["completions"]) });
+    w.field(
+        0,
+        "Completions",
+        if spec["completions"].is_null() { "<unset>".into() } else { text(&spec["completions"]) },
+    );
     for (words, key) in [
         ("Completion Mode", "completionMode"),
         ("Suspend", "suspend"),
@@ -225,9 +238,14 @@ pub(super) fn job(w: &mut Writer, o: &Value) {
     if !spec["activeDeadlineSeconds"].is_null() {
         w.field(0, "Active Deadline Seconds", format!("{}s", text(&spec["activeDeadlineSeconds"])));
     }
-    let ready = if status["ready"].is_null() { String::new() } else { format!(" ({} Ready)", number(&status["ready"])) };
+    let ready =
+        if status["ready"].is_null() { String::new() } else { format!(" ({} Ready)", number(&status["ready"])) };
     let n = |k: &str| number(&status[k]);
-    w.field(0, "Pods Statuses", format!("{} Active{ready} / {} Succeeded / {} Failed", n("active"), n("succeeded"), n("failed")));
+    w.field(
+        0,
+        "Pods Statuses",
+        format!("{} Active{ready} / {} Succeeded / {} Failed", n("active"), n("succeeded"), n("failed")),
+    );
     if spec["completionMode"] == "Indexed" {
         let all = text(&status["completedIndexes"]);
         let shown = match all.get(50..).and_then(|rest| rest.find(',')) {
@@ -256,9 +274,17 @@ pub(super) fn cron_job(w: &mut Writer, o: &Value) {
     w.field(0, "Successful Job History Limit", unset(&spec["successfulJobsHistoryLimit"]));
     w.field(0, "Failed Job History Limit", unset(&spec["failedJobsHistoryLimit"]));
     let deadline = &spec["startingDeadlineSeconds"];
-    w.field(0, "Starting Deadline Seconds", if deadline.is_null() { "<unset>".into() } else { format!("{}s", text(deadline)) });
+    w.field(
+        0,
+        "Starting Deadline Seconds",
+        if deadline.is_null() { "<unset>".into() } else { format!("{}s", text(deadline)) },
+    );
     let job = &spec["jobTemplate"]["spec"];
-    w.field(0, "Selector", if job["selector"].is_null() { "<unset>".into() } else { super::super::show::selector_query(&job["selector"]) });
+    w.field(
+        0,
+        "Selector",
+        if job["selector"].is_null() { "<unset>".into() } else { super::super::show::selector_query(&job["selector"]) },
+    );
     w.field(0, "Parallelism", unset(&job["parallelism"]));
     w.field(0, "Completions", unset(&job["completions"]));
     if !job["activeDeadlineSeconds"].is_null() {
@@ -285,7 +311,10 @@ pub(super) fn autoscaler(w: &mut Writer, o: &Value) {
             "Resource" => (format!("resource {} on pods", text(&m["resource"]["name"])), "resource"),
             "ContainerResource" => {
                 let c = &m["containerResource"];
-                (format!("resource {} of container \"{}\" on pods", text(&c["name"]), text(&c["container"])), "containerResource")
+                (
+                    format!("resource {} of container \"{}\" on pods", text(&c["name"]), text(&c["container"])),
+                    "containerResource",
+                )
             }
             "Pods" => (format!("\"{}\" on pods", text(&m["pods"]["metric"]["name"])), "pods"),
             "External" => (format!("\"{}\" (target value)", text(&m["external"]["metric"]["name"])), "external"),
@@ -320,7 +349,16 @@ pub(super) fn autoscaler(w: &mut Writer, o: &Value) {
         w.put(1, "Type\tStatus\tReason\tMessage\n");
         w.put(1, "----\t------\t------\t-------\n");
         for c in list {
-            w.put(1, format!("{}\t{}\t{}\t{}\n", text(&c["type"]), text(&c["status"]), text(&c["reason"]), text(&c["message"])));
+            w.put(
+                1,
+                format!(
+                    "{}\t{}\t{}\t{}\n",
+                    text(&c["type"]),
+                    text(&c["status"]),
+                    text(&c["reason"]),
+                    text(&c["message"])
+                ),
+            );
         }
     }
 }

@@ -21,9 +21,7 @@ pub(crate) fn limits(spec: &PodSpec) -> Sums {
     aggregate(spec, |r| list_of(&r.limits))
 }
 
-fn list_of(
-    list: &Option<BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>,
-) -> Sums {
+fn list_of(list: &Option<BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>) -> Sums {
     entries(list).map(|(k, v)| (k.to_owned(), parse(v))).collect()
 }
 

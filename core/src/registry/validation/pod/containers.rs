@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, ContainerResizePolicy, ContainerRestartRule, EphemeralContainer, PodOS, PodSpec,
-    Volume,
+    Container, ContainerPort, ContainerResizePolicy, ContainerRestartRule, EphemeralContainer, PodOS, PodSpec, Volume,
 };
 
 use super::{Options, env, mounts, probes, resources, security};
@@ -42,13 +41,7 @@ pub(super) fn regular(containers: &[Container], ctx: &Context, path: &Path, errs
     host_port_conflicts(containers, path, errs);
 }
 
-pub(super) fn init(
-    containers: &[Container],
-    regular: &[Container],
-    ctx: &Context,
-    path: &Path,
-    errs: &mut ErrorList,
-) {
+pub(super) fn init(containers: &[Container], regular: &[Container], ctx: &Context, path: &Path, errs: &mut ErrorList) {
     for (i, c) in containers.iter().enumerate() {
         let at = path.index(i);
         common(c, ctx, &at, errs);
@@ -171,9 +164,8 @@ pub(super) fn ephemeral(spec: &PodSpec, ctx: &Context, path: &Path, errs: &mut E
         if let Some(target) = e.target_container_name.as_deref().filter(|t| !t.is_empty() && !others.contains(t)) {
             errs.push(Error::not_found(&at.child("targetContainerName"), &json!(target)));
         }
-        let resources_set = e.resources.as_ref().is_some_and(|r| {
-            r.limits.is_some() || r.requests.is_some() || r.claims.is_some()
-        });
+        let resources_set =
+            e.resources.as_ref().is_some_and(|r| r.limits.is_some() || r.requests.is_some() || r.claims.is_some());
         let set = [
             ("ports", e.ports.is_some()),
             ("resources", resources_set),
@@ -238,11 +230,7 @@ pub(super) fn only_for_pod(c: &Container, at: &Path, errs: &mut ErrorList) {
 
 pub(super) fn image_untrimmed(image: &str, at: &Path, errs: &mut ErrorList) {
     if image.trim().len() != image.len() {
-        errs.push(Error::invalid_str(
-            &at.child("image"),
-            image,
-            "must not have leading or trailing whitespace",
-        ));
+        errs.push(Error::invalid_str(&at.child("image"), image, "must not have leading or trailing whitespace"));
     }
 }
 
@@ -325,17 +313,11 @@ fn resize_policy(policies: &[ContainerResizePolicy], pod_restart: &str, path: &P
     }
 }
 
-fn restart_policy_and_rules(
-    policy: Option<&str>,
-    rules: &[ContainerRestartRule],
-    at: &Path,
-    errs: &mut ErrorList,
-) {
+fn restart_policy_and_rules(policy: Option<&str>, rules: &[ContainerRestartRule], at: &Path, errs: &mut ErrorList) {
     let policy_path = at.child("restartPolicy");
     match policy {
         None if rules.is_empty() => return,
-        None => errs
-            .push(Error::required(&policy_path, "must specify restartPolicy when restart rules are used")),
+        None => errs.push(Error::required(&policy_path, "must specify restartPolicy when restart rules are used")),
         Some(policy) => one_of(policy, &["Always", "Never", "OnFailure"], &policy_path, errs),
     }
     let rules_path = at.child("restartPolicyRules");

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{
-    ClusterTrustBundleProjection, PodCertificateProjection, ProjectedVolumeSource,
-};
+use k8s_openapi::api::core::v1::{ClusterTrustBundleProjection, PodCertificateProjection, ProjectedVolumeSource};
 
 use super::volumes;
 use crate::registry::validation::prelude::*;
@@ -101,8 +99,7 @@ pub(super) fn validate(projection: &ProjectedVolumeSource, path: &Path, errs: &m
 fn cluster_trust_bundle(bundle: &ClusterTrustBundleProjection, path: &Path, errs: &mut ErrorList) {
     match (bundle.name.as_deref(), bundle.signer_name.as_deref()) {
         (Some(name), Some(signer)) => {
-            let selector =
-                bundle.label_selector.as_ref().map_or_else(|| "null".to_owned(), |s| json!(s).to_string());
+            let selector = bundle.label_selector.as_ref().map_or_else(|| "null".to_owned(), |s| json!(s).to_string());
             let shown = format!(
                 "{{\"Name\":{},\"SignerName\":{},\"LabelSelector\":{selector},\"Optional\":{},\"Path\":{}}}",
                 json!(name),
@@ -151,9 +148,8 @@ fn trust_bundle_name_messages(name: &str) -> Vec<String> {
             let prefix = signer.replace('/', ":");
             let mut messages = Vec::new();
             if prefix != signer {
-                messages.push(format!(
-                    "ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}:"
-                ));
+                messages
+                    .push(format!("ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}:"));
             }
             messages.extend(names::rule_messages(NameRule::Subdomain, rest));
             messages
@@ -207,11 +203,7 @@ fn pod_certificate<'a>(
     if let Some(seconds) = certificate.max_expiration_seconds {
         let at = path.child("maxExpirationSeconds");
         if seconds < 3600 {
-            errs.push(Error::invalid(
-                &at,
-                &json!(seconds),
-                "if provided, maxExpirationSeconds must be >= 3600",
-            ));
+            errs.push(Error::invalid(&at, &json!(seconds), "if provided, maxExpirationSeconds must be >= 3600"));
         }
         let of_kubernetes = certificate.signer_name.split('/').next().is_some_and(|d| d.ends_with("kubernetes.io"));
         let max = if of_kubernetes { 86_400 } else { 7_862_400 };

@@ -105,9 +105,7 @@ fn sidecar(c: &Container) -> bool {
 }
 
 fn same_container(a: &Container, b: &Container) -> bool {
-    let of = |c: &Container| {
-        go_struct::pod_spec(&PodSpec { containers: vec![c.clone()], ..PodSpec::default() })
-    };
+    let of = |c: &Container| go_struct::pod_spec(&PodSpec { containers: vec![c.clone()], ..PodSpec::default() });
     a == b || of(a).same(&of(b))
 }
 
@@ -119,12 +117,7 @@ fn lost(new: &ResourceList, old: &ResourceList) -> bool {
     entries(old).any(|(name, _)| entry(new, name).is_none())
 }
 
-fn removed(
-    new: &Option<ResourceRequirements>,
-    old: &Option<ResourceRequirements>,
-    path: &Path,
-    errs: &mut ErrorList,
-) {
+fn removed(new: &Option<ResourceRequirements>, old: &Option<ResourceRequirements>, path: &Path, errs: &mut ErrorList) {
     let none = ResourceRequirements::default();
     let (new, old) = (new.as_ref().unwrap_or(&none), old.as_ref().unwrap_or(&none));
     if lost(&new.requests, &old.requests) {
@@ -144,10 +137,7 @@ fn pod_level(new: &PodSpec, old: &PodSpec, copy: &mut PodSpec, path: &Path, errs
         }
         (Some(new), Some(old)) => {
             if lost(&new.requests, &old.requests) {
-                errs.push(Error::forbidden(
-                    &at.child("requests"),
-                    "pod-level resource requests cannot be removed",
-                ));
+                errs.push(Error::forbidden(&at.child("requests"), "pod-level resource requests cannot be removed"));
             }
             if lost(&new.limits, &old.limits) {
                 errs.push(Error::forbidden(&at.child("limits"), "pod-level resource limits cannot be removed"));
@@ -156,9 +146,8 @@ fn pod_level(new: &PodSpec, old: &PodSpec, copy: &mut PodSpec, path: &Path, errs
         _ => {}
     }
     mask(&mut copy.resources, &old.resources);
-    let of = |r: &Option<ResourceRequirements>| {
-        go_struct::pod_spec(&PodSpec { resources: r.clone(), ..PodSpec::default() })
-    };
+    let of =
+        |r: &Option<ResourceRequirements>| go_struct::pod_spec(&PodSpec { resources: r.clone(), ..PodSpec::default() });
     if !of(&copy.resources).same(&of(&old.resources)) {
         errs.push(Error::forbidden(path, "only cpu and memory resources are mutable at pod-level"));
     }
@@ -220,7 +209,7 @@ pub(crate) fn qos_class(spec: &PodSpec) -> &'static str {
     if requests.is_empty() && limits.is_empty() {
         return "BestEffort";
     }
-    guaranteed &= requests.len() == limits.len()
-        && requests.iter().all(|(name, q)| limits.get(name).is_some_and(|l| l == q));
+    guaranteed &=
+        requests.len() == limits.len() && requests.iter().all(|(name, q)| limits.get(name).is_some_and(|l| l == q));
     if guaranteed { "Guaranteed" } else { "Burstable" }
 }

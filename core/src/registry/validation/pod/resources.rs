@@ -40,8 +40,15 @@ pub(crate) fn is_overcommit_allowed(name: &str) -> bool {
 pub(crate) fn is_integer(name: &str) -> bool {
     matches!(
         name,
-        "pods" | "persistentvolumeclaims" | "services" | "services.nodeports" | "services.loadbalancers"
-            | "replicationcontrollers" | "resourcequotas" | "secrets" | "configmaps"
+        "pods"
+            | "persistentvolumeclaims"
+            | "services"
+            | "services.nodeports"
+            | "services.loadbalancers"
+            | "replicationcontrollers"
+            | "resourcequotas"
+            | "secrets"
+            | "configmaps"
     ) || is_extended(name)
 }
 
@@ -52,10 +59,26 @@ fn is_standard_container(name: &str) -> bool {
 fn is_standard(name: &str) -> bool {
     matches!(
         name,
-        "cpu" | "memory" | "ephemeral-storage" | "requests.cpu" | "requests.memory" | "requests.ephemeral-storage"
-            | "limits.cpu" | "limits.memory" | "limits.ephemeral-storage" | "pods" | "resourcequotas" | "services"
-            | "replicationcontrollers" | "secrets" | "configmaps" | "persistentvolumeclaims" | "storage"
-            | "requests.storage" | "services.nodeports" | "services.loadbalancers"
+        "cpu"
+            | "memory"
+            | "ephemeral-storage"
+            | "requests.cpu"
+            | "requests.memory"
+            | "requests.ephemeral-storage"
+            | "limits.cpu"
+            | "limits.memory"
+            | "limits.ephemeral-storage"
+            | "pods"
+            | "resourcequotas"
+            | "services"
+            | "replicationcontrollers"
+            | "secrets"
+            | "configmaps"
+            | "persistentvolumeclaims"
+            | "storage"
+            | "requests.storage"
+            | "services.nodeports"
+            | "services.loadbalancers"
     ) || is_huge_page(name)
         || name.starts_with("requests.hugepages-")
 }
@@ -164,10 +187,9 @@ pub(super) fn requirements(
                 format!("must be less than or equal to {name} limit of {limit}"),
             )),
             Some(_) => {}
-            None if !is_overcommit_allowed(name) => errs.push(Error::required(
-                &limits_path,
-                "Limit must be set for non overcommitable resources",
-            )),
+            None if !is_overcommit_allowed(name) => {
+                errs.push(Error::required(&limits_path, "Limit must be set for non overcommitable resources"))
+            }
             None => {}
         }
         huge_pages(name, &value, &at, errs);

@@ -75,16 +75,14 @@ fn node_requirement(r: &NodeSelectorRequirement, check_values: bool, path: &Path
     let values = list(&r.values);
     let values_path = path.child("values");
     match r.operator.as_str() {
-        "In" | "NotIn" if values.is_empty() => errs
-            .push(Error::required(&values_path, "must be specified when `operator` is 'In' or 'NotIn'")),
-        "Exists" | "DoesNotExist" if !values.is_empty() => errs.push(Error::forbidden(
-            &values_path,
-            "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
-        )),
-        "Gt" | "Lt" if values.len() != 1 => errs.push(Error::required(
-            &values_path,
-            "must be specified single value when `operator` is 'Lt' or 'Gt'",
-        )),
+        "In" | "NotIn" if values.is_empty() => {
+            errs.push(Error::required(&values_path, "must be specified when `operator` is 'In' or 'NotIn'"))
+        }
+        "Exists" | "DoesNotExist" if !values.is_empty() => errs
+            .push(Error::forbidden(&values_path, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")),
+        "Gt" | "Lt" if values.len() != 1 => {
+            errs.push(Error::required(&values_path, "must be specified single value when `operator` is 'Lt' or 'Gt'"))
+        }
         "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
         other => errs.push(Error::invalid_str(&path.child("operator"), other, "not a valid selector operator")),
     }
@@ -185,11 +183,7 @@ fn label_keys(
     }
     let at = path.child("matchLabelKeys");
     for (i, key) in matched.iter().enumerate().filter(|(_, k)| mismatched.contains(k)) {
-        errs.push(Error::invalid_str(
-            &at.index(i),
-            key,
-            "exists in both matchLabelKeys and mismatchLabelKeys",
-        ));
+        errs.push(Error::invalid_str(&at.index(i), key, "exists in both matchLabelKeys and mismatchLabelKeys"));
     }
 }
 
@@ -256,12 +250,7 @@ pub(super) fn spread_constraints(constraints: &[TopologySpreadConstraint], path:
         if c.topology_key.is_empty() {
             errs.push(Error::required(&at.child("topologyKey"), "can not be empty"));
         }
-        one_of(
-            &c.when_unsatisfiable,
-            &["DoNotSchedule", "ScheduleAnyway"],
-            &at.child("whenUnsatisfiable"),
-            errs,
-        );
+        one_of(&c.when_unsatisfiable, &["DoNotSchedule", "ScheduleAnyway"], &at.child("whenUnsatisfiable"), errs);
         let repeated = constraints
             .iter()
             .skip(i + 1)
@@ -279,10 +268,7 @@ pub(super) fn spread_constraints(constraints: &[TopologySpreadConstraint], path:
                 errs.push(Error::invalid(
                     &domains_path,
                     &json!(domains),
-                    format!(
-                        "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {}",
-                        c.when_unsatisfiable
-                    ),
+                    format!("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {}", c.when_unsatisfiable),
                 ));
             }
         }

@@ -132,14 +132,10 @@ fn sysctls(sc: &PodSecurityContext, spec: &PodSpec, path: &Path, errs: &mut Erro
         } else {
             s.name.clone()
         };
-        let ipc = dotted == "kernel.sem"
-            || ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|p| dotted.starts_with(p));
+        let ipc =
+            dotted == "kernel.sem" || ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|p| dotted.starts_with(p));
         if on(spec.host_network) && dotted.starts_with("net.") {
-            errs.push(Error::invalid_str(
-                &name_path,
-                &s.name,
-                "may not be specified when 'hostNetwork' is true",
-            ));
+            errs.push(Error::invalid_str(&name_path, &s.name, "may not be specified when 'hostNetwork' is true"));
         } else if on(spec.host_ipc) && ipc {
             errs.push(Error::invalid_str(&name_path, &s.name, "may not be specified when 'hostIPC' is true"));
         }
@@ -187,11 +183,9 @@ fn app_armor_profile(profile: &AppArmorProfile, path: &Path, errs: &mut ErrorLis
             }
         }
         "" => errs.push(Error::required(&path.child("type"), "type is required when appArmorProfile is set")),
-        other => errs.push(Error::not_supported(
-            &path.child("type"),
-            other,
-            &["Localhost", "RuntimeDefault", "Unconfined"],
-        )),
+        other => {
+            errs.push(Error::not_supported(&path.child("type"), other, &["Localhost", "RuntimeDefault", "Unconfined"]))
+        }
     }
 }
 
@@ -463,10 +457,7 @@ fn profile_matches(
         _ => true,
     };
     if !type_matches {
-        errs.push(Error::forbidden(
-            &path.child("type"),
-            format!("{what} type in annotation and field must match"),
-        ));
+        errs.push(Error::forbidden(&path.child("type"), format!("{what} type in annotation and field must match")));
     } else if kind == "Localhost" && annotation.strip_prefix("localhost/") != localhost.as_deref() {
         errs.push(Error::forbidden(
             &path.child("localhostProfile"),

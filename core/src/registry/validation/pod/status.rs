@@ -185,10 +185,7 @@ fn addresses(now: &[&str], then: &[&str], path: &Path, errs: &mut ErrorList) {
     let dual = parsed.iter().flatten().any(IpAddr::is_ipv4) && parsed.iter().flatten().any(IpAddr::is_ipv6);
     if parsed.iter().any(Option::is_none) {
         let bad = now.iter().zip(&parsed).find(|(_, p)| p.is_none()).map_or("", |(ip, _)| ip);
-        errs.push(Error::internal(
-            path,
-            format!("failed to check for dual stack with error:invalid IP: {bad}"),
-        ));
+        errs.push(Error::internal(path, format!("failed to check for dual stack with error:invalid IP: {bad}")));
     }
     if !dual || now.len() > 2 {
         let shown: Vec<String> = now.iter().map(|ip| format!("{{\"IP\":{}}}", json!(ip))).collect();

@@ -42,10 +42,7 @@ fn spec_update(new: &PodSpec, old: &PodSpec, errs: &mut ErrorList) {
     if !of_old.same(&of_new) {
         errs.push(Error::forbidden(
             &path,
-            format!(
-                "pod updates may not change fields other than {UPDATABLE}\n{}",
-                go_diff::diff(&of_old, &of_new)
-            ),
+            format!("pod updates may not change fields other than {UPDATABLE}\n{}", go_diff::diff(&of_old, &of_new)),
         ));
     }
 }
@@ -78,11 +75,7 @@ fn active_deadline(new: &PodSpec, old: &PodSpec, path: &Path, errs: &mut ErrorLi
             false
         }
         (None, Some(_)) => {
-            errs.push(Error::invalid_shown(
-                path,
-                "null",
-                "must not update from a positive integer to nil value",
-            ));
+            errs.push(Error::invalid_shown(path, "null", "must not update from a positive integer to nil value"));
             true
         }
         _ => true,
@@ -97,10 +90,7 @@ fn tolerations(new: &[Toleration], old: &[Toleration], path: &Path, errs: &mut E
             && text(&a.effect) == text(&b.effect)
     };
     if old.iter().any(|old| !new.iter().any(|new| same(new, old))) {
-        errs.push(Error::forbidden(
-            path,
-            "existing toleration can not be modified except its tolerationSeconds",
-        ));
+        errs.push(Error::forbidden(path, "existing toleration can not be modified except its tolerationSeconds"));
         return;
     }
     scheduling::tolerations(new, path, errs);
@@ -130,8 +120,7 @@ fn munge(new: &PodSpec, old: &PodSpec, path: &Path, errs: &mut ErrorList) -> Pod
     munged.active_deadline_seconds = old.active_deadline_seconds;
     munged.scheduling_gates.clone_from(&old.scheduling_gates);
     munged.tolerations.clone_from(&old.tolerations);
-    if old.termination_grace_period_seconds.is_some_and(|s| s < 0)
-        && munged.termination_grace_period_seconds == Some(1)
+    if old.termination_grace_period_seconds.is_some_and(|s| s < 0) && munged.termination_grace_period_seconds == Some(1)
     {
         munged.termination_grace_period_seconds = old.termination_grace_period_seconds;
     }
@@ -193,8 +182,7 @@ fn node_affinity(new: Option<&NodeAffinity>, old: Option<&NodeAffinity>, path: &
     for (i, (new, old)) in new.iter().zip(&old).enumerate() {
         let (was, is) = (list(&old.match_expressions), list(&new.match_expressions));
         let (was_fields, is_fields) = (list(&old.match_fields), list(&new.match_fields));
-        let added_to_nothing =
-            was.is_empty() && was_fields.is_empty() && !(is.is_empty() && is_fields.is_empty());
+        let added_to_nothing = was.is_empty() && was_fields.is_empty() && !(is.is_empty() && is_fields.is_empty());
         if added_to_nothing || !is.starts_with(was) || !is_fields.starts_with(was_fields) {
             errs.push(Error::invalid_shown(
                 &at.index(i),
@@ -249,17 +237,14 @@ pub fn validate_ephemeral_containers_update(new: &Pod, old: &Pod) -> ErrorList {
         return vec![Error::forbidden(&Path::new(""), "static pods do not support ephemeral containers")];
     }
     let path = Path::new("spec.ephemeralContainers");
-    let of = |pod: &Pod| {
-        pod.spec.as_ref().map(|s| list(&s.ephemeral_containers).to_vec()).unwrap_or_default()
-    };
+    let of = |pod: &Pod| pod.spec.as_ref().map(|s| list(&s.ephemeral_containers).to_vec()).unwrap_or_default();
     let (new, old) = (of(new), of(old));
     for old in &old {
         let name = crate::api::field::quote(&old.name);
         match new.iter().rev().find(|c| c.name == old.name) {
-            None => errs.push(Error::forbidden(
-                &path,
-                format!("existing ephemeral containers {name} may not be removed\n"),
-            )),
+            None => {
+                errs.push(Error::forbidden(&path, format!("existing ephemeral containers {name} may not be removed\n")))
+            }
             Some(new) => {
                 let (was, is) = (go_struct::ephemeral_container(old), go_struct::ephemeral_container(new));
                 if !was.same(&is) {

@@ -23,9 +23,7 @@ pub(super) fn validate<'a>(
     let mut sound: BTreeMap<&str, &Volume> = BTreeMap::new();
     let pod_name = meta.and_then(|m| m.name.as_deref()).filter(|n| !n.is_empty());
     let created_claims: BTreeSet<String> = match pod_name {
-        Some(pod) => {
-            volumes.iter().filter(|v| v.ephemeral.is_some()).map(|v| format!("{pod}-{}", v.name)).collect()
-        }
+        Some(pod) => volumes.iter().filter(|v| v.ephemeral.is_some()).map(|v| format!("{pod}-{}", v.name)).collect(),
         None => BTreeSet::new(),
     };
     for (i, v) in volumes.iter().enumerate() {
@@ -77,10 +75,7 @@ impl<'a> OneType<'a> {
     ) {
         let Some(source) = source else { return };
         if self.count > 0 {
-            errs.push(Error::forbidden(
-                &self.path.child(refused_as),
-                "may not specify more than 1 volume type",
-            ));
+            errs.push(Error::forbidden(&self.path.child(refused_as), "may not specify more than 1 volume type"));
         } else {
             self.count = 1;
             check(source, &self.path.child(field), errs);
@@ -263,11 +258,7 @@ pub(crate) fn host_path(s: &HostPathVolumeSource, path: &Path, errs: &mut ErrorL
 fn partition(value: Option<i32>, path: &Path, errs: &mut ErrorList) {
     let value = value.unwrap_or(0);
     if !(0..=255).contains(&value) {
-        errs.push(Error::invalid(
-            &path.child("partition"),
-            &json!(value),
-            "must be between 1 and 255, inclusive",
-        ));
+        errs.push(Error::invalid(&path.child("partition"), &json!(value), "must be between 1 and 255, inclusive"));
     }
 }
 
@@ -338,9 +329,7 @@ pub(crate) const ISCSI_TOO_LONG: &str = "Total length of <volume name>:<iscsi.ta
 
 /// Whether an iSCSI qualified name has one of the three known forms.
 fn iscsi_name_is_valid(name: &str) -> bool {
-    let alphanumeric = |s: &str, n: usize| {
-        s.len() == n && s.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
+    let alphanumeric = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_alphanumeric());
     if name.starts_with("iqn") {
         return iscsi_iqn_is_valid(name);
     }
@@ -409,10 +398,7 @@ fn iscsi(s: &ISCSIVolumeSource, path: &Path, errs: &mut ErrorList) {
 pub(crate) fn fibre_channel(s: &FCVolumeSource, path: &Path, errs: &mut ErrorList) {
     let (wwns, wwids) = (list(&s.target_wwns), list(&s.wwids));
     if wwns.is_empty() && wwids.is_empty() {
-        errs.push(Error::required(
-            &path.child("targetWWNs"),
-            "must specify either targetWWNs or wwids, but not both",
-        ));
+        errs.push(Error::required(&path.child("targetWWNs"), "must specify either targetWWNs or wwids, but not both"));
     }
     if !wwns.is_empty() && !wwids.is_empty() {
         errs.push(Error::invalid(
@@ -474,12 +460,7 @@ pub(crate) fn quobyte(s: &QuobyteVolumeSource, path: &Path, errs: &mut ErrorList
     required(&s.volume, "volume", path, errs);
 }
 
-pub(crate) fn flex(
-    driver: &str,
-    options: &Option<BTreeMap<String, String>>,
-    path: &Path,
-    errs: &mut ErrorList,
-) {
+pub(crate) fn flex(driver: &str, options: &Option<BTreeMap<String, String>>, path: &Path, errs: &mut ErrorList) {
     required(driver, "driver", path, errs);
     for (key, _) in entries(options) {
         let namespace = key.split_once('/').map_or(key, |(namespace, _)| namespace);

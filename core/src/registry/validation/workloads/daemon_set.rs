@@ -91,11 +91,7 @@ fn rolling_update(rolling: &RollingUpdateDaemonSet, path: &Path, errs: &mut Erro
     let has_unavailable = int_or_percent(&rolling.max_unavailable) != 0;
     let has_surge = int_or_percent(&rolling.max_surge) != 0;
     if has_unavailable && has_surge {
-        errs.push(Error::invalid(
-            &surge_path,
-            &json!(surge),
-            "may not be set when maxUnavailable is non-zero",
-        ));
+        errs.push(Error::invalid(&surge_path, &json!(surge), "may not be set when maxUnavailable is non-zero"));
     } else if !has_unavailable && !has_surge {
         errs.push(Error::required(&unavailable_path, "cannot be 0 when maxSurge is 0"));
     }

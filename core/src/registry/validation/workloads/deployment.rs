@@ -57,10 +57,9 @@ fn strategy(spec: &DeploymentSpec, path: &Path, errs: &mut ErrorList) {
             }
         }
         "RollingUpdate" => match &strategy.rolling_update {
-            None => errs.push(Error::required(
-                &path.child("rollingUpdate"),
-                "this should be defaulted and never be nil",
-            )),
+            None => {
+                errs.push(Error::required(&path.child("rollingUpdate"), "this should be defaulted and never be nil"))
+            }
             Some(rolling) => rolling_update(rolling, &path.child("rollingUpdate"), errs),
         },
         other => {
@@ -92,11 +91,7 @@ fn rolling_update(rolling: &RollingUpdateDeployment, path: &Path, errs: &mut Err
     positive_int_or_percent(unavailable, &unavailable_path, errs);
     positive_int_or_percent(rolling.max_surge.as_ref().unwrap_or(&zero), &path.child("maxSurge"), errs);
     if int_or_percent(&rolling.max_unavailable) == 0 && int_or_percent(&rolling.max_surge) == 0 {
-        errs.push(Error::invalid(
-            &unavailable_path,
-            &json!(unavailable),
-            "may not be 0 when `maxSurge` is 0",
-        ));
+        errs.push(Error::invalid(&unavailable_path, &json!(unavailable), "may not be 0 when `maxSurge` is 0"));
     }
     not_more_than_100_percent(unavailable, &unavailable_path, errs);
 }

@@ -319,7 +319,9 @@ fn stat(call: &mut Call<'_>, args: Args<'_>) -> Answer {
     let (kind, size) = match node {
         Some(Node::File(bytes)) => (1, bytes.len() as u64),
         Some(Node::Directory) => (2, 4_096),
-        None if path.starts_with("/dev/") && ["null", "zero", "stdin", "stdout", "stderr"].contains(&&path[5..]) => (1, 0),
+        None if path.starts_with("/dev/") && ["null", "zero", "stdin", "stdout", "stderr"].contains(&&path[5..]) => {
+            (1, 0)
+        }
         None => return Err(errno::NOENT),
     };
     call.put_u64(arg(args, 2), size)?;

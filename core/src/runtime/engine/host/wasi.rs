@@ -320,9 +320,8 @@ fn poll_oneoff(call: &mut Call<'_>, args: Args<'_>) -> Answer {
     }
     let bytes = call.bytes(arg(args, 0), count * 48)?;
     let now = call.turn.now_ns + call.turn.slept_ns;
-    let long = |entry: &[u8], at: usize| {
-        entry.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
-    };
+    let long =
+        |entry: &[u8], at: usize| entry.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
     let mut ready = Vec::new();
     let mut earliest: Option<(u64, u64)> = None;
     for entry in bytes.chunks_exact(48) {

@@ -6,8 +6,8 @@
 
 use wasmparser::{BlockType, FunctionBody, Operator};
 
-use super::encode::{op, unsigned};
 use super::STACK_BYTES_MAX;
+use super::encode::{op, unsigned};
 use crate::runtime::engine::ImageError;
 
 /// The largest body: compilers take more than linear time over one function.
