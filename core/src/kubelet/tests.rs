@@ -199,7 +199,7 @@ fn nginx_comes_and_goes() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            3.5 Running [nginx:Running ready=true restarts=0] 
+            3.8 Running [nginx:Running ready=true restarts=0] 
         "#]],
     );
     request(&mut c, "DELETE", "/api/v1/namespaces/default/pods/web", None);
@@ -218,7 +218,7 @@ fn nginx_comes_and_goes() {
         "web",
         expect![[r#"
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.01s (3.01s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.351s (3.351s including waiting). Image size: 72404038 bytes.
             Normal Created x1 Container created
             Normal Started x1 Container started
             Normal Killing x1 Stopping container nginx
@@ -239,7 +239,7 @@ fn crash_loop_backs_off() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            0.9 Running [c:Error(1) ready=false restarts=0] !Ready !ContainersReady
+            1.0 Running [c:Error(1) ready=false restarts=0] !Ready !ContainersReady
             1.8 Running [c:CrashLoopBackOff ready=false restarts=1] !Ready !ContainersReady
             11.8 Running [c:CrashLoopBackOff ready=false restarts=2] !Ready !ContainersReady
             31.8 Running [c:CrashLoopBackOff ready=false restarts=3] !Ready !ContainersReady
@@ -251,11 +251,11 @@ fn crash_loop_backs_off() {
         "crash",
         expect![[r#"
             Normal Pulling x1 Pulling image "busybox:1.36"
-            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 446ms (446ms including waiting). Image size: 2219949 bytes.
+            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 555ms (555ms including waiting). Image size: 2219949 bytes.
             Normal Pulled x4 Container image "busybox:1.36" already present on machine and can be accessed by the pod
             Normal Created x5 Container created
             Normal Started x5 Container started
-            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(0ca663cf-d705-44f0-9dbe-241f991d00ad)
+            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(fb0db090-f078-4da4-b1bd-68b70477a068)
         "#]],
     );
 }
@@ -273,12 +273,11 @@ fn unknown_image_backs_off() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            0.7 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
             0.8 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-            11.1 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            23.4 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            11.2 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            22.3 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
             31.6 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            43.9 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            44.8 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
         "#]],
     );
     events(
@@ -311,10 +310,10 @@ fn init_containers_run_one_after_another_and_a_job_pod_completes() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [first:PodInitializing ready=false restarts=0, main:PodInitializing ready=false restarts=0] !PodReadyToStartContainers !Initialized !Ready !ContainersReady
-            0.9 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
+            1.0 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
             1.8 Running [first:Completed(0) ready=true restarts=0, main:Running ready=true restarts=0] 
             4.8 Running [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !Ready !ContainersReady
-            4.8 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+            4.9 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
         "#]],
     );
 }
@@ -336,8 +335,8 @@ fn probes_decide_readiness_and_restart() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            3.5 Running [nginx:Running ready=false restarts=0] !Ready !ContainersReady
-            3.5 Running [nginx:Running ready=true restarts=0] 
+            3.8 Running [nginx:Running ready=false restarts=0] !Ready !ContainersReady
+            3.8 Running [nginx:Running ready=true restarts=0] 
             10.8 Running [nginx:Running ready=false restarts=1] !Ready !ContainersReady
             10.8 Running [nginx:Running ready=true restarts=1] 
             20.8 Running [nginx:Running ready=false restarts=2] !Ready !ContainersReady
@@ -349,7 +348,7 @@ fn probes_decide_readiness_and_restart() {
         "probed",
         expect![[r#"
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.01s (3.01s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.351s (3.351s including waiting). Image size: 72404038 bytes.
             Warning Unhealthy x4 Liveness probe failed: Get "http://10.244.1.2:81/": dial tcp 10.244.1.2:81: connect: connection refused
             Normal Killing x2 Container nginx failed liveness probe, will be restarted
             Normal Pulled x2 Container image "nginx:1.27" already present on machine and can be accessed by the pod
@@ -378,7 +377,7 @@ fn config_that_is_missing_is_waited_for() {
         Duration::from_secs(20),
         expect![[r#"
             0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            4.5 Running [nginx:Running ready=true restarts=0] 
+            4.2 Running [nginx:Running ready=true restarts=0] 
         "#]],
     );
     events(
@@ -387,7 +386,7 @@ fn config_that_is_missing_is_waited_for() {
         expect![[r#"
             Warning FailedMount x3 MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.192s (3.192s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.982s (2.982s including waiting). Image size: 72404038 bytes.
             Normal Created x1 Container created
             Normal Started x1 Container started
         "#]],
@@ -447,7 +446,7 @@ fn a_power_cut_restarts_containers() {
             Normal NodeReady x1 Node worker-1 status is now: NodeReady
             Normal Starting x1 Starting kubelet.
             Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
-            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 8975ec20-aa8f-4d95-87e8-7c0a6e594ed6
+            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: f55b8de3-d9e1-4bed-a8cc-2a5716bc6f69
         "#]],
     );
 }

@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use podarium_core::apiserver::Request;
 use podarium_core::client::{InformerEvent, ListWatch, ObjectInformer};
 use serde_json::{Value, json};
@@ -310,6 +312,14 @@ fn replay(golden: &str) {
             let before = plane.sim.now().as_secs_f64();
             plane.run(10.0 - (before - 1.1) % 10.0);
             shift += plane.sim.now().as_secs_f64() - before;
+            if what.contains("stop") {
+                // The recording stops a node right after a renewal: how long the silence lasts counts from there.
+                let now = MicroTime(plane.sim.timestamp());
+                plane.act(async move |c| {
+                    let renew = |l: &mut Lease| l.spec.get_or_insert_default().renew_time = Some(now.clone());
+                    c.patch("kube-node-lease", "worker-3", "", renew).await.expect("renewed");
+                });
+            }
             plane.silence("worker-3", what.contains("stop"));
         } else {
             let code = ask(&plane, text(action, "/method"), &path, text(action, "/contentType"), &action["body"]);

@@ -60,7 +60,7 @@ mod tests {
             ("a\tb\nccc\td\n", "a    b\nccc  d\n"),
             ("Name:\tx\nData\n====\nlonger key:\ty\n", "Name:  x\nData\n====\nlonger key:  y\n"),
             ("a\t\tb\nc\t\td\n", "a  b\nc  d\n"),
-            ("  k\tv\n    deep:\tw\n", "  k      v\n    deep:  w\n"),
+            ("  k\tv\n    deep:\tw\n", "  k        v\n    deep:  w\n"),
         ] {
             assert_eq!(align(text, 0, 2), want);
         }

@@ -25,6 +25,9 @@ use crate::sim::{Notify, SimTime};
 
 /// `--node-monitor-period`.
 const MONITOR_PERIOD: Duration = Duration::from_secs(5);
+/// What a look at all nodes takes in life. The period counts from its end (wait.UntilWithContext), so that looks drift: ten of them
+/// span a little more than the 50 s of grace, and the tenth look after a renewal, not the eleventh, finds the node silent.
+const LOOK_TIME: Duration = Duration::from_millis(4);
 /// How often the queues of nodes to taint are looked at. Models NodeEvictionPeriod.
 const EVICTION_PERIOD: Duration = Duration::from_millis(100);
 /// A status update that conflicts is tried again so often, so far apart.
@@ -145,7 +148,7 @@ impl Controller {
         ctx.spawn(async move {
             loop {
                 c.monitor_node_health().await;
-                c.client.sim().sleep(MONITOR_PERIOD).await;
+                c.client.sim().sleep(MONITOR_PERIOD + LOOK_TIME).await;
             }
         });
     }
