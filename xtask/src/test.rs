@@ -17,12 +17,14 @@ const PHASES: [&str; 5] = ["fmt", "clippy", "guests", "native", "browser"];
 
 pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     let mut phases: Vec<String> = PHASES.iter().map(|phase| (*phase).to_owned()).collect();
-    let mut fast = false;
+    // Browser tests drive a page that is built quickly; the one that visitors get is tried with this.
+    let mut shipped = false;
     let mut rest: Vec<OsString> = Vec::new();
     while let Some(arg) = parser.next()? {
         match arg {
             lexopt::Arg::Long("only") => phases = args::name_list(parser, &PHASES)?,
-            lexopt::Arg::Long("fast") => fast = true,
+            lexopt::Arg::Long("fast") => shipped = false,
+            lexopt::Arg::Long("shipped") => shipped = true,
             // What follows `--` arrives as plain values.
             lexopt::Arg::Value(value) => rest.push(value),
             other => return args::unexpected("test", &other),
@@ -35,7 +37,7 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
             "clippy" => lint(&mut tally),
             "guests" => build_guests(),
             "native" => native(&mut tally, &rest),
-            _ => in_browser(&mut tally, fast, &rest),
+            _ => in_browser(&mut tally, shipped, &rest),
         };
         if let Err(error) = result {
             report::failure(&error);
@@ -137,11 +139,11 @@ fn native(tally: &mut Tally, rest: &[OsString]) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-fn in_browser(tally: &mut Tally, fast: bool, rest: &[OsString]) -> Result<()> {
+fn in_browser(tally: &mut Tally, shipped: bool, rest: &[OsString]) -> Result<()> {
     if let Err(error) = browser::ensure() {
         return report::skip("the browser tests", &error);
     }
-    let folder = build::page(Flavour::of(fast))?;
+    let folder = build::page(Flavour::of(!shipped))?;
     let step = report::step("browser tests");
     let stage = Stage::set(folder)?;
     let mut cargo = Command::new(toolchain::current_cargo());
