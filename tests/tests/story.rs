@@ -1,4 +1,4 @@
-//! The whole story: boot, the seeds' manifests, a node's death, recovery, return.
+//! The whole story: boot, the seeds' manifests, a node's death, recovery, return; with the times of upstream's defaults.
 
 use std::time::Duration;
 
@@ -7,22 +7,88 @@ use podarium_tests::tank;
 
 const RC: &str = include_str!("../../static/manifests/replicationcontroller.yaml");
 const RS: &str = include_str!("../../static/manifests/replicaset.yaml");
+const LABELS: &str = "    metadata:\n      labels:\n        name: mypod\n";
+
+fn lines(text: &str) -> Vec<Vec<String>> {
+    text.lines().skip(1).map(|l| l.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+fn column(text: &str, at: usize) -> Vec<String> {
+    lines(text).into_iter().filter_map(|mut l| (l.len() > at).then(|| l.swap_remove(at))).collect()
+}
 
 #[test]
-fn boot_and_first_pods() {
+fn seeds_death_recovery_and_return() {
     let mut c = tank::booted(ClusterConfig::default());
-    println!("booted at {}", c.now());
-    println!("{}", tank::ok(&mut c, "kubectl get nodes -o wide", &[]));
-    println!("{}", tank::ok(&mut c, "kubectl get pods -A -o wide", &[]));
-    println!("{}", tank::ok(&mut c, "kubectl apply -f rc.yaml", &[("rc.yaml", RC)]));
+    assert_eq!(column(&tank::ok(&mut c, "kubectl get nodes", &[]), 1), ["Ready"; 4]);
+
+    // The ReplicationController of the seeds: its selector defaults from the template's labels.
+    assert_eq!(
+        tank::ok(&mut c, "kubectl apply -f rc.yaml", &[("rc.yaml", RC)]),
+        "replicationcontroller/myapp-rc created\n"
+    );
     c.run_for(Duration::from_secs(20));
-    println!("{}", tank::ok(&mut c, "kubectl get pods -o wide", &[]));
-    println!("{}", tank::ok(&mut c, "kubectl get events", &[]));
-    let (out, err, code) = tank::command(&mut c, "kubectl apply -f rs.yaml", &[("rs.yaml", RS)]);
-    println!("{out}{err}{code}");
+    let pods = tank::ok(&mut c, "kubectl get pods -o wide", &[]);
+    assert_eq!(column(&pods, 2), ["Running"; 3], "{pods}");
+
+    // The ReplicaSet of the seeds as it stands, and mended.
+    let (_, said, code) = tank::command(&mut c, "kubectl apply -f rs.yaml", &[("rs.yaml", RS)]);
+    assert_eq!(
+        (said.as_str(), code),
+        (
+            "The ReplicaSet \"myapp-rs\" is invalid: spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`\n",
+            1
+        )
+    );
+    let mended = RS.replacen("    metadata:\n", LABELS, 1);
+    assert_eq!(
+        tank::ok(&mut c, "kubectl apply -f rs.yaml", &[("rs.yaml", &mended)]),
+        "replicaset.apps/myapp-rs created\n"
+    );
+    c.run_for(Duration::from_secs(20));
+
+    // worker-1 loses its power.
     c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOff });
-    c.run_for(Duration::from_secs(400));
-    println!("{}", tank::ok(&mut c, "kubectl get nodes -o wide", &[]));
-    println!("{}", tank::ok(&mut c, "kubectl get pods -o wide", &[]));
-    println!("{}", tank::ok(&mut c, "kubectl get events", &[]));
+    let died = c.now();
+    let not_ready = c.run_while(died + Duration::from_secs(120), |c| c.nodes_ready() == 3);
+    let silent = c.now().since(died).as_secs_f64();
+    // The last renewal was up to 10 s before; then 50 s of grace and the next look, 5 s at most.
+    assert!(not_ready && (40.0..=56.0).contains(&silent), "NotReady after {silent} s");
+    assert_eq!(column(&tank::ok(&mut c, "kubectl get nodes", &[]), 1), ["Ready", "NotReady", "Ready", "Ready"]);
+    // Its pods still look well to whoever asks the api-server.
+    let pods = tank::ok(&mut c, "kubectl get pods", &[]);
+    assert_eq!(column(&pods, 2), ["Running"; 6], "{pods}");
+
+    // 300 s later they are evicted: ghosts that nobody confirms, and their replacements.
+    c.run_for(Duration::from_secs(290));
+    assert_eq!(lines(&tank::ok(&mut c, "kubectl get pods", &[])).len(), 6);
+    c.run_for(Duration::from_secs(40));
+    let pods = tank::ok(&mut c, "kubectl get pods -o wide", &[]);
+    let ghosts = lines(&pods).iter().filter(|l| l[2] == "Terminating" && l.contains(&"worker-1".to_owned())).count();
+    let running = lines(&pods).iter().filter(|l| l[2] == "Running" && !l.contains(&"worker-1".to_owned())).count();
+    assert!(ghosts >= 1, "{pods}");
+    assert_eq!((running, lines(&pods).len()), (6, 6 + ghosts), "{pods}");
+
+    // The machine comes back: its kubelet confirms, the ghosts go, nothing is rebalanced.
+    c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOn });
+    c.run_for(Duration::from_secs(90));
+    assert_eq!(column(&tank::ok(&mut c, "kubectl get nodes", &[]), 1), ["Ready"; 4]);
+    let pods = tank::ok(&mut c, "kubectl get pods -o wide", &[]);
+    assert_eq!(column(&pods, 2), ["Running"; 6], "{pods}");
+    assert!(!pods.contains("worker-1"), "{pods}");
+}
+
+#[test]
+fn a_session_replays_to_the_same_cluster() {
+    let mut c = tank::booted(ClusterConfig { seed: 7, ..ClusterConfig::default() });
+    tank::ok(&mut c, "kubectl apply -f rc.yaml", &[("rc.yaml", RC)]);
+    c.submit(Input::Machine { machine: "worker-2".into(), action: MachineAction::Unplug });
+    c.run_for(Duration::from_secs(70));
+    let again = tank::replay(c.session());
+    let entries = |c: &podarium_core::cluster::Cluster| {
+        let trace = c.sim().trace();
+        let all: Vec<String> = trace.since(0).map(|e| format!("{e:?}")).collect();
+        (c.now(), c.sim().steps(), all)
+    };
+    assert_eq!(entries(&again), entries(&c));
 }

@@ -109,7 +109,7 @@ impl Scene<'_> {
 
     /// Text clipped in its middle so that it fits.
     fn fit(&self, s: &str, width: f64, size: f64) -> String {
-        words::clip(s, (width / (size * 0.6)).max(4.0) as usize)
+        words::clip(s, (width / (size * 0.64)).max(4.0) as usize)
     }
 
     fn dimmed(&self, name: &str) -> bool {
