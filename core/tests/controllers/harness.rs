@@ -18,7 +18,7 @@ use podarium_core::client::{
 };
 use podarium_core::cluster::ComponentContext;
 use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, Notify, ProcessId, Sim, SimTime};
+use podarium_core::sim::{MachineId, Notify, Sim, SimTime};
 
 /// The control plane.
 pub struct Plane {

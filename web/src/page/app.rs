@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
-use super::desk::{Desk, Said, Visited};
+use super::desk::{Desk, Visited};
 use super::editor::Editor;
 use super::examples::EXAMPLES;
 use super::feed::Feed;
@@ -98,10 +98,10 @@ fn new_config() -> ClusterConfig {
 fn hear(desk: &Desk, o: Output) {
     match o {
         Output::Text { id, stderr, text } => {
-            desk.commands.borrow_mut().entry(id).or_insert_with(Said::default).text.push((stderr, text));
+            desk.commands.borrow_mut().entry(id).or_default().text.push((stderr, text));
         }
         Output::Exit { id, code } => {
-            desk.commands.borrow_mut().entry(id).or_insert_with(Said::default).code = Some(code);
+            desk.commands.borrow_mut().entry(id).or_default().code = Some(code);
         }
         Output::Visited { id, url, status, headers, body, took_ns } => {
             *desk.visited.borrow_mut() = Some(Visited { id, url, status, headers, body, took_ns });

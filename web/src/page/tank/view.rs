@@ -136,6 +136,9 @@ fn paint(canvas: &HtmlCanvasElement, glass: &Rc<RefCell<Glass>>, props: &Props) 
     scene.draw(&m, &g.motion);
 }
 
+/// The animation's callback, once it is made: it asks for itself again.
+type Tick = Option<Closure<dyn FnMut()>>;
+
 /// The tank.
 #[component]
 pub fn Tank(props: &Props) -> Html {
@@ -149,7 +152,7 @@ pub fn Tank(props: &Props) -> Html {
         let (canvas, glass, latest) = (canvas.clone(), glass.clone(), latest.clone());
         use_effect_with((), move |()| {
             let alive = Rc::new(std::cell::Cell::new(true));
-            let tick: Rc<RefCell<Option<Closure<dyn FnMut()>>>> = Rc::default();
+            let tick: Rc<RefCell<Tick>> = Rc::default();
             let (again, stay) = (tick.clone(), alive.clone());
             *tick.borrow_mut() = Some(Closure::new(move || {
                 if !stay.get() {
