@@ -9,18 +9,13 @@ use crate::{network, text};
 /// All of them.
 pub const NAMES: &[&str] = &[
     "[", "base64", "basename", "cat", "clear", "cp", "curl", "cut", "date", "dirname", "echo", "env", "expr", "false",
-    "grep", "head", "hostname", "httpd", "id", "ls", "mkdir", "mv", "nc", "nslookup", "printenv", "printf", "ps", "pwd",
-    "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat", "sync", "tail", "tee", "test", "touch", "tr", "true", "uname",
-    "uniq", "uptime", "wc", "wget", "which", "whoami", "yes",
+    "grep", "head", "hostname", "httpd", "id", "ls", "mkdir", "mv", "nc", "nslookup", "printenv", "printf", "ps",
+    "pwd", "rm", "rmdir", "sed", "seq", "sleep", "sort", "stat", "sync", "tail", "tee", "test", "touch", "tr", "true",
+    "uname", "uniq", "uptime", "wc", "wget", "which", "whoami", "yes",
 ];
 
 /// Runs a program; none if there is none of that name.
-pub async fn run(
-    name: &str,
-    args: &[String],
-    streams: &mut Streams,
-    environment: &[(String, String)],
-) -> Option<i32> {
+pub async fn run(name: &str, args: &[String], streams: &mut Streams, environment: &[(String, String)]) -> Option<i32> {
     let rest = args.get(1..).unwrap_or_default();
     Some(match name {
         "true" | "sync" | "clear" => 0,
@@ -38,7 +33,10 @@ pub async fn run(
         "uname" => uname(rest, streams).await,
         "uptime" => {
             let d = Date::now();
-            let text = format!(" {:02}:{:02}:{:02} up 0 min,  0 users,  load average: 0.00, 0.00, 0.00", d.hour, d.minute, d.second);
+            let text = format!(
+                " {:02}:{:02}:{:02} up 0 min,  0 users,  load average: 0.00, 0.00, 0.00",
+                d.hour, d.minute, d.second
+            );
             line(streams, &text).await
         }
         "ps" => {
@@ -502,7 +500,13 @@ async fn ls(args: &[String], streams: &Streams) -> i32 {
         let (kind, size) = fs::stat(path).unwrap_or((fs::Kind::File, 0));
         let mode = if kind == fs::Kind::Directory { "drwxr-xr-x" } else { "-rw-r--r--" };
         let d = Date::now();
-        format!("{mode}    1 root     root     {size:9} {} {:2} {:02}:{:02} {name}\n", d.month_name(), d.day, d.hour, d.minute)
+        format!(
+            "{mode}    1 root     root     {size:9} {} {:2} {:02}:{:02} {name}\n",
+            d.month_name(),
+            d.day,
+            d.hour,
+            d.minute
+        )
     };
     let mut status = 0;
     let several = paths.len() > 1;
@@ -616,4 +620,3 @@ async fn copy(name: &str, paths: &[&String], streams: &Streams) -> i32 {
     }
     0
 }
-

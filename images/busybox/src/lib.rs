@@ -19,7 +19,10 @@ main!(async {
         match args.first() {
             Some(applet) => name = base_name(applet).to_owned(),
             None => {
-                streams.out.print("BusyBox v1.37.0 multi-call binary.\n\nUsage: busybox [function [arguments]...]\n").await;
+                streams
+                    .out
+                    .print("BusyBox v1.37.0 multi-call binary.\n\nUsage: busybox [function [arguments]...]\n")
+                    .await;
                 return 0;
             }
         }

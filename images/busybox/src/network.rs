@@ -210,7 +210,8 @@ async fn curl(args: &[String], streams: &Streams) -> i32 {
     let mut method: Option<String> = None;
     let mut body = String::new();
     let mut target = None;
-    let mut headers = vec![("User-Agent".to_owned(), "curl/8.14.1".to_owned()), ("Accept".to_owned(), "*/*".to_owned())];
+    let mut headers =
+        vec![("User-Agent".to_owned(), "curl/8.14.1".to_owned()), ("Accept".to_owned(), "*/*".to_owned())];
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.as_str() {
@@ -361,7 +362,12 @@ async fn relay(mut stream: Stream, streams: &Streams) -> i32 {
 
 async fn nslookup(args: &[String], streams: &Streams) -> i32 {
     let Some(name) = args.iter().find(|arg| !arg.starts_with('-')) else {
-        streams.err.print("BusyBox v1.37.0 multi-call binary.\n\nUsage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]\n").await;
+        streams
+            .err
+            .print(
+                "BusyBox v1.37.0 multi-call binary.\n\nUsage: nslookup [-type=QUERY_TYPE] [-debug] HOST [DNS_SERVER]\n",
+            )
+            .await;
         return 1;
     };
     let conf = fs::read("/etc/resolv.conf").unwrap_or_default();
@@ -413,7 +419,10 @@ async fn httpd(args: &[String], streams: &Streams) -> i32 {
 }
 
 fn plain(status: u16) -> Response {
-    let body = format!("<HTML><HEAD><TITLE>{status} {0}</TITLE></HEAD>\n<BODY><H1>{status} {0}</H1>\n</BODY></HTML>\n", http::reason(status));
+    let body = format!(
+        "<HTML><HEAD><TITLE>{status} {0}</TITLE></HEAD>\n<BODY><H1>{status} {0}</H1>\n</BODY></HTML>\n",
+        http::reason(status)
+    );
     Response { status, headers: vec![("Content-type", "text/html".to_owned())], body: body.into_bytes() }
 }
 
@@ -424,11 +433,9 @@ fn served(request: &Request, home: &str) -> Response {
         name = format!("{}/index.html", name.trim_end_matches('/'));
     }
     match fs::read(&name) {
-        Ok(body) => Response {
-            status: 200,
-            headers: vec![("Content-type", http::content_type(&name).to_owned())],
-            body,
-        },
+        Ok(body) => {
+            Response { status: 200, headers: vec![("Content-type", http::content_type(&name).to_owned())], body }
+        }
         Err(_) => plain(404),
     }
 }

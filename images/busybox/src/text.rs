@@ -312,7 +312,10 @@ async fn grep(args: &[String], streams: &Streams) -> i32 {
         Some(pattern) => pattern,
         None if !words.is_empty() => words.remove(0),
         None => {
-            streams.err.print("BusyBox v1.37.0 multi-call binary.\n\nUsage: grep [-HhnlLoqvsrRiwFE] PATTERN [FILE]...\n").await;
+            streams
+                .err
+                .print("BusyBox v1.37.0 multi-call binary.\n\nUsage: grep [-HhnlLoqvsrRiwFE] PATTERN [FILE]...\n")
+                .await;
             return 2;
         }
     };
@@ -433,8 +436,11 @@ fn address<'a>(command: &'a str, line: &str, number: usize, last: usize, extende
     let rest = &command[digits..];
     if let Some(range) = rest.strip_prefix(',') {
         let digits = range.len() - range.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (end, action) =
-            if let Some(action) = range.strip_prefix('$') { (last, action) } else { (range[..digits].parse().unwrap_or(0), &range[digits..]) };
+        let (end, action) = if let Some(action) = range.strip_prefix('$') {
+            (last, action)
+        } else {
+            (range[..digits].parse().unwrap_or(0), &range[digits..])
+        };
         return ((first..=end).contains(&number), action);
     }
     (number == first, rest)
@@ -492,7 +498,8 @@ async fn sort(name: &str, args: &[String], streams: &Streams) -> i32 {
                 _ => counted.push((line, 1)),
             }
         }
-        let with_count = |(line, count): (String, usize)| if flags.contains('c') { format!("{count:7} {line}") } else { line };
+        let with_count =
+            |(line, count): (String, usize)| if flags.contains('c') { format!("{count:7} {line}") } else { line };
         all = counted.into_iter().map(with_count).collect();
     }
     let text: String = all.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
@@ -560,7 +567,8 @@ async fn tr(args: &[String], streams: &Streams) -> i32 {
     };
     let delete = args.first().is_some_and(|arg| arg == "-d");
     let squeeze = args.first().is_some_and(|arg| arg == "-s");
-    let sets: Vec<Vec<char>> = args.iter().filter(|arg| !arg.starts_with('-') || arg.len() == 1).map(|s| expand(s)).collect();
+    let sets: Vec<Vec<char>> =
+        args.iter().filter(|arg| !arg.starts_with('-') || arg.len() == 1).map(|s| expand(s)).collect();
     let Some(from) = sets.first() else { return 1 };
     let bytes = streams.input.read_to_end().await;
     let mut out = String::new();

@@ -27,8 +27,7 @@ struct Allocator(UnsafeCell<State>);
 unsafe impl Sync for Allocator {}
 
 #[global_allocator]
-static ALLOCATOR: Allocator =
-    Allocator(UnsafeCell::new(State { next: 0, end: 0, free: [ptr::null_mut(); CLASSES] }));
+static ALLOCATOR: Allocator = Allocator(UnsafeCell::new(State { next: 0, end: 0, free: [ptr::null_mut(); CLASSES] }));
 
 fn class(layout: Layout) -> usize {
     let size = layout.size().max(layout.align()).max(1 << SHIFT_MIN);

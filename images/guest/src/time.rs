@@ -32,8 +32,7 @@ pub struct Date {
     pub weekday: usize,
 }
 
-pub const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 pub const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
 impl Date {
@@ -76,7 +75,13 @@ impl Date {
     pub fn http(&self) -> String {
         format!(
             "{}, {:02} {} {} {:02}:{:02}:{:02} GMT",
-            self.weekday_name(), self.day, self.month_name(), self.year, self.hour, self.minute, self.second
+            self.weekday_name(),
+            self.day,
+            self.month_name(),
+            self.year,
+            self.hour,
+            self.minute,
+            self.second
         )
     }
 }

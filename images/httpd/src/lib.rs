@@ -22,7 +22,8 @@ main!(async {
     io::eprint(&format!(
         "{} [mpm_event:notice] [pid 1:tid 1] AH00489: Apache/{version} (Unix) configured -- resuming normal operations\n\
          {} [core:notice] [pid 1:tid 1] AH00094: Command line: 'httpd -D FOREGROUND'\n",
-        time(), time()
+        time(),
+        time()
     ));
     let server = format!("Apache/{version} (Unix)");
     spawn(async move {
@@ -34,7 +35,11 @@ main!(async {
         }
     });
     let signal = process::signal().await;
-    let words = if signal == 28 { "AH00492: caught SIGWINCH, shutting down gracefully" } else { "AH00491: caught SIGTERM, shutting down" };
+    let words = if signal == 28 {
+        "AH00492: caught SIGWINCH, shutting down gracefully"
+    } else {
+        "AH00491: caught SIGTERM, shutting down"
+    };
     io::eprint(&format!("{} [mpm_event:notice] [pid 1:tid 1] {words}\n", time()));
     0
 });
@@ -44,7 +49,13 @@ fn time() -> String {
     let d = Date::now();
     format!(
         "[{} {} {:02} {:02}:{:02}:{:02}.000000 {}]",
-        d.weekday_name(), d.month_name(), d.day, d.hour, d.minute, d.second, d.year
+        d.weekday_name(),
+        d.month_name(),
+        d.day,
+        d.hour,
+        d.minute,
+        d.second,
+        d.year
     )
 }
 
@@ -54,18 +65,31 @@ fn page(status: u16, words: &str) -> Response {
         "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>{status} {reason}</title>\n</head><body>\n\
          <h1>{reason}</h1>\n<p>{words}</p>\n</body></html>\n"
     );
-    Response { status, headers: vec![("Content-Type", "text/html; charset=iso-8859-1".to_owned())], body: body.into_bytes() }
+    Response {
+        status,
+        headers: vec![("Content-Type", "text/html; charset=iso-8859-1".to_owned())],
+        body: body.into_bytes(),
+    }
 }
 
 fn answer(request: Result<Request, Bad>, peer: IpAddr) -> Response {
     let (line, response) = match &request {
         Ok(request) => (format!("{} {} {}", request.method, request.target, request.version), file(request)),
-        Err(Bad(status)) => ("-".to_owned(), page(*status, "Your browser sent a request that this server could not understand.")),
+        Err(Bad(status)) => {
+            ("-".to_owned(), page(*status, "Your browser sent a request that this server could not understand."))
+        }
     };
     let d = Date::now();
     io::print(&format!(
         "{peer} - - [{:02}/{}/{}:{:02}:{:02}:{:02} +0000] \"{line}\" {} {}\n",
-        d.day, d.month_name(), d.year, d.hour, d.minute, d.second, response.status, response.body.len()
+        d.day,
+        d.month_name(),
+        d.year,
+        d.hour,
+        d.minute,
+        d.second,
+        response.status,
+        response.body.len()
     ));
     response
 }
@@ -82,7 +106,10 @@ fn file(request: &Request) -> Response {
     match fs::read(&name) {
         Ok(body) => Response {
             status: 200,
-            headers: vec![("Accept-Ranges", "bytes".to_owned()), ("Content-Type", http::content_type(&name).to_owned())],
+            headers: vec![
+                ("Accept-Ranges", "bytes".to_owned()),
+                ("Content-Type", http::content_type(&name).to_owned()),
+            ],
             body,
         },
         Err(_) => page(404, "The requested URL was not found on this server."),

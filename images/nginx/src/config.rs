@@ -184,11 +184,44 @@ fn host_port(text: &str) -> (String, u16) {
 
 fn directive(config: &mut Config, blocks: &[String], words: &[String]) -> Result<(), String> {
     const KNOWN: &[&str] = &[
-        "access_log", "charset", "client_max_body_size", "default_type", "error_log", "error_page", "expires", "gzip",
-        "gzip_types", "log_format", "map", "pid", "proxy_http_version", "proxy_set_header", "proxy_read_timeout",
-        "sendfile", "server_tokens", "tcp_nopush", "try_files", "user", "worker_connections", "worker_processes",
-        "tcp_nodelay", "types_hash_max_size", "stub_status", "resolver", "allow", "deny", "rewrite", "set", "autoindex",
-        "multi_accept", "use", "etag", "if_modified_since", "proxy_redirect", "proxy_buffering", "daemon",
+        "access_log",
+        "charset",
+        "client_max_body_size",
+        "default_type",
+        "error_log",
+        "error_page",
+        "expires",
+        "gzip",
+        "gzip_types",
+        "log_format",
+        "map",
+        "pid",
+        "proxy_http_version",
+        "proxy_set_header",
+        "proxy_read_timeout",
+        "sendfile",
+        "server_tokens",
+        "tcp_nopush",
+        "try_files",
+        "user",
+        "worker_connections",
+        "worker_processes",
+        "tcp_nodelay",
+        "types_hash_max_size",
+        "stub_status",
+        "resolver",
+        "allow",
+        "deny",
+        "rewrite",
+        "set",
+        "autoindex",
+        "multi_accept",
+        "use",
+        "etag",
+        "if_modified_since",
+        "proxy_redirect",
+        "proxy_buffering",
+        "daemon",
     ];
     let word = |index: usize| words.get(index).map_or("", String::as_str);
     let answer = || {
@@ -211,7 +244,8 @@ fn directive(config: &mut Config, blocks: &[String], words: &[String]) -> Result
     match (block, word(0), server) {
         ("server", "listen", Some(server)) => {
             let port = word(1).rsplit(':').next().unwrap_or_default();
-            server.port = port.parse().map_err(|_| format!("invalid port in \"{}\" of the \"listen\" directive", word(1)))?;
+            server.port =
+                port.parse().map_err(|_| format!("invalid port in \"{}\" of the \"listen\" directive", word(1)))?;
         }
         ("server", "server_name", Some(server)) => server.names = words.iter().skip(1).cloned().collect(),
         ("server", "root", Some(server)) => server.root = word(1).to_owned(),

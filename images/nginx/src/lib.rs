@@ -76,7 +76,9 @@ main!(async {
         match net::listen(port) {
             Ok(listener) => listeners.push((port, listener)),
             Err(_) => {
-                io::eprint(&format!("{time} [emerg] 1#1: bind() to 0.0.0.0:{port} failed (98: Address already in use)\n"));
+                io::eprint(&format!(
+                    "{time} [emerg] 1#1: bind() to 0.0.0.0:{port} failed (98: Address already in use)\n"
+                ));
                 return 1;
             }
         }
@@ -201,7 +203,13 @@ fn log(request: &Result<Request, Bad>, peer: IpAddr, response: &Response) {
     let sent = if head || response.status == 304 { 0 } else { response.body.len() };
     io::print(&format!(
         "{peer} - - [{:02}/{}/{}:{:02}:{:02}:{:02} +0000] \"{line}\" {} {sent} \"{referer}\" \"{agent}\" \"{forwarded}\"\n",
-        d.day, d.month_name(), d.year, d.hour, d.minute, d.second, response.status
+        d.day,
+        d.month_name(),
+        d.year,
+        d.hour,
+        d.minute,
+        d.second,
+        response.status
     ));
 }
 
@@ -279,9 +287,10 @@ fn file(request: &Request, path: &str, server: &Server, location: Option<&Locati
         }
         let own = location.map(|location| &location.index).filter(|index| !index.is_empty());
         let index = own.unwrap_or(&server.index);
-        let found = index.iter().map(|file| format!("{}/{file}", name.trim_end_matches('/'))).find(|file| {
-            fs::stat(file).is_ok()
-        });
+        let found = index
+            .iter()
+            .map(|file| format!("{}/{file}", name.trim_end_matches('/')))
+            .find(|file| fs::stat(file).is_ok());
         match found {
             Some(found) => name = found,
             None => {
@@ -315,7 +324,11 @@ fn file(request: &Request, path: &str, server: &Server, location: Option<&Locati
 fn error(request: &Request, words: &str) {
     io::eprint(&format!(
         "{} [error] 29#29: *1 {words}, server: localhost, request: \"{} {} {}\", host: \"{}\"\n",
-        log_time(), request.method, request.target, request.version, request.header("host").unwrap_or_default()
+        log_time(),
+        request.method,
+        request.target,
+        request.version,
+        request.header("host").unwrap_or_default()
     ));
 }
 

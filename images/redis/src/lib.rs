@@ -32,9 +32,13 @@ main!(async {
         io::print(&format!("Redis server v={version} sha=00000000:0 malloc=guest bits=32\n"));
         return 0;
     }
-    let port = args.iter().position(|arg| arg == "--port").and_then(|at| args.get(at + 1)?.parse().ok()).unwrap_or(6379);
+    let port =
+        args.iter().position(|arg| arg == "--port").and_then(|at| args.get(at + 1)?.parse().ok()).unwrap_or(6379);
     let Ok(listener) = net::listen(port) else {
-        io::print(&format!("{} # Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use\n", time()));
+        io::print(&format!(
+            "{} # Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use\n",
+            time()
+        ));
         return 1;
     };
     process::handle_signals(&[process::SIGTERM, process::SIGINT]);
@@ -61,7 +65,16 @@ main!(async {
 
 fn time() -> String {
     let d = Date::now();
-    format!("1:M {:02} {} {} {:02}:{:02}:{:02}.{:03}", d.day, d.month_name(), d.year, d.hour, d.minute, d.second, now() % SECOND / 1_000_000)
+    format!(
+        "1:M {:02} {} {} {:02}:{:02}:{:02}.{:03}",
+        d.day,
+        d.month_name(),
+        d.year,
+        d.hour,
+        d.minute,
+        d.second,
+        now() % SECOND / 1_000_000
+    )
 }
 
 /// One command: RESP's array of strings, or a line of words.
@@ -114,7 +127,8 @@ fn answer(name: &str, args: &[Vec<u8>], store: &Store) -> Vec<u8> {
     let mut store = store.borrow_mut();
     store.retain(|_, (_, expires)| expires.is_none_or(|at| at > time));
     let key = args.first();
-    let as_number = |bytes: Option<&Vec<u8>>| bytes.and_then(|b| std::str::from_utf8(b).ok()).and_then(|t| t.parse::<i64>().ok());
+    let as_number =
+        |bytes: Option<&Vec<u8>>| bytes.and_then(|b| std::str::from_utf8(b).ok()).and_then(|t| t.parse::<i64>().ok());
     match (name, key) {
         ("PING", None) => b"+PONG\r\n".to_vec(),
         ("PING" | "ECHO", Some(text)) => bulk(Some(text)),
@@ -125,7 +139,9 @@ fn answer(name: &str, args: &[Vec<u8>], store: &Store) -> Vec<u8> {
         }
         ("DBSIZE", _) => number(store.len() as i64),
         ("COMMAND" | "CONFIG", _) => b"*0\r\n".to_vec(),
-        ("INFO", _) => bulk(Some(b"# Server\r\nredis_mode:standalone\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n")),
+        ("INFO", _) => {
+            bulk(Some(b"# Server\r\nredis_mode:standalone\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"))
+        }
         ("GET", Some(key)) => bulk(store.get(key).map(|(value, _)| value.as_slice())),
         ("SET", Some(key)) if args.len() >= 2 => {
             let option = args.get(2).map(|word| String::from_utf8_lossy(word).to_uppercase());

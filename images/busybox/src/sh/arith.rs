@@ -38,7 +38,8 @@ impl Reader<'_> {
         self.rest = self.rest.trim_start();
         let Some(rest) = self.rest.strip_prefix(text) else { return false };
         // `<` isn't the beginning of `<<`, nor `&` of `&&`.
-        let doubled = text.len() == 1 && "<>&|=".contains(text) && rest.starts_with([text.chars().next().unwrap_or(' '), '=']);
+        let doubled =
+            text.len() == 1 && "<>&|=".contains(text) && rest.starts_with([text.chars().next().unwrap_or(' '), '=']);
         if doubled {
             return false;
         }

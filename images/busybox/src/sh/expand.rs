@@ -116,10 +116,13 @@ impl Shell {
             let mut next = Vec::new();
             for base in &found {
                 let dir = if base.is_empty() { self.directory.clone() } else { self.path(base) };
-                let join = |name: &str| format!("{base}{}{name}", if base.is_empty() || base.ends_with('/') { "" } else { "/" });
+                let join = |name: &str| {
+                    format!("{base}{}{name}", if base.is_empty() || base.ends_with('/') { "" } else { "/" })
+                };
                 if part.iter().any(|(c, quoted)| !quoted && matches!(c, '*' | '?' | '[')) {
                     let names = fs::list(&dir).unwrap_or_default();
-                    let fitting = names.iter().filter(|n| (!n.starts_with('.') || name.starts_with('.')) && matches(part, n));
+                    let fitting =
+                        names.iter().filter(|n| (!n.starts_with('.') || name.starts_with('.')) && matches(part, n));
                     next.extend(fitting.map(|name| join(name)));
                 } else if fs::stat(&self.path(&join(&name))).is_ok() {
                     next.push(join(&name));
@@ -227,7 +230,13 @@ impl Shell {
                 self.set(name, &text);
                 Ok(text)
             }
-            "+" => if absent { Ok(String::new()) } else { self.text(word, streams).await },
+            "+" => {
+                if absent {
+                    Ok(String::new())
+                } else {
+                    self.text(word, streams).await
+                }
+            }
             "?" if absent => {
                 let text = self.text(word, streams).await?;
                 let why = if text.is_empty() { "parameter not set" } else { &text };
@@ -270,4 +279,3 @@ fn push(fields: &mut Vec<Vec<Char>>, open: &mut bool, chars: impl Iterator<Item 
         field.extend(chars);
     }
 }
-

@@ -52,8 +52,7 @@ struct Parser {
 
 type Parsed<T> = Result<T, String>;
 
-const RESERVED: &[&str] =
-    &["then", "else", "elif", "fi", "do", "done", "esac", "}", ";;", ")"];
+const RESERVED: &[&str] = &["then", "else", "elif", "fi", "do", "done", "esac", "}", ";;", ")"];
 
 /// Reads a script.
 pub fn parse(text: &str) -> Parsed<Vec<Command>> {
@@ -429,8 +428,7 @@ impl Parser {
         let target = if quoted {
             vec![Part::Text { text: body, quoted: true }]
         } else {
-            let mut inner =
-                Parser { chars: body.chars().collect(), at: 0, depth: self.depth };
+            let mut inner = Parser { chars: body.chars().collect(), at: 0, depth: self.depth };
             inner.quoted_until(None)?
         };
         Ok(Redirect { fd: 0, operator: "<<".to_owned(), target })
@@ -558,7 +556,8 @@ impl Parser {
 
     fn expansion_inner(&mut self, quoted: bool) -> Parsed<Part> {
         if self.eat("`") {
-            let body: String = self.chars.get(self.at..).unwrap_or_default().iter().take_while(|c| **c != '`').collect();
+            let body: String =
+                self.chars.get(self.at..).unwrap_or_default().iter().take_while(|c| **c != '`').collect();
             self.at += body.chars().count() + 1;
             return Ok(Part::Command { body: parse(&body)?, quoted });
         }
@@ -577,8 +576,7 @@ impl Parser {
             if !self.eat("))") {
                 return Err("syntax error: missing '))'".to_owned());
             }
-            let mut parser =
-                Parser { chars: inner.chars().collect(), at: 0, depth: self.depth };
+            let mut parser = Parser { chars: inner.chars().collect(), at: 0, depth: self.depth };
             return Ok(Part::Arithmetic(parser.quoted_until(None)?));
         }
         if self.eat("(") {

@@ -71,8 +71,10 @@ impl Shell {
             self.depth += 1;
             let flow = self.dispatch(command, streams).await;
             self.depth -= 1;
-            let checked = matches!(command, Command::Simple { .. } | Command::Pipeline { negated: false, .. } | Command::Subshell(_))
-                || matches!(command, Command::Redirected(inner, _) if matches!(**inner, Command::Simple { .. }));
+            let checked = matches!(
+                command,
+                Command::Simple { .. } | Command::Pipeline { negated: false, .. } | Command::Subshell(_)
+            ) || matches!(command, Command::Redirected(inner, _) if matches!(**inner, Command::Simple { .. }));
             if flow == Flow::Next && self.errexit && self.in_condition == 0 && self.status != 0 && checked {
                 return Flow::Exit;
             }
@@ -267,7 +269,9 @@ impl Shell {
                 streams.input = Input::Pipe(reader);
                 continue;
             }
-            if operator == ">&" && let Ok(from) = name.parse::<u32>() {
+            if operator == ">&"
+                && let Ok(from) = name.parse::<u32>()
+            {
                 let output = if from == 2 { streams.err.clone() } else { streams.out.clone() };
                 if *fd == 2 {
                     streams.err = output;
@@ -384,8 +388,10 @@ impl Shell {
 
     /// Makes the arguments of file commands absolute: applets know no directory but the root.
     fn absolute(&self, name: &str, args: &mut Vec<String>) {
-        const FILES: &[&str] =
-            &["cat", "ls", "rm", "rmdir", "mkdir", "touch", "head", "tail", "wc", "tee", "stat", "sort", "uniq", "cp", "mv"];
+        const FILES: &[&str] = &[
+            "cat", "ls", "rm", "rmdir", "mkdir", "touch", "head", "tail", "wc", "tee", "stat", "sort", "uniq", "cp",
+            "mv",
+        ];
         if self.directory == "/" {
             return;
         }
