@@ -339,11 +339,9 @@ pub fn explain(text: &str, stderr: &str) -> Option<Problem> {
         });
     }
     // `Kind "name" is invalid: path: what`, with several in brackets or as a list.
-    let after = message.split(" is invalid: ").nth(1).unwrap_or(message);
-    let first = after.trim_start_matches(['[', '*', ' ', '\n']);
-    let path = first.split(": ").next().unwrap_or_default();
-    let looks_like_a_path =
-        !path.is_empty() && !path.contains(' ') && path.chars().next().is_some_and(|c| c.is_ascii_lowercase());
+    let after = message.split(" is invalid: ").nth(1);
+    let path = after.and_then(|a| a.trim_start_matches(['[', '*', ' ', '\n']).split(": ").next()).unwrap_or_default();
+    let looks_like_a_path = !path.contains(' ') && path.chars().next().is_some_and(|c| c.is_ascii_lowercase());
     let line = if looks_like_a_path { locate(text, path).map(|(l, _)| l) } else { yaml_line(message) };
     let explanation = match (looks_like_a_path, message) {
         (true, m) if m.contains("Required value") => format!("{path} is missing."),
