@@ -6,6 +6,7 @@
 mod context;
 mod daemon;
 mod deployment;
+mod disruption;
 mod endpointslice;
 mod garbagecollector;
 mod job;
@@ -15,8 +16,10 @@ pub mod nodelifecycle;
 mod podgc;
 pub mod replicaset;
 mod replication;
+mod resourcequota;
 mod rootcacertpublisher;
 mod serviceaccount;
+mod statefulset;
 mod tainteviction;
 mod ttl;
 pub mod util;

@@ -9,6 +9,7 @@ use super::{ApiServer, Caller, DeleteOptions, Preconditions, Propagation, Update
 use crate::api::labels;
 use crate::api::object::{Obj, make_mut, typed_mut};
 use crate::api::status::{Cause, Details, Status};
+use crate::registry::pod_disruption_budget;
 
 impl ApiServer {
     /// Evicts a pod.
@@ -103,19 +104,33 @@ impl ApiServer {
             ));
         }
         if allowed == 0 {
-            return Err(refuse(
-                format!("The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"),
-                0,
-            ));
+            let failed = status.conditions.iter().flatten().find(|c| {
+                c.type_ == pod_disruption_budget::DISRUPTION_ALLOWED && c.status == "False" && c.reason == "SyncFailed"
+            });
+            let why = match failed {
+                Some(c) => format!(
+                    "The disruption budget {name} does not allow evicting pods currently because it failed sync: {}",
+                    c.message
+                ),
+                None => {
+                    format!("The disruption budget {name} needs {desired} healthy pods and has {healthy} currently")
+                }
+            };
+            return Err(refuse(why, 0));
         }
         let Some(id) = self.registry.id_of::<PodDisruptionBudget>() else { return Ok(()) };
-        let now = Time(self.sim.timestamp());
+        let now = Time(jiff::Timestamp::from_second(self.sim.timestamp().as_second()).unwrap_or_default());
         let pod_name = pod.metadata.name.clone().unwrap_or_default();
         let updater = Box::new(move |old: &Obj| {
             let mut new = old.clone();
             if let Some(b) = typed_mut::<PodDisruptionBudget>(make_mut(&mut new)) {
                 let status = b.status.get_or_insert_default();
-                status.disruptions_allowed = Some(status.disruptions_allowed.unwrap_or(0) - 1);
+                let left = status.disruptions_allowed.unwrap_or(0) - 1;
+                status.disruptions_allowed = Some(left);
+                if left == 0 {
+                    let none = pod_disruption_budget::disruption_allowed(0);
+                    pod_disruption_budget::set_disruption_allowed(status, none, "", &now);
+                }
                 status.disrupted_pods.get_or_insert_default().insert(pod_name.clone(), now.clone());
             }
             Ok(new)

@@ -170,14 +170,7 @@ impl<K: Kind> Informer<K> {
 
     /// The objects of one namespace, in key order.
     pub fn list_namespace(&self, namespace: &str) -> Vec<Rc<K>> {
-        let start = format!("{namespace}/");
-        let store = self.objects.0.store.borrow();
-        store
-            .items
-            .range::<str, _>((std::ops::Bound::Included(start.as_str()), std::ops::Bound::Unbounded))
-            .take_while(|(k, _)| split_key(k).0 == namespace)
-            .filter_map(|(_, o)| typed_rc(o))
-            .collect()
+        self.objects.list_namespace(namespace).iter().filter_map(typed_rc).collect()
     }
 
     /// The objects that an index finds under `value`, in key order.
@@ -279,6 +272,18 @@ impl ObjectInformer {
     /// Every object, in key order.
     pub fn list(&self) -> Vec<Obj> {
         self.0.store.borrow().items.values().cloned().collect()
+    }
+
+    /// The objects of one namespace, in key order.
+    pub fn list_namespace(&self, namespace: &str) -> Vec<Obj> {
+        let start = format!("{namespace}/");
+        let store = self.0.store.borrow();
+        store
+            .items
+            .range::<str, _>((std::ops::Bound::Included(start.as_str()), std::ops::Bound::Unbounded))
+            .take_while(|(k, _)| split_key(k).0 == namespace)
+            .map(|(_, o)| o.clone())
+            .collect()
     }
 
     /// Whether the first list is in.

@@ -99,11 +99,14 @@ fn start_controllers(component: ComponentContext) {
     let informers = component.client("system:kube-controller-manager", &[], AGENT, QPS, BURST);
     let ctx = ControllerContext { informers: SharedInformers::new(&informers), component };
     super::nodelifecycle::start(&ctx);
+    super::resourcequota::start(&ctx);
+    super::disruption::start(&ctx);
     super::tainteviction::start(&ctx);
     super::daemon::start(&ctx);
     super::deployment::start(&ctx);
     super::job::start(&ctx);
     super::endpointslice::start(&ctx);
+    super::statefulset::start(&ctx);
     super::replicaset::start(&ctx);
     super::replication::start(&ctx);
     super::podgc::start(&ctx);

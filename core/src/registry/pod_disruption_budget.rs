@@ -1,9 +1,44 @@
 //! PodDisruptionBudgets. Models `pkg/registry/policy/poddisruptionbudget/strategy.go`.
 
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::defaults;
 use super::prelude::*;
+
+/// The condition that says whether a pod may be disrupted, and why not.
+pub const DISRUPTION_ALLOWED: &str = "DisruptionAllowed";
+
+/// The condition's status and reason for a number of disruptions that are allowed.
+pub fn disruption_allowed(allowed: i32) -> (&'static str, &'static str) {
+    if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") }
+}
+
+/// Sets the condition; its time stays while its status does. Models component-helpers' UpdateDisruptionAllowedCondition.
+pub fn set_disruption_allowed(
+    status: &mut PodDisruptionBudgetStatus,
+    (value, reason): (&str, &str),
+    message: &str,
+    now: &Time,
+) {
+    let generation = status.observed_generation;
+    let conditions = status.conditions.get_or_insert_default();
+    let new = Condition {
+        type_: DISRUPTION_ALLOWED.into(),
+        status: value.to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        observed_generation: generation,
+        last_transition_time: now.clone(),
+    };
+    match conditions.iter_mut().find(|c| c.type_ == DISRUPTION_ALLOWED) {
+        Some(c) => {
+            let since = if c.status == new.status { c.last_transition_time.clone() } else { new.last_transition_time };
+            *c = Condition { last_transition_time: since, ..new };
+        }
+        None => conditions.push(new),
+    }
+}
 
 /// The strategy of PodDisruptionBudgets.
 pub struct PodDisruptionBudgets;

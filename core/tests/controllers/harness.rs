@@ -12,13 +12,14 @@ use k8s_openapi::api::core::v1::{
     PodCondition, PodIP,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
-use podarium_core::apiserver::{ApiServer, DeleteOptions, EtcdEndpoint};
+use podarium_core::apiserver::{ApiServer, Body, DeleteOptions, EtcdEndpoint, Preconditions, Request};
 use podarium_core::client::{
     ApiEndpoint, ApiEndpoints, Client, EventRecorder, EventType, Informer, InformerEvent, ListWatch,
 };
 use podarium_core::cluster::ComponentContext;
 use podarium_core::registry::Registry;
 use podarium_core::sim::{MachineId, Notify, Sim, SimTime};
+use serde_json::Value;
 
 /// The control plane.
 pub struct Plane {
@@ -111,6 +112,60 @@ impl Plane {
             }
             assert!(self.sim.step(SimTime::MAX), "the action never ended");
         }
+    }
+
+    /// Asks the api-server as the administrator over HTTP; the status code and the body.
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let headers =
+            [("Authorization", "Bearer admin-token"), ("Content-Type", media), ("Accept", "application/json")];
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let request = Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: headers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() },
+            ..Request::default()
+        };
+        let r = self.server.borrow_mut().handle(&request);
+        let body = match &r.body {
+            Body::Full(b) => serde_json::from_slice(b).unwrap_or_default(),
+            _ => Value::Null,
+        };
+        (r.code, body)
+    }
+
+    /// Asks and expects to be served.
+    pub fn must(&self, method: &str, path: &str, body: &Value) -> Value {
+        let (code, answer) = self.ask(method, path, body);
+        assert!(code < 300, "{method} {path}: {code} {answer}");
+        answer
+    }
+
+    /// One object.
+    pub fn get(&self, path: &str) -> Value {
+        self.must("GET", path, &Value::Null)
+    }
+
+    /// The items of a list.
+    pub fn list(&self, path: &str) -> Vec<Value> {
+        self.get(path)["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The events about objects of a kind, in the order of their names' times: "Reason name: message".
+    pub fn events_of(&self, kind: &str) -> Vec<String> {
+        let mut all = self.list("/api/v1/events");
+        all.retain(|e| e["involvedObject"]["kind"] == kind);
+        let stamp = |e: &Value| {
+            let name = e["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            name.rsplit_once('.').map(|(_, t)| t.to_owned()).unwrap_or_default()
+        };
+        all.sort_by_key(stamp);
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        all.iter()
+            .map(|e| format!("{} {}: {}", text(&e["reason"]), text(&e["involvedObject"]["name"]), text(&e["message"])))
+            .collect()
     }
 
     /// Stops a node's heartbeats, or lets it go on.
@@ -291,7 +346,8 @@ impl Kubelet {
                 pod.metadata.name.as_deref().unwrap_or_default(),
             );
             if pod.metadata.deletion_timestamp.is_some() {
-                let o = DeleteOptions { grace_period_seconds: Some(0), ..Default::default() };
+                let preconditions = Preconditions { uid: pod.metadata.uid.clone(), ..Default::default() };
+                let o = DeleteOptions { grace_period_seconds: Some(0), preconditions, ..Default::default() };
                 let _ = me.client.delete::<Pod>(ns, name, &o).await;
                 return;
             }

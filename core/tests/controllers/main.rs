@@ -1,5 +1,8 @@
 //! The controllers against an api-server with fake nodes.
 
+mod disruption;
 mod harness;
+mod resourcequota;
 mod speed;
+mod statefulset;
 mod timeline;

@@ -34,6 +34,13 @@ fn schema() -> Schema {
 /// FNV-1a, 32 bits.
 pub struct Fnv32(pub u32);
 
+impl Fnv32 {
+    /// FNV-1, which multiplies first.
+    pub fn fnv1(bytes: &[u8]) -> u32 {
+        bytes.iter().fold(Fnv32::default().0, |h, b| h.wrapping_mul(0x0100_0193) ^ u32::from(*b))
+    }
+}
+
 impl Default for Fnv32 {
     fn default() -> Self {
         Fnv32(0x811c_9dc5)

@@ -45,6 +45,21 @@ impl SyncError {
 /// What a sync ends with.
 pub type SyncResult = Result<(), SyncError>;
 
+/// One error of several, as upstream's NewAggregate prints them: each once.
+pub fn aggregate(errors: Vec<SyncError>) -> SyncResult {
+    if errors.len() < 2 {
+        return errors.into_iter().next().map_or(Ok(()), Err);
+    }
+    let mut texts: Vec<String> = Vec::new();
+    for e in &errors {
+        let text = e.to_string();
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    Err(SyncError::Message(if texts.len() == 1 { texts.remove(0) } else { format!("[{}]", texts.join(", ")) }))
+}
+
 /// Runs `n` workers: each takes a key, syncs it, and queues it again with back-off if that failed.
 pub fn run_workers<F, Fut>(ctx: &ControllerContext, queue: &WorkQueue<Rc<str>>, n: usize, sync: F)
 where
