@@ -48,7 +48,7 @@ pub fn start(ctx: &ControllerContext) {
         if !info.namespaced || info.resource == "events" || !seen.insert((info.group, info.resource)) {
             continue;
         }
-        monitors.push(Monitor { info: info.clone(), objects: ctx.informers().object(id, &metadata) });
+        monitors.push(Monitor { info: *info, objects: ctx.informers().object(id, &metadata) });
     }
     let queue = || WorkQueue::new(ctx.sim(), client.process(), RateLimits::default());
     let c = Controller {
