@@ -90,14 +90,17 @@ impl Warnings {
     /// Adds one if they are wanted.
     fn add(&self, warning: impl FnOnce() -> String) {
         if let Some(all) = &mut *self.0.borrow_mut() {
-            all.push(warning());
+            let warning = warning();
+            if !all.contains(&warning) {
+                all.push(warning);
+            }
         }
     }
 
-    /// Adds several if they are wanted.
+    /// Adds several if they are wanted, each once.
     fn extend(&self, warnings: impl FnOnce() -> Vec<String>) {
-        if let Some(all) = &mut *self.0.borrow_mut() {
-            all.extend(warnings());
+        if self.wanted() {
+            warnings().into_iter().for_each(|warning| self.add(|| warning));
         }
     }
 }

@@ -46,6 +46,7 @@ mod stateful_set;
 mod storage_class;
 mod strategy;
 pub mod validation;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -239,6 +239,19 @@ pub fn convert_value(value: &Value, ty: TypeId) -> Result<Bound, String> {
     convert::convert(value, ty)
 }
 
+/// What Go's decoder says of JSON that is to be an object of anything; `None` if it is one.
+pub fn json_object_complaint(text: &[u8]) -> Option<String> {
+    match json::parse(text) {
+        Err(complaint) => Some(complaint),
+        Ok(tree) => match tree.root() {
+            Node::Object(_) | Node::Null => None,
+            other => {
+                Some(format!("json: cannot unmarshal {} into Go value of type map[string]interface {{}}", other.word()))
+            }
+        },
+    }
+}
+
 /// Reads any JSON text; the error is Go's, without a prefix.
 pub fn parse_json(body: &[u8]) -> Result<Value, String> {
     json::parse(body)?.to_value()

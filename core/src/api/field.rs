@@ -55,6 +55,8 @@ impl<'a> Path<'a> {
         }
         match self.part {
             Part::Root => {}
+            // Go takes a step without a name for an index without a number.
+            Part::Name("") => out.push_str("[]"),
             Part::Name(name) => {
                 if self.parent.is_some_and(|p| !p.is_root()) {
                     out.push('.');

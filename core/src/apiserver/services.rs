@@ -1,179 +1,119 @@
-//! Cluster IPs and node ports: given out when a Service is written. Models `pkg/registry/core/service/storage/alloc.go`.
-
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+//! Cluster IPs and node ports: given out before a Service is validated, and kept when it changes.
+//! Models `pkg/registry/core/service/storage/{storage,alloc}.go` and the allocators beside it.
 
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
-use serde_json::json;
 
 use super::ApiServer;
-use crate::api::field::{Error, ErrorList, Path};
+use crate::api::field::ErrorList;
 use crate::api::object::{Obj, make_mut, typed, typed_mut};
 use crate::api::status::Status;
+use crate::registry::validation::service::needs_health_check;
 
-/// `--service-cluster-ip-range`: 10.96.0.0/12.
-const RANGE_BASE: u32 = 0x0a60_0000;
-const RANGE_SIZE: u32 = 1 << 20;
-/// The first addresses are left to those who ask for one by number. Models the allocator's static band.
-const STATIC_BAND: u32 = 256;
-/// `--service-node-port-range`.
-const NODE_PORTS: std::ops::Range<i32> = 30000..32768;
+mod families;
+mod kept;
+mod pool;
+mod ports;
+
+use pool::Pool;
+
+/// The family of the addresses that this cluster gives out.
+const FAMILY: &str = "IPv4";
 
 fn kind(spec: &ServiceSpec) -> &str {
-    spec.type_.as_deref().unwrap_or("ClusterIP")
+    spec.type_.as_deref().unwrap_or_default()
 }
 
-fn has_node_ports(spec: &ServiceSpec) -> bool {
-    match kind(spec) {
-        "NodePort" => true,
-        "LoadBalancer" => spec.allocate_load_balancer_node_ports != Some(false),
-        _ => false,
-    }
+fn needs_cluster_ip(spec: &ServiceSpec) -> bool {
+    kind(spec) != "ExternalName"
 }
 
-/// What a write leaves out of what was given out before stays as it was. Models `patchAllocatedValues`.
-pub(super) fn keep_allocated(new: &mut Obj, old: &Obj) {
-    let (Some(was), true) = (typed::<Service>(&**old), typed::<Service>(&**new).is_some()) else { return };
-    let Some(was) = &was.spec else { return };
-    let Some(spec) = typed_mut::<Service>(make_mut(new)).and_then(|s| s.spec.as_mut()) else { return };
-    let needs_ip = |s: &ServiceSpec| kind(s) != "ExternalName";
-    if needs_ip(was) && needs_ip(spec) {
-        if spec.cluster_ip.as_deref().unwrap_or_default().is_empty() {
-            spec.cluster_ip.clone_from(&was.cluster_ip);
-        }
-        if spec.cluster_ips.as_ref().is_none_or(Vec::is_empty) && spec.cluster_ip == was.cluster_ip {
-            spec.cluster_ips.clone_from(&was.cluster_ips);
-        }
-        if spec.ip_families.as_ref().is_none_or(Vec::is_empty) {
-            spec.ip_families.clone_from(&was.ip_families);
-        }
-        if spec.ip_family_policy.is_none() {
-            spec.ip_family_policy.clone_from(&was.ip_family_policy);
-        }
-    }
-    if has_node_ports(was) && has_node_ports(spec) {
-        for port in spec.ports.iter_mut().flatten().filter(|p| p.node_port.unwrap_or(0) == 0) {
-            let same = was.ports.iter().flatten().find(|o| o.port == port.port && o.protocol == port.protocol);
-            port.node_port = same.and_then(|o| o.node_port);
-        }
-    }
-    if spec.health_check_node_port.unwrap_or(0) == 0 && spec.external_traffic_policy == was.external_traffic_policy {
-        spec.health_check_node_port = was.health_check_node_port;
-    }
+fn list<T>(items: &Option<Vec<T>>) -> &[T] {
+    items.as_deref().unwrap_or_default()
+}
+
+fn is_headless(spec: &ServiceSpec) -> bool {
+    list(&spec.cluster_ips).first().is_some_and(|ip| ip == "None")
+}
+
+fn invalid(name: &str, errors: ErrorList) -> Result<(), Status> {
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("", "Service", name, &errors)) }
 }
 
 impl ApiServer {
-    /// Gives a Service the addresses and ports that it needs; others pass.
-    pub(super) fn allocate(&self, obj: &mut Obj, old: Option<&Obj>) -> Result<(), Status> {
-        let Some(service) = typed::<Service>(&**obj) else { return Ok(()) };
+    /// Gives a new Service the addresses and ports that it needs; others pass. Upstream's `beginCreate`.
+    pub(super) fn begin_create(&self, obj: &mut Obj, dry_run: bool) -> Result<(), Status> {
+        if typed::<Service>(&**obj).is_none() {
+            return Ok(());
+        }
+        let mut pool = self.pool(dry_run);
+        let Some(service) = typed_mut::<Service>(make_mut(obj)) else { return Ok(()) };
         let name = service.metadata.name.clone().unwrap_or_default();
-        let mine = (service.metadata.namespace.clone(), service.metadata.name.clone());
-        let (mut ips, mut ports) = (BTreeSet::new(), BTreeSet::new());
-        for s in self.all_of::<Service>(None) {
-            if (&s.metadata.namespace, &s.metadata.name) == (&mine.0, &mine.1) {
-                continue;
-            }
-            let Some(spec) = &s.spec else { continue };
-            ips.extend(spec.cluster_ip.clone());
-            ports.extend(spec.ports.iter().flatten().filter_map(|p| p.node_port).filter(|p| *p > 0));
-            ports.extend(spec.health_check_node_port.filter(|p| *p > 0));
+        let spec = service.spec.get_or_insert_default();
+        kept::normalize_new(spec);
+        invalid(&name, families::init(spec, None))?;
+        allocate_ips(spec, &name, &mut pool)?;
+        if matches!(kind(spec), "NodePort" | "LoadBalancer") {
+            ports::init(spec, &name, &mut pool)?;
         }
-        let had = old.and_then(|o| typed::<Service>(&**o)).and_then(|s| s.spec.as_ref());
-        let had_ip = had.and_then(|s| s.cluster_ip.clone()).unwrap_or_default();
-        let Some(spec) = typed_mut::<Service>(make_mut(obj)).and_then(|s| s.spec.as_mut()) else { return Ok(()) };
-        let mut errors = ErrorList::new();
-        if kind(spec) != "ExternalName" {
-            self.allocate_ip(spec, &had_ip, &ips, &mut errors);
+        if needs_health_check(spec) {
+            ports::health_check(spec, &mut pool)?;
         }
-        if has_node_ports(spec) {
-            self.allocate_ports(spec, had, &mut ports, &mut errors);
-        }
-        if kind(spec) == "LoadBalancer"
-            && spec.external_traffic_policy.as_deref() == Some("Local")
-            && spec.health_check_node_port.unwrap_or(0) == 0
-        {
-            spec.health_check_node_port = self.free_port(&ports);
-        }
-        if errors.is_empty() { Ok(()) } else { Err(Status::invalid("", "Service", &name, &errors)) }
+        Ok(())
     }
 
-    fn allocate_ip(&self, spec: &mut ServiceSpec, had: &str, taken: &BTreeSet<String>, errors: &mut ErrorList) {
-        let asked = spec.cluster_ip.clone().unwrap_or_default();
-        if asked.is_empty() {
-            let free = (0..64).map(|_| {
-                let offset = STATIC_BAND + self.sim.random_below(u64::from(RANGE_SIZE - STATIC_BAND - 1)) as u32;
-                Ipv4Addr::from(RANGE_BASE + offset).to_string()
-            });
-            spec.cluster_ip = free.into_iter().find(|ip| !taken.contains(ip));
-        } else if asked != "None" && asked != had {
-            let base = Path::new("spec");
-            let path = base.child("clusterIPs");
-            let inside = asked
-                .parse::<Ipv4Addr>()
-                .is_ok_and(|ip| u32::from(ip).checked_sub(RANGE_BASE).is_some_and(|o| o > 0 && o < RANGE_SIZE));
-            let why = if !inside {
-                Some("the provided IP is not in the valid range. The range of valid IPs is 10.96.0.0/12".to_owned())
-            } else if taken.contains(&asked) {
-                Some("provided IP is already allocated".to_owned())
-            } else {
-                None
-            };
-            if let Some(why) = why {
-                let detail = format!("failed to allocate IP {asked}: {why}");
-                errors.push(Error::invalid(&path, &json!([asked]), detail));
-            }
+    /// Keeps what was given out to a Service that changes, and gives it what it newly needs. Upstream's `beginUpdate`.
+    pub(super) fn begin_update(&self, new: &mut Obj, old: &Obj, dry_run: bool) -> Result<(), Status> {
+        let Some(was) = typed::<Service>(&**old).and_then(|s| s.spec.as_ref()) else { return Ok(()) };
+        let mut pool = self.pool(dry_run);
+        let Some(service) = typed_mut::<Service>(make_mut(new)) else { return Ok(()) };
+        let name = service.metadata.name.clone().unwrap_or_default();
+        let spec = service.spec.get_or_insert_default();
+        kept::patch(spec, was);
+        kept::normalize(spec, was);
+        invalid(&name, families::init(spec, Some(was)))?;
+        if !needs_cluster_ip(was) && needs_cluster_ip(spec) {
+            allocate_ips(spec, &name, &mut pool)?;
         }
-        if spec.cluster_ips.as_ref().is_none_or(Vec::is_empty) {
-            spec.cluster_ips = spec.cluster_ip.clone().map(|ip| vec![ip]);
+        if matches!(kind(spec), "NodePort" | "LoadBalancer") {
+            ports::update(spec, was, &name, &mut pool)?;
         }
-        if spec.ip_families.as_ref().is_none_or(Vec::is_empty) {
-            spec.ip_families = Some(vec!["IPv4".into()]);
+        if needs_health_check(spec) && !needs_health_check(was) {
+            ports::health_check(spec, &mut pool)?;
         }
-        if spec.ip_family_policy.is_none() {
-            spec.ip_family_policy = Some("SingleStack".into());
-        }
+        Ok(())
     }
 
-    fn free_port(&self, taken: &BTreeSet<i32>) -> Option<i32> {
-        let span = (NODE_PORTS.end - NODE_PORTS.start) as u64;
-        let random = (0..32).map(|_| NODE_PORTS.start + self.sim.random_below(span) as i32);
-        random.into_iter().find(|p| !taken.contains(p)).or_else(|| NODE_PORTS.clone().find(|p| !taken.contains(p)))
-    }
-
-    fn allocate_ports(
-        &self,
-        spec: &mut ServiceSpec,
-        had: Option<&ServiceSpec>,
-        taken: &mut BTreeSet<i32>,
-        errors: &mut ErrorList,
-    ) {
-        let mine: BTreeSet<i32> =
-            had.iter().flat_map(|s| s.ports.iter().flatten()).filter_map(|p| p.node_port).collect();
-        let mut given: Vec<(i32, String)> = Vec::new();
-        for (i, port) in spec.ports.iter_mut().flatten().enumerate() {
-            let base = Path::new("spec");
-            let list = base.child("ports");
-            let item = list.index(i);
-            let path = item.child("nodePort");
-            let protocol = port.protocol.clone().unwrap_or_default();
-            match port.node_port.filter(|p| *p > 0) {
-                Some(asked) => {
-                    if !NODE_PORTS.contains(&asked) {
-                        let why = "provided port is not in the valid range. The range of valid ports is 30000-32767";
-                        errors.push(Error::invalid(&path, &json!(asked), why));
-                    } else if taken.contains(&asked) && !mine.contains(&asked) {
-                        errors.push(Error::invalid(&path, &json!(asked), "provided port is already allocated"));
-                    }
-                    given.push((asked, protocol));
-                }
-                None => {
-                    let mut all = taken.clone();
-                    all.extend(given.iter().map(|(p, _)| *p));
-                    port.node_port = self.free_port(&all);
-                    given.extend(port.node_port.map(|p| (p, protocol)));
-                }
+    fn pool(&self, dry_run: bool) -> Pool<'_> {
+        let mut pool = Pool::new(&self.sim, dry_run);
+        for service in self.all_of::<Service>(None) {
+            if let Some(spec) = &service.spec {
+                pool.taken_by(spec);
             }
         }
-        taken.extend(given.into_iter().map(|(p, _)| p));
+        pool
     }
 }
+
+/// An address for each family that the Service is to have.
+fn allocate_ips(spec: &mut ServiceSpec, name: &str, pool: &mut Pool<'_>) -> Result<(), Status> {
+    if !needs_cluster_ip(spec) || is_headless(spec) {
+        return Ok(());
+    }
+    let mut ips = list(&spec.cluster_ips).to_vec();
+    ips.resize(list(&spec.ip_families).len().max(ips.len()), String::new());
+    for i in 0..list(&spec.ip_families).len() {
+        let Some(ip) = ips.get(i) else { continue };
+        let given = pool.ip(ip, &ips, name)?;
+        if i == 0 {
+            spec.cluster_ip = Some(given.clone());
+        }
+        if let Some(ip) = ips.get_mut(i) {
+            *ip = given;
+        }
+    }
+    spec.cluster_ips = Some(ips);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -158,11 +158,12 @@ impl ApiServer {
             dry_run: o.dry_run,
         };
         admission::admit(self, &attributes, obj, None)?;
-        let generated = self.before_create(id, make_mut(obj));
+        let generated = self.name_new(make_mut(obj));
+        self.begin_create(obj, o.dry_run)?;
+        self.before_create(id, make_mut(obj));
         self.validate_new(id, &**obj)?;
-        self.allocate(obj, None)?;
-        admission::validate(self, &attributes, obj, None)?;
         self.warn(id, &**obj, None);
+        admission::validate(self, &attributes, obj, None)?;
         let meta = obj.meta();
         if meta.resource_version.as_deref().is_some_and(|r| !r.is_empty() && r != "0") {
             return Err(Status::internal("resourceVersion should not be set on objects to be created"));
@@ -183,12 +184,10 @@ impl ApiServer {
         }
     }
 
-    /// Models the first half of `rest.BeforeCreate`; whether the name was generated.
-    fn before_create(&self, id: ResourceId, object: &mut dyn Object) -> bool {
+    /// What the system says of a new object, and its name if it is to be generated; whether it was.
+    /// Models `rest.FillObjectMetaSystemFields` and what `Store.Create` does beside it.
+    fn name_new(&self, object: &mut dyn Object) -> bool {
         let meta = object.meta_mut();
-        meta.deletion_timestamp = None;
-        meta.deletion_grace_period_seconds = None;
-        meta.self_link = None;
         meta.creation_timestamp = Some(Time(self.sim.timestamp()));
         meta.uid = Some(self.sim.random_uuid());
         let generated = meta.name.as_deref().is_none_or(str::is_empty)
@@ -198,9 +197,17 @@ impl ApiServer {
             let base: String = meta.generate_name.as_deref().unwrap_or_default().chars().take(58).collect();
             meta.name = Some(format!("{base}{}", self.sim.random_suffix(5)));
         }
+        generated
+    }
+
+    /// Models the first half of `rest.BeforeCreate`.
+    fn before_create(&self, id: ResourceId, object: &mut dyn Object) {
+        let meta = object.meta_mut();
+        meta.deletion_timestamp = None;
+        meta.deletion_grace_period_seconds = None;
+        meta.self_link = None;
         let cx = StrategyContext { sim: &self.sim, subresource: "" };
         self.registry.strategy(id).prepare_for_create(&cx, object);
-        generated
     }
 
     fn validate_new(&self, id: ResourceId, object: &dyn Object) -> Result<(), Status> {
@@ -291,12 +298,14 @@ impl ApiServer {
                     self.registry.strategy(id).default(make_mut(&mut new));
                 }
                 admission::admit(self, &attributes, &mut new, Some(&old))?;
+                if subresource.is_empty() {
+                    self.begin_update(&mut new, &old, o.dry_run)?;
+                }
                 let object = make_mut(&mut new);
                 keep_system_fields(object, &*old);
                 let cx = StrategyContext { sim: &self.sim, subresource };
                 self.registry.strategy(id).prepare_for_update(&cx, object, &*old);
                 after_prepare(object, &*old);
-                super::services::keep_allocated(&mut new, &old);
                 let object = &*new;
                 let path = Path::new("metadata");
                 let mut errors = validate_object_meta(object.meta(), info.namespaced, name_is_path_segment, &path);
@@ -306,10 +315,9 @@ impl ApiServer {
                     let name = object.meta().name.as_deref().unwrap_or_default();
                     return Err(Status::invalid(info.group, info.kind, name, &errors));
                 }
-                if subresource.is_empty() {
-                    self.allocate(&mut new, Some(&old))?;
+                if matches!(subresource, "" | "scale") {
+                    self.warn(id, &*new, Some(&*old));
                 }
-                self.warn(id, &*new, Some(&*old));
             }
             admission::validate(self, &attributes, &new, Some(&old))?;
             if new.meta().resource_version != old.meta().resource_version {

@@ -3,6 +3,8 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::prelude::*;
+use super::validation;
+use crate::api::field::ErrorList;
 
 /// The strategy of ConfigMaps.
 pub struct ConfigMaps;
@@ -12,5 +14,13 @@ impl KindStrategy for ConfigMaps {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::namespaced("", "v1", "configmaps", "configmap", "ConfigMap").short(&["cm"])
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::config_map::validate_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::config_map::validate_update(new, old)
     }
 }

@@ -3,8 +3,8 @@
 use k8s_openapi::api::apps::v1::DaemonSet;
 
 use super::prelude::*;
-use super::{defaults, validation};
-use crate::api::field::ErrorList;
+use super::{defaults, validation, warnings};
+use crate::api::field::{ErrorList, Path};
 
 /// The strategy of DaemonSets.
 pub struct DaemonSets;
@@ -32,6 +32,14 @@ impl KindStrategy for DaemonSets {
             return validation::workloads::validate_daemon_set_status_update(new, old);
         }
         validation::workloads::validate_daemon_set_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        if old.is_some_and(|old| old.metadata.generation == o.metadata.generation) {
+            return Vec::new();
+        }
+        let template = o.spec.as_ref().map(|s| &s.template);
+        template.map(|t| warnings::pod::of_template(t, &Path::new("spec.template"))).unwrap_or_default()
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

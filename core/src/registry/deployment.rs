@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::prelude::*;
-use super::{defaults, validation};
+use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 
 /// The strategy of Deployments.
@@ -32,6 +32,11 @@ impl KindStrategy for Deployments {
             return validation::workloads::validate_deployment_status_update(new, old);
         }
         validation::workloads::validate_deployment_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        let template = o.spec.as_ref().map(|s| &s.template);
+        warnings::pod::of_workload(&o.metadata, old.map(|o| &o.metadata), template)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

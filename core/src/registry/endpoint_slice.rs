@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of EndpointSlices.
 pub struct EndpointSlices;
@@ -17,6 +18,14 @@ impl KindStrategy for EndpointSlices {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::networking::endpoint_slice(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::endpoint_slice::validate_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::endpoint_slice::validate_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

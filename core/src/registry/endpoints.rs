@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::Endpoints;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of Endpoints.
 pub struct EndpointsKind;
@@ -17,6 +18,14 @@ impl KindStrategy for EndpointsKind {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::core::endpoints(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::endpoints::validate_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::endpoints::validate_update(new, old)
     }
 
     fn allow_create_on_update(&self) -> bool {

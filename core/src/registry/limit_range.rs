@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::LimitRange;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of LimitRanges.
 pub struct LimitRanges;
@@ -17,6 +18,14 @@ impl KindStrategy for LimitRanges {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::core::limit_range(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::limit_range::validate_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, _old: &Self::Kind) -> ErrorList {
+        validation::limit_range::validate_create(new)
     }
 
     fn allow_create_on_update(&self) -> bool {

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::{Namespace, NamespaceStatus};
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The finalizer of the namespace controller.
 pub const KUBERNETES: &str = "kubernetes";
@@ -22,6 +23,19 @@ impl KindStrategy for Namespaces {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::core::namespace(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::namespace::validate_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        match cx.subresource {
+            "status" => return validation::namespace::validate_status_update(new, old),
+            "finalize" => return validation::namespace::validate_finalize_update(new, old),
+            _ => {}
+        }
+        validation::namespace::validate_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::Node;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation, warnings};
+use crate::api::field::ErrorList;
 
 /// The strategy of Nodes.
 pub struct Nodes;
@@ -17,6 +18,21 @@ impl KindStrategy for Nodes {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::core::node(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::node::validate_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::node::validate_status_update(new, old);
+        }
+        validation::node::validate_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        warnings::node::of(o)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,8 +3,9 @@
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation, warnings};
+use crate::api::field::ErrorList;
 
 /// The strategy of PersistentVolumes.
 pub struct PersistentVolumes;
@@ -20,6 +21,21 @@ impl KindStrategy for PersistentVolumes {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::core::persistent_volume(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::persistent_volume::validate_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::persistent_volume::validate_status_update(new, old);
+        }
+        validation::persistent_volume::validate_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        warnings::volume::of(o)
     }
 
     fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut Self::Kind) {

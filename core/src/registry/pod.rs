@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, PodStatus};
 
 use super::prelude::*;
-use super::{defaults, validation};
+use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 use crate::api::quantity::Quantity;
 
@@ -43,6 +43,11 @@ impl KindStrategy for Pods {
             "resize" => validation::pod::validate_resize(new, old),
             _ => validation::pod::validate_update(new, old),
         }
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        // People rarely change pods, and components do so often.
+        if old.is_none() { warnings::pod::of(o) } else { Vec::new() }
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Pod) {

@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::PodTemplate;
 
 use super::prelude::*;
-use super::{defaults, validation};
-use crate::api::field::ErrorList;
+use super::{defaults, validation, warnings};
+use crate::api::field::{ErrorList, Path};
 
 /// The strategy of PodTemplates.
 pub struct PodTemplates;
@@ -26,6 +26,11 @@ impl KindStrategy for PodTemplates {
 
     fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
         validation::pod::validate_template_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        let template = o.template.as_ref();
+        template.map(|t| warnings::pod::of_template(t, &Path::new("template"))).unwrap_or_default()
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::ReplicaSet;
 
 use super::prelude::*;
-use super::{defaults, validation};
+use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 
 /// The strategy of ReplicaSets.
@@ -32,6 +32,11 @@ impl KindStrategy for ReplicaSets {
             return validation::workloads::validate_replica_set_status_update(new, old);
         }
         validation::workloads::validate_replica_set_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        let template = o.spec.as_ref().and_then(|s| s.template.as_ref());
+        warnings::pod::of_workload(&o.metadata, old.map(|o| &o.metadata), template)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

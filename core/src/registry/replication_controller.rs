@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::ReplicationController;
 
 use super::prelude::*;
-use super::{defaults, validation};
+use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 
 /// The strategy of ReplicationControllers.
@@ -32,6 +32,11 @@ impl KindStrategy for ReplicationControllers {
             return validation::workloads::validate_replication_controller_status_update(new, old);
         }
         validation::workloads::validate_replication_controller_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        let template = o.spec.as_ref().and_then(|s| s.template.as_ref());
+        warnings::pod::of_workload(&o.metadata, old.map(|o| &o.metadata), template)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::ResourceQuota;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of ResourceQuotas.
 pub struct ResourceQuotas;
@@ -19,6 +20,17 @@ impl KindStrategy for ResourceQuotas {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::core::resource_quota(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::resource_quota::validate_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::resource_quota::validate_status_update(new, old);
+        }
+        validation::resource_quota::validate_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation, warnings};
+use crate::api::field::ErrorList;
 
 /// The strategy of Secrets.
 pub struct Secrets;
@@ -22,6 +23,18 @@ impl KindStrategy for Secrets {
             let data = o.data.get_or_insert_default();
             data.extend(texts.into_iter().map(|(k, v)| (k, k8s_openapi::ByteString(v.into_bytes()))));
         }
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::secret::validate_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::secret::validate_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        if old.is_none() { warnings::tls::of(o) } else { Vec::new() }
     }
 
     fn field<'a>(&self, o: &'a Self::Kind, path: &str) -> Option<Cow<'a, str>> {

@@ -4,6 +4,9 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::api::object::Object;
+use crate::api::status::Status;
+
 use super::{Registry, ResourceId, ResourceInfo};
 
 /// A kind in the version that a client speaks.
@@ -80,6 +83,18 @@ impl Registry {
 }
 
 impl Served {
+    /// What this version asks of an object beyond what the stored one does.
+    pub fn check(&self, new: &dyn Object, old: Option<&dyn Object>, namespace: &str) -> Result<(), Status> {
+        let errors = match self.alias {
+            Some(Alias::Events) => super::event::strict_errors(new, old, namespace),
+            _ => return Ok(()),
+        };
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(Status::invalid("", self.info.kind, new.meta().name.as_deref().unwrap_or_default(), &errors))
+    }
+
     /// Turns JSON of the stored version into this one.
     pub fn from_stored(&self, value: &mut Value) {
         let Some(o) = value.as_object_mut() else { return };

@@ -3,8 +3,8 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::prelude::*;
-use super::{defaults, validation};
-use crate::api::field::ErrorList;
+use super::{defaults, validation, warnings};
+use crate::api::field::{ErrorList, Path};
 
 /// The strategy of StatefulSets.
 pub struct StatefulSets;
@@ -32,6 +32,19 @@ impl KindStrategy for StatefulSets {
             return validation::workloads::validate_stateful_set_status_update(new, old);
         }
         validation::workloads::validate_stateful_set_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        let unchanged = old.is_some_and(|old| old.metadata.generation == o.metadata.generation);
+        let template = o.spec.as_ref().map(|s| &s.template).filter(|_| !unchanged);
+        let mut all = template.map(|t| warnings::pod::of_template(t, &Path::new("spec.template"))).unwrap_or_default();
+        if o.spec.as_ref().is_some_and(|s| s.revision_history_limit.is_some_and(|limit| limit < 0)) {
+            all.push(
+                "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+                    .to_owned(),
+            );
+        }
+        all
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

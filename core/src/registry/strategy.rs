@@ -230,7 +230,10 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     fn info(&self) -> &ResourceInfo {
         &self.info
     }
-    fn decode(&self, body: Value) -> Result<Obj, String> {
+    fn decode(&self, mut body: Value) -> Result<Obj, String> {
+        if self.info.group == "apps" {
+            super::defaults::mark_empty_selector(&mut body);
+        }
         serde_json::from_value::<S::Kind>(body).map(|o| std::rc::Rc::new(o) as Obj).map_err(|e| e.to_string())
     }
     fn default(&self, o: &mut dyn Object) {

@@ -4,15 +4,39 @@
 pub(crate) mod names;
 mod prelude;
 
+pub mod config_map;
+pub mod endpoint_slice;
+pub mod endpoints;
+pub mod event;
 mod go;
 mod go_diff;
 mod go_struct;
+mod go_volume;
+pub mod limit_range;
+pub mod namespace;
+pub mod node;
+pub mod persistent_volume;
 pub mod persistent_volume_claim;
 pub mod pod;
+pub mod resource_quota;
+pub mod secret;
 mod selector;
+pub mod service;
+pub mod service_account;
 pub mod workloads;
 
 #[cfg(test)]
+mod core_tests;
+#[cfg(test)]
 mod golden_tests;
+
+use std::collections::BTreeMap;
+
+/// Go's `reflect.DeepEqual` of maps that decoding leaves nil when they are absent: an absent and an empty one differ only
+/// in memory, not after a round through storage.
+fn same_entries<V: PartialEq>(a: &Option<BTreeMap<String, V>>, b: &Option<BTreeMap<String, V>>) -> bool {
+    let size = |m: &Option<BTreeMap<String, V>>| m.as_ref().map_or(0, BTreeMap::len);
+    (size(a) == 0 && size(b) == 0) || a == b
+}
 
 pub(crate) use pod::{aggregate_limits as pod_limits, aggregate_requests as pod_requests};

@@ -141,14 +141,22 @@ impl World {
             if status["phase"] != "Pending" || since(&meta["creationTimestamp"]) < 1 {
                 continue;
             }
-            let condition = |t: &str| json!({"type": t, "status": "True"});
+            let stamp = Value::from(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+            let condition = |t: &str| json!({"type": t, "status": "True", "lastTransitionTime": stamp});
+            let begun = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
+            let mut conditions: Vec<Value> = begun.into_iter().map(condition).collect();
+            conditions.extend(status["conditions"].as_array().cloned().unwrap_or_default());
+            let machine: i64 = node.trim_start_matches("worker-").parse().unwrap_or_default();
+            let (host, uid) = (format!("172.18.0.{}", machine + 2), text(&meta["uid"]));
             let statuses: Vec<Value> = pod["spec"]["containers"].as_array().into_iter().flatten().map(|c| {
-                json!({"name": c["name"], "image": c["image"], "imageID": "", "ready": true, "started": true, "restartCount": 0,
-                    "state": {"running": {"startedAt": now.to_string()}}})
+                let (name, image) = (text(&c["name"]), text(&c["image"]));
+                json!({"name": name, "image": image, "imageID": format!("fake://{image}"), "ready": true, "started": true,
+                    "restartCount": 0, "containerID": format!("fake://{uid}-{name}"), "state": {"running": {"startedAt": stamp}},
+                    "lastState": {}})
             }).collect();
             let body = json!({"status": {
-                "phase": "Running", "hostIP": "192.168.0.11", "podIP": "10.244.1.9",
-                "conditions": [condition("Initialized"), condition("Ready"), condition("ContainersReady"), condition("PodScheduled")],
+                "phase": "Running", "hostIP": host, "hostIPs": [{"ip": host}], "podIP": "10.244.1.9",
+                "podIPs": [{"ip": "10.244.1.9"}], "observedGeneration": 1, "startTime": stamp, "conditions": conditions,
                 "containerStatuses": statuses,
             }});
             self.ask("PATCH", &format!("{path}/status"), &body);

@@ -157,6 +157,50 @@ pub fn is_valid_cidr(path: &Path, value: &str) -> ErrorList {
     }
 }
 
+/// `GetWarningsForIP`: addresses that are taken and are better written otherwise.
+pub fn ip_warnings(path: &Path, value: &str) -> Vec<String> {
+    let Some(ip) = parse_ip_sloppy(value) else { return Vec::new() };
+    if value.parse::<IpAddr>().is_err() || is_mapped(ip) {
+        return vec![non_standard(path, "IP address", value, &show_ip(ip))];
+    }
+    if ip.is_ipv6() && ip.to_string() != value {
+        let (value, canonical) = (quote(value), quote(&ip.to_string()));
+        return vec![format!("{path}: IPv6 address {value} should be in RFC 5952 canonical format ({canonical})")];
+    }
+    Vec::new()
+}
+
+fn non_standard(path: &Path, what: &str, value: &str, better: &str) -> String {
+    let (value, better) = (quote(value), quote(better));
+    format!(
+        "{path}: non-standard {what} {value} will be considered invalid in a future Kubernetes release: use {better}"
+    )
+}
+
+/// `GetWarningsForCIDR`.
+pub fn cidr_warnings(path: &Path, value: &str) -> Vec<String> {
+    let Some((ip, bits)) = parse_cidr_sloppy(value) else { return Vec::new() };
+    let mut warnings = Vec::new();
+    let base = masked(ip, bits);
+    let network = format!("{}/{bits}", show_ip(base));
+    if base != ip {
+        let one = format!("{}/{}", show_ip(ip), if unmap(ip).is_ipv4() { 32 } else { 128 });
+        let (value, network, one) = (quote(value), quote(&network), quote(&one));
+        warnings
+            .push(format!("{path}: CIDR value {value} is ambiguous in this context (should be {network} or {one}?)"));
+    }
+    let (ip_text, bits_text) = value.split_once('/').unwrap_or((value, ""));
+    if ip_text.parse::<IpAddr>().is_err() || bits_text != bits.to_string() || is_mapped(ip) {
+        warnings.push(non_standard(path, "CIDR value", value, &network));
+    }
+    let canonical = format!("{ip}/{bits}");
+    if warnings.is_empty() && ip.is_ipv6() && canonical != value {
+        let (value, canonical) = (quote(value), quote(&canonical));
+        warnings.push(format!("{path}: IPv6 CIDR value {value} should be in RFC 5952 canonical format ({canonical})"));
+    }
+    warnings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +231,50 @@ mod tests {
         ] {
             assert_eq!(first(is_valid_cidr(&p, value)), strict, "{value}");
             assert_eq!(first(is_valid_cidr_for_legacy_field(&p, value, false, &[])), sloppy, "{value}");
+        }
+    }
+
+    #[test]
+    fn warnings() {
+        let p = Path::new("x");
+        for (value, want) in [
+            ("10.0.0.1", vec![]),
+            (
+                "192.012.2.2",
+                vec![
+                    r#"x: non-standard IP address "192.012.2.2" will be considered invalid in a future Kubernetes release: use "192.12.2.2""#,
+                ],
+            ),
+            (
+                "2001:db8:0:0::2",
+                vec![r#"x: IPv6 address "2001:db8:0:0::2" should be in RFC 5952 canonical format ("2001:db8::2")"#],
+            ),
+            ("nope", vec![]),
+        ] {
+            assert_eq!(ip_warnings(&p, value), want, "{value}");
+        }
+        for (value, want) in [
+            ("192.12.2.0/24", vec![]),
+            (
+                "192.12.2.8/24",
+                vec![
+                    r#"x: CIDR value "192.12.2.8/24" is ambiguous in this context (should be "192.12.2.0/24" or "192.12.2.8/32"?)"#,
+                ],
+            ),
+            (
+                "192.12.2.0/024",
+                vec![
+                    r#"x: non-standard CIDR value "192.12.2.0/024" will be considered invalid in a future Kubernetes release: use "192.12.2.0/24""#,
+                ],
+            ),
+            (
+                "2001:db8:0:0::/64",
+                vec![
+                    r#"x: IPv6 CIDR value "2001:db8:0:0::/64" should be in RFC 5952 canonical format ("2001:db8::/64")"#,
+                ],
+            ),
+        ] {
+            assert_eq!(cidr_warnings(&p, value), want, "{value}");
         }
     }
 

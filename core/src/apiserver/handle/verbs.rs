@@ -39,6 +39,7 @@ impl ApiServer {
             }
             return self.subresource(cx, &served);
         }
+        self.warn_deprecated(&served);
         if i.watch_path {
             if cx.request.method != "GET" {
                 return Err(Status::method_not_allowed());
@@ -88,7 +89,6 @@ impl ApiServer {
         let o = options::list(cx, false)?;
         let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
         let list = self.list(&cx.caller, served.id, namespace, &o)?;
-        self.warn_deprecated(served);
         Ok(self.list_response(&list, served, accepted, include))
     }
 
@@ -105,7 +105,6 @@ impl ApiServer {
         }
         let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
         let stream = self.watch(&cx.caller, served.id, namespace, &o)?;
-        self.warn_deprecated(served);
         let body = WatchBody::new(self.sim.clone(), stream, served.clone(), accepted, include);
         Ok(Response {
             code: 200,
@@ -115,7 +114,7 @@ impl ApiServer {
     }
 
     /// Warns of kinds that upstream calls deprecated.
-    pub(super) fn warn_deprecated(&self, served: &Served) {
+    fn warn_deprecated(&self, served: &Served) {
         if served.info.group.is_empty() && served.info.resource == "endpoints" {
             self.warnings
                 .add(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned());

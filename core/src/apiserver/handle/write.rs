@@ -41,12 +41,12 @@ impl ApiServer {
         let o = options::write(cx, "CreateOptions", None)?;
         let obj = self.decode_body(cx, served, o.validation)?;
         let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager };
+        served.check(&*obj, None, Self::namespace_of(cx, served))?;
         let created = self.create(&cx.caller, served.id, Self::namespace_of(cx, served), obj, &options)?;
         if !o.dry_run {
             let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, ""));
             self.note_write(None, &created, &cx.caller.manager, &scope);
         }
-        self.warn_deprecated(served);
         Ok(self.object_response(201, &*created, served, accepted, include))
     }
 
@@ -62,6 +62,7 @@ impl ApiServer {
         let sent = obj.clone();
         let mut live = None;
         let updater = Box::new(|old: &Obj| {
+            served.check(&*sent, Some(&**old), namespace)?;
             live = Some(old.clone());
             Ok(sent.clone())
         });
@@ -77,7 +78,6 @@ impl ApiServer {
             let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
             self.note_write(live.filter(|_| code == 200), &stored, &cx.caller.manager, &scope);
         }
-        self.warn_deprecated(served);
         Ok(self.object_response(code, &*stored, served, accepted, include))
     }
 
@@ -109,11 +109,11 @@ impl ApiServer {
             served_copy.to_stored(&mut value);
             let new = registry.strategy(served_copy.id).decode(value).map_err(Status::bad_request)?;
             check_identity(&*new, namespace, &name)?;
+            served_copy.check(&*new, Some(&**old), namespace)?;
             Ok(new)
         });
         let stored = self.update(&cx.caller, "patch", served.id, (namespace, &cx.info.name), sub, updater, &update)?;
         self.warnings.extend(|| warnings);
-        self.warn_deprecated(served);
         if !o.dry_run {
             let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
             self.note_write(live, &stored, &cx.caller.manager, &scope);

@@ -105,7 +105,15 @@ pub fn namespace(namespace: &mut Namespace) {
 
 /// A Node.
 pub fn node(node: &mut Node) {
-    node.spec.get_or_insert_default();
+    let spec = node.spec.get_or_insert_default();
+    // The older of the two fields for pods' addresses wins where they differ.
+    let first = spec.pod_cidrs.as_ref().and_then(|all| all.first()).cloned().unwrap_or_default();
+    let one = spec.pod_cidr.clone().unwrap_or_default();
+    if one.is_empty() && !first.is_empty() {
+        spec.pod_cidr = Some(first);
+    } else if !one.is_empty() && one != first {
+        spec.pod_cidrs = Some(vec![one]);
+    }
     let status = node.status.get_or_insert_default();
     let endpoints = status.daemon_endpoints.get_or_insert_default();
     endpoints.kubelet_endpoint.get_or_insert_default();

@@ -26,6 +26,8 @@ pub fn set_defaults(pod: &mut Pod) {
         }
     }
     spec_defaults(spec);
+    // A pod's negative grace is read as the least; a template keeps it.
+    spec.termination_grace_period_seconds = spec.termination_grace_period_seconds.map(|s| if s < 0 { 1 } else { s });
 }
 
 /// A PodTemplate.

@@ -20,16 +20,16 @@ use super::pod::containers::as_container;
 use super::prelude::*;
 use crate::api::quantity::Quantity;
 
-fn texts(items: &Option<Vec<String>>) -> Go {
+pub(super) fn texts(items: &Option<Vec<String>>) -> Go {
     each(items, |s| s.into())
 }
 
 /// A list that is never optional in the API: absent when empty.
-fn required<T>(items: &[T], to_go: impl Fn(&T) -> Go) -> Go {
+pub(super) fn required<T>(items: &[T], to_go: impl Fn(&T) -> Go) -> Go {
     if items.is_empty() { Go::Null } else { Go::List(items.iter().map(to_go).collect()) }
 }
 
-fn string_map(map: &Option<BTreeMap<String, String>>) -> Go {
+pub(super) fn string_map(map: &Option<BTreeMap<String, String>>) -> Go {
     map.as_ref().map_or(Go::Null, |m| Go::Fields(m.iter().map(|(k, v)| (k.clone(), v.into())).collect()))
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn quantities(map: &Option<BTreeMap<String, QuantityText>>) -> Go {
     map.as_ref().map_or(Go::Null, |m| Go::Fields(m.iter().map(|(k, v)| (k.clone(), quantity(v))).collect()))
 }
 
-fn optional<T>(value: &Option<T>, to_go: impl Fn(&T) -> Go) -> Go {
+pub(super) fn optional<T>(value: &Option<T>, to_go: impl Fn(&T) -> Go) -> Go {
     value.as_ref().map_or(Go::Null, to_go)
 }
 

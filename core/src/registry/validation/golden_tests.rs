@@ -25,10 +25,10 @@ const NOT_OURS: &[&str] = &["pod-namespace-mismatch", "pvc-datasource-bad", "def
 fn judge(kind: &str, mut body: Value) -> Option<Result<(ErrorList, Vec<String>), String>> {
     defaults::mark_empty_selector(&mut body);
     macro_rules! kind {
-        ($type:ty, $default:path, $validate:path) => {
+        ($type:ty, $default:expr, $validate:path) => {
             kind!($type, $default, $validate, |_: &$type| Vec::new())
         };
-        ($type:ty, $default:path, $validate:path, $warnings:expr) => {{
+        ($type:ty, $default:expr, $validate:path, $warnings:expr) => {{
             let object: Result<$type, _> = serde_json::from_value(body);
             Some(object.map_err(|e| e.to_string()).map(|mut object| {
                 if object.metadata.namespace.is_none() {
@@ -65,6 +65,15 @@ fn judge(kind: &str, mut body: Value) -> Option<Result<(ErrorList, Vec<String>),
             defaults::core::persistent_volume_claim,
             persistent_volume_claim::validate_create
         ),
+        "ConfigMap" => kind!(core::ConfigMap, |_: &mut core::ConfigMap| (), config_map::validate_create),
+        "Secret" => kind!(core::Secret, defaults::core::secret, secret::validate_create),
+        "Namespace" => kind!(core::Namespace, defaults::core::namespace, namespace::validate_create),
+        "Node" => kind!(core::Node, defaults::core::node, node::validate_create),
+        "LimitRange" => kind!(core::LimitRange, defaults::core::limit_range, limit_range::validate_create),
+        "ResourceQuota" => kind!(core::ResourceQuota, defaults::core::resource_quota, resource_quota::validate_create),
+        "ServiceAccount" => {
+            kind!(core::ServiceAccount, |_: &mut core::ServiceAccount| (), service_account::validate_create)
+        }
         _ => None,
     }
 }
@@ -114,10 +123,7 @@ fn creates_are_judged_as_recorded() {
                     causes
                         .iter()
                         .map(|c| {
-                            let field = match c["field"].as_str().unwrap_or_default() {
-                                "[]" => "",
-                                field => field,
-                            };
+                            let field = c["field"].as_str().unwrap_or_default();
                             let message = expand(c["message"].as_str().unwrap_or_default());
                             format!("{}|{field}|{message}", c["reason"].as_str().unwrap_or_default())
                         })

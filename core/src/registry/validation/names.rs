@@ -2,6 +2,7 @@
 //! Models `pkg/apis/core/validation/names.go` and the thin wrappers of `validation.go`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -94,6 +95,37 @@ pub(crate) fn http_header_name(name: &str, path: &Path, errs: &mut ErrorList) {
 /// An IP address in a field that once took sloppy ones; `old` are those that the object had before.
 pub(crate) fn legacy_ip(value: &str, old: &[String], path: &Path, errs: &mut ErrorList) {
     errs.extend(api::is_valid_ip_for_legacy_field(path, value, true, old));
+}
+
+/// A CIDR likewise.
+pub(crate) fn legacy_cidr(value: &str, old: &[String], path: &Path, errs: &mut ErrorList) {
+    errs.extend(api::is_valid_cidr_for_legacy_field(path, value, true, old));
+}
+
+/// An address to which traffic may be sent. Upstream's `ValidateEndpointIP`.
+pub(crate) fn endpoint_ip(value: &str, path: &Path, errs: &mut ErrorList) {
+    let Some(ip) = api::parse_ip_sloppy(value) else {
+        errs.push(Error::invalid_str(path, value, "must be a valid IP address"));
+        return;
+    };
+    let (link_local, link_multicast) = match ip.to_canonical() {
+        IpAddr::V4(v4) => (v4.is_link_local(), v4.octets().starts_with(&[224, 0, 0])),
+        IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.segments()[0] & 0xff0f == 0xff02),
+    };
+    let ip = ip.to_canonical();
+    let mut refuse = |what: &str| errs.push(Error::invalid_str(path, value, format!("may not be {what}")));
+    if ip.is_unspecified() {
+        refuse(&format!("unspecified ({value})"));
+    }
+    if ip.is_loopback() {
+        refuse("in the loopback range (127.0.0.0/8, ::1/128)");
+    }
+    if link_local {
+        refuse("in the link-local range (169.254.0.0/16, fe80::/10)");
+    }
+    if link_multicast {
+        refuse("in the link-local multicast range (224.0.0.0/24, ff02::/10)");
+    }
 }
 
 /// Upstream's core `ValidateObjectMeta`: apimachinery's, then the short names that finalizers may have.

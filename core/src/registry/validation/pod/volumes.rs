@@ -81,6 +81,18 @@ impl<'a> OneType<'a> {
             check(source, &self.path.child(field), errs);
         }
     }
+    /// Looks into `source` however many there were before: upstream forgets to refuse this one.
+    pub(crate) fn take_always<T>(
+        &mut self,
+        source: &Option<T>,
+        field: &str,
+        errs: &mut ErrorList,
+        check: impl FnOnce(&T, &Path, &mut ErrorList),
+    ) {
+        let Some(source) = source else { return };
+        self.count += 1;
+        check(source, &self.path.child(field), errs);
+    }
     pub(crate) fn require_one(&self, errs: &mut ErrorList) {
         if self.count == 0 {
             errs.push(Error::required(self.path, "must specify a volume type"));
