@@ -18,11 +18,6 @@ impl KindStrategy for Secrets {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::core::secret(o);
-        // stringData is for writing alone: decoding puts it into data.
-        if let Some(texts) = o.string_data.take() {
-            let data = o.data.get_or_insert_default();
-            data.extend(texts.into_iter().map(|(k, v)| (k, k8s_openapi::ByteString(v.into_bytes()))));
-        }
     }
 
     fn validate(&self, o: &Self::Kind) -> ErrorList {

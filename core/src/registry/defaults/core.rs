@@ -88,9 +88,13 @@ pub fn service(service: &mut Service) {
     }
 }
 
-/// A Secret.
+/// A Secret. What is written as text is data from then on, as upstream's conversion has it.
 pub fn secret(secret: &mut Secret) {
     text(&mut secret.type_, "Opaque");
+    if let Some(texts) = secret.string_data.take() {
+        let data = secret.data.get_or_insert_default();
+        data.extend(texts.into_iter().map(|(k, v)| (k, k8s_openapi::ByteString(v.into_bytes()))));
+    }
 }
 
 /// A Namespace: it has its name as a label.

@@ -16,7 +16,9 @@ fn judge(kind: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
                 let mut o: $type = serde_json::from_value(v.clone()).expect("an object");
                 let meta = o.meta_mut();
                 meta.name.get_or_insert_with(|| "x".to_owned());
-                meta.namespace.get_or_insert_with(|| "ns".to_owned());
+                if !matches!(kind, "Namespace" | "Node" | "PersistentVolume") {
+                    meta.namespace.get_or_insert_with(|| "ns".to_owned());
+                }
                 meta.resource_version.get_or_insert_with(|| "1".to_owned());
                 let default: fn(&mut $type) = $default;
                 default(&mut o);
@@ -361,6 +363,7 @@ fn limits_and_quotas() {
                 ),
                 &[
                     "spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1",
+                    "spec.limits[0].defaultRequest[cpu]: Invalid value: \"1\": min value 2 is greater than default request value 1",
                     "spec.limits[0].default[cpu]: Invalid value: \"2\": min value 2 is greater than default value 1",
                     "spec.limits[1].type: Duplicate value: \"Container\"",
                     "spec.limits[2].type: Invalid value: \"Thing\": must be a standard limit type or fully qualified",

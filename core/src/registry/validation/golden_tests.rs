@@ -31,7 +31,8 @@ fn judge(kind: &str, mut body: Value) -> Option<Result<(ErrorList, Vec<String>),
         ($type:ty, $default:expr, $validate:path, $warnings:expr) => {{
             let object: Result<$type, _> = serde_json::from_value(body);
             Some(object.map_err(|e| e.to_string()).map(|mut object| {
-                if object.metadata.namespace.is_none() {
+                let within_none = matches!(kind, "Namespace" | "Node");
+                if object.metadata.namespace.is_none() && !within_none {
                     object.metadata.namespace = Some("ns".to_owned());
                 }
                 $default(&mut object);
