@@ -31,11 +31,10 @@ fn create_into(secret: &Secret, errs: &mut ErrorList) {
     let value = |key: &str| entry(&secret.data, key).map(|v| v.0.as_slice());
     let missing = |key: &str| Error::required(&path.key(key), "");
     match text(&secret.type_) {
-        "kubernetes.io/service-account-token" => {
-            if entry(&secret.metadata.annotations, SERVICE_ACCOUNT_NAME).is_none_or(|name| name.is_empty()) {
-                let annotations = Path::new("metadata.annotations");
-                errs.push(Error::required(&annotations.key(SERVICE_ACCOUNT_NAME), ""));
-            }
+        "kubernetes.io/service-account-token"
+            if entry(&secret.metadata.annotations, SERVICE_ACCOUNT_NAME).is_none_or(|name| name.is_empty()) =>
+        {
+            errs.push(Error::required(&Path::new("metadata.annotations").key(SERVICE_ACCOUNT_NAME), ""));
         }
         "kubernetes.io/dockercfg" => docker_config(".dockercfg", value(".dockercfg"), &path, errs),
         "kubernetes.io/dockerconfigjson" => {
