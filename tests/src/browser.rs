@@ -5,13 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use thirtyfour::LoggingPrefsLogLevel;
-use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities as _;
-use thirtyfour::prelude::*;
 
-pub use thirtyfour::WebElement;
+pub use fantoccini::elements::Element;
 
 /// How long the page may take for anything, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -79,8 +78,26 @@ impl Theme {
 
 /// The page in a browser of its own, with an empty profile.
 pub struct Page {
-    driver: WebDriver,
+    driver: Client,
     address: String,
+}
+
+/// A command of chromedriver's own, beyond the WebDriver standard.
+#[derive(Debug)]
+struct Vendor {
+    /// What follows the session in its path.
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Vendor {
+    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> std::result::Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.body.to_string()))
+    }
 }
 
 /// Opens the page, runs a story on it and checks that the console stayed free of errors. A picture of a failed page
@@ -122,13 +139,13 @@ impl Page {
     /// Starts a browser and loads an address below the page's.
     pub async fn open_at(relative: &str, viewport: Viewport, theme: Theme) -> Result<Page> {
         let address = announced("PODARIUM_PAGE")?;
-        let mut capabilities = DesiredCapabilities::chrome();
-        capabilities.set_binary(&announced("PODARIUM_CHROMIUM")?)?;
-        for flag in FLAGS {
-            capabilities.add_arg(flag)?;
-        }
-        capabilities.set_browser_log_level(LoggingPrefsLogLevel::All)?;
-        let driver = WebDriver::new(announced("PODARIUM_WEBDRIVER")?, capabilities).await?;
+        let capabilities = serde_json::from_value(json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": { "binary": announced("PODARIUM_CHROMIUM")?, "args": FLAGS },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        }))?;
+        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        let driver = builder.capabilities(capabilities).connect(&announced("PODARIUM_WEBDRIVER")?).await?;
         let page = Page { driver, address };
         page.resize(viewport).await?;
         page.set_theme(theme).await?;
@@ -138,11 +155,11 @@ impl Page {
 
     /// Ends the browser.
     pub async fn close(self) -> Result {
-        Ok(self.driver.quit().await?)
+        Ok(self.driver.close().await?)
     }
 
     /// The WebDriver session, for what is not covered here.
-    pub fn driver(&self) -> &WebDriver {
+    pub fn driver(&self) -> &Client {
         &self.driver
     }
 
@@ -153,7 +170,7 @@ impl Page {
 
     /// Loads another address of the page, such as one with a fragment.
     pub async fn goto(&self, relative: &str) -> Result {
-        Ok(self.driver.goto(format!("{}{relative}", self.address)).await?)
+        Ok(self.driver.goto(&format!("{}{relative}", self.address)).await?)
     }
 
     pub async fn resize(&self, viewport: Viewport) -> Result {
@@ -179,18 +196,22 @@ impl Page {
 
     /// Calls a method of Chromium's own protocol.
     pub async fn devtools(&self, method: &str, params: Value) -> Result<Value> {
-        Ok(self.driver.cdp().send_raw(method, params).await?)
+        self.vendor("goog/cdp/execute", json!({ "cmd": method, "params": params })).await
+    }
+
+    async fn vendor(&self, path: &'static str, body: Value) -> Result<Value> {
+        Ok(self.driver.issue_cmd(Vendor { path, body }).await?)
     }
 
     /// The element with this `data-testid`, as soon as it is there.
-    pub async fn find(&self, testid: &str) -> Result<WebElement> {
+    pub async fn find(&self, testid: &str) -> Result<Element> {
         let what = format!("an element with data-testid \"{testid}\"");
         self.until(&what, async || Ok(self.find_all(testid).await?.into_iter().next())).await
     }
 
     /// The elements with this `data-testid` that are there now.
-    pub async fn find_all(&self, testid: &str) -> Result<Vec<WebElement>> {
-        Ok(self.driver.find_all(By::Css(format!("[data-testid='{testid}']"))).await?)
+    pub async fn find_all(&self, testid: &str) -> Result<Vec<Element>> {
+        Ok(self.driver.find_all(Locator::Css(&format!("[data-testid='{testid}']"))).await?)
     }
 
     /// Clicks an element as soon as it is there and can be clicked.
@@ -238,7 +259,7 @@ impl Page {
     /// The value of a JavaScript expression; a promise is awaited.
     pub async fn evaluate<T: DeserializeOwned>(&self, expression: &str) -> Result<T> {
         let script = format!("return {expression};");
-        Ok(self.driver.execute(script, Vec::new()).await?.convert()?)
+        Ok(serde_json::from_value(self.driver.execute(&script, Vec::new()).await?)?)
     }
 
     /// Looks again and again until there is something, and fails when patience ends.
@@ -267,9 +288,9 @@ impl Page {
 
     /// What the console called an error since the last time it was asked.
     pub async fn console_errors(&self) -> Result<Vec<String>> {
-        let entries = self.driver.browser_log().await?;
-        let severe = entries.into_iter().filter(|entry| entry.level == "SEVERE");
-        Ok(severe.map(|entry| entry.message).collect())
+        let entries = self.vendor("se/log", json!({ "type": "browser" })).await?;
+        let severe = entries.as_array().into_iter().flatten().filter(|entry| entry["level"] == "SEVERE");
+        Ok(severe.filter_map(|entry| entry["message"].as_str().map(str::to_owned)).collect())
     }
 
     /// Writes a picture of the window as PNG.
@@ -277,6 +298,6 @@ impl Page {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        Ok(std::fs::write(file, self.driver.screenshot_as_png().await?)?)
+        Ok(std::fs::write(file, self.driver.screenshot().await?)?)
     }
 }

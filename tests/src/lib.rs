@@ -2,5 +2,6 @@
 
 pub mod bench;
 pub mod browser;
+pub mod served;
 pub mod tank;
 pub mod wasm;

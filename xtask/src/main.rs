@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod browser;
 mod build;
+mod clients;
 mod codegen;
 mod compress;
 mod dist;
@@ -25,8 +26,8 @@ cargo xtask <command>
                 --port N          port to listen on (default 8080; 0 picks a free one)
                 --fast            quick build, bigger and slower page: for working on the code
                 --no-open         do not open a browser
-  test        every check: format, lints, guests, native tests, browser tests
-                --only LIST       of fmt,clippy,guests,native,browser (comma-separated)
+  test        every check: format, lints, guests, native tests, real clients, browser tests
+                --only LIST       of fmt,clippy,guests,native,clients,browser (comma-separated)
                 --fast            quick build of the page
                 -- ARGS           handed to the tests (a name to filter by, for one)
   bench       measure speed, natively and in headless Chromium

@@ -7,13 +7,20 @@ use std::process::{Command, Stdio};
 use crate::args;
 use crate::browser::{self, Stage};
 use crate::build::{self, Flavour};
+use crate::clients;
 use crate::guests;
 use crate::paths;
 use crate::process;
 use crate::report::{self, Context as _, Result};
 use crate::toolchain::{self, Toolchain};
 
-const PHASES: [&str; 5] = ["fmt", "clippy", "guests", "native", "browser"];
+const PHASES: [&str; 6] = ["fmt", "clippy", "guests", "native", "clients", "browser"];
+
+/// Every native build selects the same packages: with others, features differ and all dependencies compile again.
+const ALL: [&str; 4] = ["--locked", "--workspace", "--exclude", "xtask"];
+
+/// Our own crates run thousands of scenarios; unoptimised they would take most of the time.
+const OPT_LEVEL: (&str, &str) = ("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
 
 pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     let mut phases: Vec<String> = PHASES.iter().map(|phase| (*phase).to_owned()).collect();
@@ -37,6 +44,7 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
             "clippy" => lint(&mut tally),
             "guests" => build_guests(),
             "native" => native(&mut tally, &rest),
+            "clients" => real_clients(&mut tally, &rest),
             _ => in_browser(&mut tally, shipped, &rest),
         };
         if let Err(error) = result {
@@ -130,13 +138,31 @@ fn native(tally: &mut Tally, rest: &[OsString]) -> Result<()> {
     let step = report::step("native tests");
     let mut failure = None;
     // This program is tested apart: within the workspace's features, all that it depends on would be compiled again.
-    for packages in [&["--package", "xtask"][..], &["--workspace", "--exclude", "xtask"]] {
+    for packages in [&["--locked", "--package", "xtask"][..], &ALL] {
         let mut cargo = Command::new(toolchain::current_cargo());
-        cargo.args(["test", "--locked", "--no-fail-fast"]).args(packages);
+        cargo.args(["test", "--no-fail-fast"]).args(packages);
         failure = run_tests(&mut cargo, tally, rest).err().or(failure);
     }
     step.done();
     failure.map_or(Ok(()), Err)
+}
+
+/// Other people's clients against the server.
+fn real_clients(tally: &mut Tally, rest: &[OsString]) -> Result<()> {
+    let clients = clients::ensure()?;
+    let step = report::step("real clients");
+    let mut cargo = Command::new(toolchain::current_cargo());
+    cargo.current_dir(paths::root()).env(OPT_LEVEL.0, OPT_LEVEL.1).arg("build").args(ALL).args(["--bin", "podarium"]);
+    process::run(&mut cargo)?;
+    let mut cargo = Command::new(toolchain::current_cargo());
+    cargo.arg("test").args(ALL).args(["--test", "clients"]);
+    cargo.env("PODARIUM_SERVER", paths::target().join("debug/podarium"));
+    for client in &clients {
+        client.announce(&mut cargo);
+    }
+    run_tests(&mut cargo, tally, rest)?;
+    step.done();
+    Ok(())
 }
 
 fn in_browser(tally: &mut Tally, shipped: bool, rest: &[OsString]) -> Result<()> {
@@ -147,7 +173,7 @@ fn in_browser(tally: &mut Tally, shipped: bool, rest: &[OsString]) -> Result<()>
     let step = report::step("browser tests");
     let stage = Stage::set(folder)?;
     let mut cargo = Command::new(toolchain::current_cargo());
-    cargo.args(["test", "--locked", "--package", "podarium-tests", "--test", "browser"]);
+    cargo.arg("test").args(ALL).args(["--test", "browser"]);
     stage.announce(&mut cargo);
     run_tests(&mut cargo, tally, rest)?;
     step.done();
@@ -156,13 +182,7 @@ fn in_browser(tally: &mut Tally, shipped: bool, rest: &[OsString]) -> Result<()>
 
 /// Runs `cargo test`, passes its lines on and counts.
 fn run_tests(cargo: &mut Command, tally: &mut Tally, rest: &[OsString]) -> Result<()> {
-    cargo
-        .current_dir(paths::root())
-        // Our own crates run thousands of scenarios; unoptimised they would take most of the time.
-        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
-        .arg("--")
-        .args(rest)
-        .stdout(Stdio::piped());
+    cargo.current_dir(paths::root()).env(OPT_LEVEL.0, OPT_LEVEL.1).arg("--").args(rest).stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cannot start cargo test")?;
     let stdout = child.stdout.take().ok_or("cargo test has no output")?;
     for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
