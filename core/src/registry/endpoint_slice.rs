@@ -3,7 +3,7 @@
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::prelude::*;
-use super::{defaults, validation};
+use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 
 /// The strategy of EndpointSlices.
@@ -26,6 +26,10 @@ impl KindStrategy for EndpointSlices {
 
     fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
         validation::endpoint_slice::validate_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        warnings::endpoints::of_slice(o)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Endpoints;
 
 use super::prelude::*;
-use super::{defaults, validation};
+use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 
 /// The strategy of Endpoints.
@@ -26,6 +26,10 @@ impl KindStrategy for EndpointsKind {
 
     fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
         validation::endpoints::validate_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        warnings::endpoints::of(o)
     }
 
     fn allow_create_on_update(&self) -> bool {

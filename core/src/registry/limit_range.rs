@@ -28,6 +28,13 @@ impl KindStrategy for LimitRanges {
         validation::limit_range::validate_create(new)
     }
 
+    fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut Self::Kind) {
+        // One that nobody named gets a name all the same.
+        if o.metadata.name.as_deref().unwrap_or_default().is_empty() {
+            o.metadata.name = Some(cx.sim.random_uuid());
+        }
+    }
+
     fn allow_create_on_update(&self) -> bool {
         true
     }

@@ -33,9 +33,7 @@ impl KindStrategy for PersistentVolumeClaims {
         if cx.subresource == "status" {
             return validation::persistent_volume_claim::validate_status_update(new, old);
         }
-        let mut errs = validation::persistent_volume_claim::validate_create(new);
-        errs.extend(validation::persistent_volume_claim::validate_update(new, old));
-        errs
+        validation::persistent_volume_claim::validate_update(new, old)
     }
 
     fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {

@@ -7,6 +7,8 @@ use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 use crate::api::quantity::Quantity;
 
+mod label_keys;
+
 /// The strategy of Pods.
 pub struct Pods;
 
@@ -52,6 +54,7 @@ impl KindStrategy for Pods {
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Pod) {
         o.metadata.generation = Some(1);
+        label_keys::settle(o);
         let gated = o.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref()).is_some_and(|g| !g.is_empty());
         let conditions = gated.then(|| {
             vec![PodCondition {

@@ -39,6 +39,7 @@ impl KindStrategy for Services {
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
         o.status = Some(ServiceStatus { load_balancer: Some(Default::default()), conditions: None });
+        o.spec.iter_mut().for_each(no_internal_policy);
     }
 
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
@@ -49,6 +50,7 @@ impl KindStrategy for Services {
         keep(&mut new.status, &old.status);
         if let (Some(spec), Some(was)) = (&mut new.spec, &old.spec) {
             drop_type_dependent(spec, was);
+            no_internal_policy(spec);
             if kind(spec) != "LoadBalancer"
                 && let Some(status) = &mut new.status
             {
@@ -80,6 +82,13 @@ impl KindStrategy for Services {
 
     fn selectable_fields(&self) -> &'static [&'static str] {
         &["spec.clusterIP", "spec.type"]
+    }
+}
+
+/// A name elsewhere has no traffic within the cluster, though it may once have been written that it has.
+fn no_internal_policy(spec: &mut ServiceSpec) {
+    if kind(spec) == "ExternalName" {
+        spec.internal_traffic_policy.take_if(|p| matches!(p.as_str(), "Cluster" | "Local"));
     }
 }
 

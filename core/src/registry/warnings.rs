@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::validation::is_dns1123_label;
 
+pub(super) mod endpoints;
 pub(super) mod node;
 mod overlaps;
 pub(super) mod pod;

@@ -3,6 +3,9 @@
 
 use k8s_openapi::api::core::v1::{Event, EventSource};
 
+use super::go::{Go, fields};
+use super::go_struct::optional;
+use super::go_volume;
 use super::prelude::*;
 use crate::api::validation::{is_dns1123_subdomain, name_is_dns_subdomain};
 
@@ -103,28 +106,35 @@ pub fn validate_strict_update(new: &Event, old: &Event) -> ErrorList {
     if new.series != old.series {
         series(new, &mut errs);
     }
-    macro_rules! immutable {
-        ($($name:literal: $($field:ident)?;)*) => { $($(
-            if new.$field != old.$field {
-                errs.push(Error::invalid(&Path::new($name), &json!(new.$field), "field is immutable"));
-            }
-        )?)* };
-    }
-    immutable! {
-        "involvedObject": involved_object;
-        "reason": reason;
-        "message": message;
-        "source": source;
-        "firstTimestamp": first_timestamp;
-        "lastTimestamp": last_timestamp;
-        "count": count;
-        "reason": reason;
-        "type": type_;
-        "eventTime": event_time;
-        "action": action;
-        "related": related;
-        "reportingController": reporting_component;
-        "reportingInstance": reporting_instance;
-    }
+    let mut same = |name: &str, is: Go, was: Go| {
+        if is != was {
+            errs.push(Error::invalid_shown(&Path::new(name), is.compact(), "field is immutable"));
+        }
+    };
+    let object = go_volume::object;
+    same("involvedObject", object(&new.involved_object), object(&old.involved_object));
+    same("reason", text(&new.reason).into(), text(&old.reason).into());
+    same("message", text(&new.message).into(), text(&old.message).into());
+    same("source", source(new), source(old));
+    same("firstTimestamp", time(&new.first_timestamp), time(&old.first_timestamp));
+    same("lastTimestamp", time(&new.last_timestamp), time(&old.last_timestamp));
+    same("count", new.count.unwrap_or(0).into(), old.count.unwrap_or(0).into());
+    same("reason", text(&new.reason).into(), text(&old.reason).into());
+    same("type", text(&new.type_).into(), text(&old.type_).into());
+    same("eventTime", time(&new.event_time), time(&old.event_time));
+    same("action", text(&new.action).into(), text(&old.action).into());
+    same("related", optional(&new.related, object), optional(&old.related, object));
+    same("reportingController", text(&new.reporting_component).into(), text(&old.reporting_component).into());
+    same("reportingInstance", text(&new.reporting_instance).into(), text(&old.reporting_instance).into());
     errs
+}
+
+fn source(event: &Event) -> Go {
+    let source = event.source.clone().unwrap_or_default();
+    fields! { "Component": text(&source.component), "Host": text(&source.host) }
+}
+
+/// A time as JSON has it.
+fn time<T: serde::Serialize>(time: &Option<T>) -> Go {
+    json!(time).as_str().map_or(Go::Null, Go::from)
 }

@@ -13,7 +13,8 @@ fn secret(r: &SecretReference) -> Go {
     fields! { "Name": text(&r.name), "Namespace": text(&r.namespace) }
 }
 
-fn object(r: &ObjectReference) -> Go {
+/// A reference to an object.
+pub(super) fn object(r: &ObjectReference) -> Go {
     fields! {
         "Kind": text(&r.kind), "Namespace": text(&r.namespace), "Name": text(&r.name), "UID": text(&r.uid),
         "APIVersion": text(&r.api_version), "ResourceVersion": text(&r.resource_version),

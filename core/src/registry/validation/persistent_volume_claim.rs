@@ -15,14 +15,22 @@ const STORAGE_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 /// Checks a new claim.
 pub fn validate_create(claim: &PersistentVolumeClaim) -> ErrorList {
     let mut errs = ErrorList::new();
-    create_into(claim, &mut errs);
+    create_into(claim, false, &mut errs);
     errs
 }
 
-fn create_into(claim: &PersistentVolumeClaim, errs: &mut ErrorList) {
+/// `any_group`: the API group of a data source was let in before, whatever it is.
+fn create_into(claim: &PersistentVolumeClaim, any_group: bool, errs: &mut ErrorList) {
     names::object_meta(&claim.metadata, true, name_is_dns_subdomain, errs);
     let default = PersistentVolumeClaimSpec::default();
-    spec(claim.spec.as_ref().unwrap_or(&default), &Path::new("spec"), errs);
+    spec_with(claim.spec.as_ref().unwrap_or(&default), any_group, &Path::new("spec"), errs);
+}
+
+/// Whether there was a data source with an API group.
+fn had_group(claim: &PersistentVolumeClaim) -> bool {
+    let Some(spec) = &claim.spec else { return false };
+    spec.data_source.as_ref().is_some_and(|s| s.api_group.is_some())
+        || spec.data_source_ref.as_ref().is_some_and(|r| r.api_group.is_some())
 }
 
 /// Modes that are known, and the exclusive one alone.
@@ -38,6 +46,10 @@ pub(crate) fn access_modes(modes: &[String], path: &Path, errs: &mut ErrorList) 
 
 /// Upstream's `ValidatePersistentVolumeClaimSpec`.
 pub(crate) fn spec(s: &PersistentVolumeClaimSpec, path: &Path, errs: &mut ErrorList) {
+    spec_with(s, false, path, errs);
+}
+
+fn spec_with(s: &PersistentVolumeClaimSpec, any_group: bool, path: &Path, errs: &mut ErrorList) {
     let modes = list(&s.access_modes);
     if modes.is_empty() {
         errs.push(Error::required(&path.child("accessModes"), "at least 1 access mode is required"));
@@ -61,11 +73,11 @@ pub(crate) fn spec(s: &PersistentVolumeClaimSpec, path: &Path, errs: &mut ErrorL
     }
     if let Some(source) = &s.data_source {
         let at = path.child("dataSource");
-        data_source(&source.name, &source.kind, text(&source.api_group), &at, errs);
+        data_source([&source.name, &source.kind, text(&source.api_group)], any_group, &at, errs);
     }
     if let Some(source) = &s.data_source_ref {
         let at = path.child("dataSourceRef");
-        data_source(&source.name, &source.kind, text(&source.api_group), &at, errs);
+        data_source([&source.name, &source.kind, text(&source.api_group)], any_group, &at, errs);
         if let Some(namespace) = source.namespace.as_deref().filter(|n| !n.is_empty()) {
             invalid_each(name_is_dns_label(namespace, false), namespace, &at.child("namespace"), errs);
         }
@@ -91,7 +103,7 @@ fn requested(s: &PersistentVolumeClaimSpec) -> Option<Quantity> {
     s.resources.as_ref().and_then(|r| entry(&r.requests, "storage")).map(resources::parse)
 }
 
-fn data_source(name: &str, kind: &str, group: &str, path: &Path, errs: &mut ErrorList) {
+fn data_source([name, kind, group]: [&str; 3], any_group: bool, path: &Path, errs: &mut ErrorList) {
     if name.is_empty() {
         errs.push(Error::required(&path.child("name"), ""));
     }
@@ -105,7 +117,7 @@ fn data_source(name: &str, kind: &str, group: &str, path: &Path, errs: &mut Erro
             "must be 'PersistentVolumeClaim' when referencing the default apiGroup",
         ));
     }
-    if !group.is_empty() {
+    if !group.is_empty() && !any_group {
         names::dns_subdomain(group, &path.child("apiGroup"), errs);
     }
 }
@@ -113,8 +125,10 @@ fn data_source(name: &str, kind: &str, group: &str, path: &Path, errs: &mut Erro
 /// Checks a changed claim.
 pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> ErrorList {
     let mut errs = ErrorList::new();
+    // The strategy looks at the new claim by itself first, and the check of the update does so again.
+    create_into(new, had_group(old), &mut errs);
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
-    create_into(new, &mut errs);
+    create_into(new, had_group(old), &mut errs);
     let default = PersistentVolumeClaimSpec::default();
     let (is, was) = (new.spec.as_ref().unwrap_or(&default), old.spec.as_ref().unwrap_or(&default));
     let (mut new_copy, mut old_copy) = (is.clone(), was.clone());
@@ -150,7 +164,7 @@ pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim)
     {
         requests.insert("storage".to_owned(), storage.clone());
     }
-    if bound && new_copy.volume_attributes_class_name.is_some() {
+    if bound {
         new_copy.volume_attributes_class_name.clone_from(&old_copy.volume_attributes_class_name);
     }
     let (a, b) = (go_struct::claim_spec(&old_copy), go_struct::claim_spec(&new_copy));
@@ -176,15 +190,20 @@ pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim)
     if is.volume_mode != was.volume_mode {
         errs.push(Error::invalid(&Path::new("volumeMode"), &json!(is.volume_mode), "field is immutable"));
     }
-    if let Some(old) = &was.volume_attributes_class_name
-        && is.volume_attributes_class_name.as_ref() != Some(old)
+    let applied = old.status.as_ref().is_some_and(|s| s.current_volume_attributes_class_name.is_some());
+    let unset = match is.volume_attributes_class_name.as_deref() {
+        None => Some("nil"),
+        Some("") => Some("empty string"),
+        Some(_) => None,
+    };
+    if let Some(what) = unset
+        && applied
+        && is.volume_attributes_class_name != was.volume_attributes_class_name
     {
-        let at = Path::new("spec.volumeAttributesClassName");
-        match is.volume_attributes_class_name.as_deref() {
-            None => errs.push(Error::forbidden(&at, "update from non-nil value to nil is forbidden")),
-            Some("") => errs.push(Error::forbidden(&at, "update from non-nil value to an empty string is forbidden")),
-            Some(_) => {}
-        }
+        errs.push(Error::forbidden(
+            &Path::new("spec.volumeAttributesClassName"),
+            format!("update to {what} is forbidden when status.currentVolumeAttributesClassName is not nil"),
+        ));
     }
     errs
 }
@@ -207,5 +226,45 @@ pub fn validate_status_update(new: &PersistentVolumeClaim, old: &PersistentVolum
             errs.push(Error::invalid(&capacity.key(name), &json!(value), "must be a valid resource quantity"));
         }
     }
+    let path = Path::new("status.allocatedResourceStatuses");
+    for (name, status) in entries(&status.allocated_resource_statuses) {
+        resource_key(name, &path, &mut errs);
+        if !RESIZE_STATUSES.contains(&status.as_str()) {
+            // Upstream shows the resource here, not its status.
+            errs.push(Error::not_supported(&path, name, &RESIZE_STATUSES));
+        }
+    }
+    let path = Path::new("status.allocatedResources");
+    for (name, q) in entries(&status.allocated_resources) {
+        let before = errs.len();
+        resource_key(name, &path, &mut errs);
+        let (at, q) = (path.key(name), resources::parse(q));
+        if errs.len() > before {
+            continue;
+        }
+        if q.value() < 0 {
+            errs.push(Error::invalid(&at, &json!(q.value()), "must be a valid resource quantity"));
+        } else {
+            resources::quantity_value("storage", &q, &at, &mut errs);
+        }
+    }
     errs
+}
+
+/// How the resize of a claim's resource stands.
+const RESIZE_STATUSES: [&str; 5] = [
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+];
+
+/// Of Kubernetes' own resources a claim has storage alone.
+fn resource_key(name: &str, path: &Path, errs: &mut ErrorList) {
+    let before = errs.len();
+    names::qualified_name(name, path, errs);
+    if errs.len() == before && resources::is_native(name) && name != "storage" {
+        errs.push(Error::not_supported(path, name, &["storage"]));
+    }
 }
