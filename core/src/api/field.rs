@@ -227,6 +227,10 @@ impl Error {
     pub fn invalid_shown(path: &Path, shown: impl Into<String>, detail: impl Into<String>) -> Self {
         make(ErrorType::Invalid, path, Some(shown.into()), detail)
     }
+    /// `field.Invalid` of `OmitValueType`: the value isn't shown.
+    pub fn invalid_omitted(path: &Path, detail: impl Into<String>) -> Self {
+        make(ErrorType::Invalid, path, None, detail)
+    }
     /// `field.Duplicate` of a value already printed.
     pub fn duplicate_shown(path: &Path, shown: impl Into<String>) -> Self {
         make(ErrorType::Duplicate, path, Some(shown.into()), "")

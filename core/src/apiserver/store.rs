@@ -162,6 +162,7 @@ impl ApiServer {
         self.begin_create(obj, o.dry_run)?;
         self.before_create(id, make_mut(obj));
         self.validate_new(id, &**obj)?;
+        self.registry.strategy(id).canonicalize(make_mut(obj));
         self.warn(id, &**obj, None);
         admission::validate(self, &attributes, obj, None)?;
         let meta = obj.meta();
@@ -318,6 +319,7 @@ impl ApiServer {
                 if matches!(subresource, "" | "scale") {
                     self.warn(id, &*new, Some(&*old));
                 }
+                self.registry.strategy(id).canonicalize(make_mut(&mut new));
             }
             admission::validate(self, &attributes, &new, Some(&old))?;
             if new.meta().resource_version != old.meta().resource_version {

@@ -3,6 +3,8 @@
 use k8s_openapi::api::rbac::v1::ClusterRole;
 
 use super::prelude::*;
+use super::validation;
+use crate::api::field::ErrorList;
 
 /// The strategy of ClusterRoles.
 pub struct ClusterRoles;
@@ -18,7 +20,11 @@ impl KindStrategy for ClusterRoles {
         true
     }
 
-    fn name_rule(&self) -> crate::api::validation::NameCheck {
-        crate::api::validation::name_is_path_segment
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::rbac::validate_cluster_role(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::rbac::validate_cluster_role_update(new, old)
     }
 }

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of ClusterRoleBindings.
 pub struct ClusterRoleBindings;
@@ -29,7 +30,11 @@ impl KindStrategy for ClusterRoleBindings {
         true
     }
 
-    fn name_rule(&self) -> crate::api::validation::NameCheck {
-        crate::api::validation::name_is_path_segment
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::rbac::validate_cluster_role_binding(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::rbac::validate_cluster_role_binding_update(new, old)
     }
 }

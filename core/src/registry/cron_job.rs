@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::batch::v1::CronJob;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of CronJobs.
 pub struct CronJobs;
@@ -25,6 +26,21 @@ impl KindStrategy for CronJobs {
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
         o.status = Some(Default::default());
         o.metadata.generation = Some(1);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::batch::validate_cron_job_create(o)
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        validation::batch::cron_job_warnings(o, old)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return ErrorList::new();
+        }
+        validation::batch::validate_cron_job_update(new, old)
     }
 
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {

@@ -243,6 +243,7 @@ impl Strategy for Dynamic {
     fn validate(&self, o: &dyn Object) -> ErrorList {
         validate_object_meta(o.meta(), self.row.info.namespaced, self.row.name_rule, &Path::new("metadata"))
     }
+    fn canonicalize(&self, _: &mut dyn Object) {}
     fn warnings(&self, _: &dyn Object, _: Option<&dyn Object>) -> Vec<String> {
         Vec::new()
     }

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of HorizontalPodAutoscalers.
 pub struct HorizontalPodAutoscalers;
@@ -26,6 +27,17 @@ impl KindStrategy for HorizontalPodAutoscalers {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::autoscaling::horizontal_pod_autoscaler(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::autoscaling::validate_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::autoscaling::validate_status_update(new, old);
+        }
+        validation::autoscaling::validate_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

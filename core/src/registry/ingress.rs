@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of Ingresses.
 pub struct Ingresses;
@@ -19,6 +20,21 @@ impl KindStrategy for Ingresses {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::networking::ingress(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::networking::validate_ingress_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::networking::validate_ingress_status_update(new, old);
+        }
+        validation::networking::validate_ingress_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        validation::networking::ingress_warnings(o, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,8 @@
 use k8s_openapi::api::networking::v1::IngressClass;
 
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of IngressClasses.
 pub struct IngressClasses;
@@ -12,6 +14,18 @@ impl KindStrategy for IngressClasses {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::cluster("networking.k8s.io", "v1", "ingressclasses", "ingressclass", "IngressClass")
+    }
+
+    fn default(&self, o: &mut Self::Kind) {
+        defaults::networking::ingress_class(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::networking::validate_ingress_class_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::networking::validate_ingress_class_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::batch::v1::Job;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of Jobs.
 pub struct Jobs;
@@ -22,7 +23,31 @@ impl KindStrategy for Jobs {
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
         o.status = Some(Default::default());
         o.metadata.generation = Some(1);
+        // Defaulting gives the Job its template's labels, the very same map: what is added to one is in the other.
+        let shared = has_no_labels(o) && template_labels(o).is_some();
         generate_selector(o);
+        if shared {
+            take_template_labels(o);
+        }
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::batch::validate_job_create(o)
+    }
+
+    fn canonicalize(&self, o: &mut Self::Kind) {
+        take_template_labels(o);
+    }
+
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        validation::batch::job_warnings(o, old)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::batch::validate_job_status_update(new, old);
+        }
+        validation::batch::validate_job_update(new, old)
     }
 
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
@@ -31,6 +56,7 @@ impl KindStrategy for Jobs {
             return;
         }
         keep(&mut new.status, &old.status);
+        take_template_labels(new);
         if new.spec != old.spec {
             bump_generation(&mut new.metadata, &old.metadata);
         }
@@ -47,6 +73,23 @@ impl KindStrategy for Jobs {
 
     fn selectable_fields(&self) -> &'static [&'static str] {
         &["status.successful"]
+    }
+}
+
+fn has_no_labels(job: &Job) -> bool {
+    job.metadata.labels.as_ref().is_none_or(|l| l.is_empty())
+}
+
+fn template_labels(job: &Job) -> Option<&std::collections::BTreeMap<String, String>> {
+    job.spec.as_ref()?.template.metadata.as_ref()?.labels.as_ref()
+}
+
+/// A Job without labels has those of its template. Models the end of `SetDefaults_Job`.
+fn take_template_labels(job: &mut Job) {
+    if has_no_labels(job)
+        && let Some(labels) = template_labels(job).cloned()
+    {
+        job.metadata.labels = Some(labels);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of NetworkPolicies.
 pub struct NetworkPolicies;
@@ -18,6 +19,18 @@ impl KindStrategy for NetworkPolicies {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::networking::network_policy(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::networking::validate_network_policy_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::networking::validate_network_policy_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        validation::networking::network_policy_warnings(o)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,8 +3,9 @@
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The condition that says whether a pod may be disrupted, and why not.
 pub const DISRUPTION_ALLOWED: &str = "DisruptionAllowed";
@@ -54,6 +55,21 @@ impl KindStrategy for PodDisruptionBudgets {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::autoscaling::pod_disruption_budget(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::policy::validate_create(o)
+    }
+
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        if cx.subresource == "status" {
+            return validation::policy::validate_status_update(new);
+        }
+        validation::policy::validate_update(new, old)
+    }
+
+    fn allow_unconditional_update(&self) -> bool {
+        false
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

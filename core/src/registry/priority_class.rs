@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of PriorityClasses.
 pub struct PriorityClasses;
@@ -18,6 +19,14 @@ impl KindStrategy for PriorityClasses {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::storage::priority_class(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::scheduling::validate_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::scheduling::validate_update(new, old)
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

@@ -3,6 +3,8 @@
 use k8s_openapi::api::rbac::v1::Role;
 
 use super::prelude::*;
+use super::validation;
+use crate::api::field::ErrorList;
 
 /// The strategy of Roles.
 pub struct Roles;
@@ -18,7 +20,11 @@ impl KindStrategy for Roles {
         true
     }
 
-    fn name_rule(&self) -> crate::api::validation::NameCheck {
-        crate::api::validation::name_is_path_segment
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::rbac::validate_role(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::rbac::validate_role_update(new, old)
     }
 }

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of RoleBindings.
 pub struct RoleBindings;
@@ -23,7 +24,11 @@ impl KindStrategy for RoleBindings {
         true
     }
 
-    fn name_rule(&self) -> crate::api::validation::NameCheck {
-        crate::api::validation::name_is_path_segment
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::rbac::validate_role_binding(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::rbac::validate_role_binding_update(new, old)
     }
 }

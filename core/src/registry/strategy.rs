@@ -87,6 +87,8 @@ pub trait Strategy {
     fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut dyn Object);
     /// Checks a new object.
     fn validate(&self, o: &dyn Object) -> ErrorList;
+    /// After a write was found sound: what reading it back from storage would fill in.
+    fn canonicalize(&self, o: &mut dyn Object);
     /// Warnings for whoever writes it.
     fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String>;
     /// Before an update: keeps what may not change by this door, moves the generation.
@@ -140,6 +142,8 @@ pub trait KindStrategy: 'static {
     fn validate(&self, o: &Self::Kind) -> ErrorList {
         validate_object_meta(o.meta(), self.info().namespaced, self.name_rule(), &Path::new("metadata"))
     }
+    /// After a write was found sound: what reading it back from storage would fill in.
+    fn canonicalize(&self, _o: &mut Self::Kind) {}
     /// Warnings for whoever writes it.
     fn warnings(&self, _o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
         Vec::new()
@@ -248,6 +252,11 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     }
     fn validate(&self, o: &dyn Object) -> ErrorList {
         typed(o).map(|o| self.strategy.validate(o)).unwrap_or_default()
+    }
+    fn canonicalize(&self, o: &mut dyn Object) {
+        if let Some(o) = typed_mut(o) {
+            self.strategy.canonicalize(o);
+        }
     }
     fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String> {
         typed(o).map(|o| self.strategy.warnings(o, old.and_then(typed))).unwrap_or_default()

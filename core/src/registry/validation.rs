@@ -4,7 +4,10 @@
 pub(crate) mod names;
 mod prelude;
 
+pub mod autoscaling;
+pub mod batch;
 pub mod config_map;
+pub mod coordination;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod event;
@@ -14,11 +17,15 @@ mod go_struct;
 mod go_volume;
 pub mod limit_range;
 pub mod namespace;
+pub mod networking;
 pub mod node;
 pub mod persistent_volume;
 pub mod persistent_volume_claim;
 pub mod pod;
+pub mod policy;
+pub mod rbac;
 pub mod resource_quota;
+pub mod scheduling;
 pub mod secret;
 mod selector;
 pub mod service;

@@ -157,6 +157,12 @@ pub fn is_valid_cidr(path: &Path, value: &str) -> ErrorList {
     }
 }
 
+/// Whether the first range lies in the second and is smaller.
+pub fn is_strict_subset((inner, inner_bits): (IpAddr, u8), (outer, outer_bits): (IpAddr, u8)) -> bool {
+    let same_family = inner.is_ipv4() == outer.is_ipv4();
+    same_family && outer_bits < inner_bits && masked(inner, outer_bits) == masked(outer, outer_bits)
+}
+
 /// `GetWarningsForIP`: addresses that are taken and are better written otherwise.
 pub fn ip_warnings(path: &Path, value: &str) -> Vec<String> {
     let Some(ip) = parse_ip_sloppy(value) else { return Vec::new() };
@@ -172,9 +178,7 @@ pub fn ip_warnings(path: &Path, value: &str) -> Vec<String> {
 
 fn non_standard(path: &Path, what: &str, value: &str, better: &str) -> String {
     let (value, better) = (quote(value), quote(better));
-    format!(
-        "{path}: non-standard {what} {value} will be considered invalid in a future Kubernetes release: use {better}"
-    )
+    format!("{path}: non-standard {what} {value} is invalid: use {better}")
 }
 
 /// `GetWarningsForCIDR`.
@@ -242,7 +246,7 @@ mod tests {
             (
                 "192.012.2.2",
                 vec![
-                    r#"x: non-standard IP address "192.012.2.2" will be considered invalid in a future Kubernetes release: use "192.12.2.2""#,
+                    r#"x: non-standard IP address "192.012.2.2" is invalid: use "192.12.2.2""#,
                 ],
             ),
             (
@@ -264,7 +268,7 @@ mod tests {
             (
                 "192.12.2.0/024",
                 vec![
-                    r#"x: non-standard CIDR value "192.12.2.0/024" will be considered invalid in a future Kubernetes release: use "192.12.2.0/24""#,
+                    r#"x: non-standard CIDR value "192.12.2.0/024" is invalid: use "192.12.2.0/24""#,
                 ],
             ),
             (

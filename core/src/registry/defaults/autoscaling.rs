@@ -37,7 +37,8 @@ fn rules(rules: &mut HPAScalingRules, window: Option<i32>, policies: &[HPAScalin
         rules.stabilization_window_seconds = window;
     }
     pointer(&mut rules.select_policy, "Max".to_owned());
-    if rules.policies.as_ref().is_none_or(|p| p.is_empty()) {
+    // An empty list stays one, for validation to refuse.
+    if rules.policies.is_none() {
         rules.policies = Some(policies.to_vec());
     }
 }

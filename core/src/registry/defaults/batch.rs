@@ -5,7 +5,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 
 use super::{pod::template_spec, pointer, text};
 
-/// A Job.
+/// A Job, but for the labels that it takes from its template: those come with the selector, in the strategy.
 pub fn job(job: &mut Job) {
     job.status.get_or_insert_default();
     let spec = job.spec.get_or_insert_default();
@@ -16,12 +16,6 @@ pub fn job(job: &mut Job) {
     pointer(&mut spec.parallelism, 1);
     let limit = if spec.backoff_limit_per_index.is_some() { i32::MAX } else { 6 };
     pointer(&mut spec.backoff_limit, limit);
-    let labels = spec.template.metadata.as_ref().and_then(|m| m.labels.as_ref());
-    if job.metadata.labels.as_ref().is_none_or(|l| l.is_empty())
-        && let Some(labels) = labels
-    {
-        job.metadata.labels = Some(labels.clone());
-    }
     pointer(&mut spec.completion_mode, "NonIndexed".to_owned());
     pointer(&mut spec.suspend, false);
     pointer(&mut spec.manual_selector, false);

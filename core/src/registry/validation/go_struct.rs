@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::{
     Affinity, AppArmorProfile, ConfigMapEnvSource, Container, ContainerPort, DownwardAPIVolumeFile, EnvFromSource,
     EnvVar, EnvVarSource, EphemeralContainer, ExecAction, HTTPGetAction, KeyToPath, Lifecycle, LifecycleHandler,
     LocalObjectReference, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, ObjectFieldSelector,
-    PersistentVolumeClaimSpec, PodAffinityTerm, PodDNSConfig, PodResourceClaim, PodSecurityContext, PodSpec, Probe,
-    ProjectedVolumeSource, ResourceFieldSelector, ResourceRequirements, SeccompProfile, SecurityContext,
-    TCPSocketAction, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
+    PersistentVolumeClaimSpec, PodAffinityTerm, PodDNSConfig, PodResourceClaim, PodSecurityContext, PodSpec,
+    PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceFieldSelector, ResourceRequirements, SeccompProfile,
+    SecurityContext, TCPSocketAction, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeProjection,
     WeightedPodAffinityTerm, WindowsSecurityContextOptions,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as QuantityText;
@@ -133,6 +133,38 @@ fn pod_security_context(sc: &PodSecurityContext, spec: &PodSpec) -> Go {
         "AppArmorProfile": optional(&sc.app_armor_profile, app_armor_profile),
         "SELinuxChangePolicy": sc.se_linux_change_policy.as_ref(),
     }
+}
+
+/// A pod template: its metadata inlined under JSON names, then the spec.
+pub(crate) fn pod_template(template: &PodTemplateSpec) -> Go {
+    let mut all = template.metadata.as_ref().map(inlined_meta).unwrap_or_default();
+    let none = PodSpec::default();
+    all.push(("Spec".to_owned(), pod_spec(template.spec.as_ref().unwrap_or(&none))));
+    Go::Fields(all)
+}
+
+/// The fields of embedded metadata that templates have, empty ones left out.
+fn inlined_meta(meta: &ObjectMeta) -> Vec<(String, Go)> {
+    let mut all = Vec::new();
+    for (name, value) in [
+        ("name", &meta.name),
+        ("generateName", &meta.generate_name),
+        ("namespace", &meta.namespace),
+        ("uid", &meta.uid),
+    ] {
+        if !text(value).is_empty() {
+            all.push((name.to_owned(), Go::from(text(value))));
+        }
+    }
+    for (name, map) in [("labels", &meta.labels), ("annotations", &meta.annotations)] {
+        if map.as_ref().is_some_and(|m| !m.is_empty()) {
+            all.push((name.to_owned(), string_map(map)));
+        }
+    }
+    if !list(&meta.finalizers).is_empty() {
+        all.push(("finalizers".to_owned(), texts(&meta.finalizers)));
+    }
+    all
 }
 
 /// A pod's spec.
