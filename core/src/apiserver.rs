@@ -4,6 +4,7 @@
 //! Knows nothing of controllers, kubelets or the page. Models `staging/src/k8s.io/apiserver`.
 
 pub mod admission;
+mod api_services;
 mod auth;
 mod binding;
 mod bootstrap;
@@ -60,6 +61,8 @@ pub struct ApiServer {
     cachers: Vec<Cacher>,
     /// The revision up to which etcd's changes were put into the watch caches.
     seen_revision: u64,
+    /// The same, for the bookmarks of watches that end.
+    bookmark_revision: Rc<std::cell::Cell<u64>>,
     /// Warnings of the request that is being served, if its client reads them.
     warnings: Warnings,
     auth: auth::Auth,
@@ -120,6 +123,7 @@ impl ApiServer {
             etcd: etcd.clone(),
             cachers,
             seen_revision,
+            bookmark_revision: Rc::new(std::cell::Cell::new(seen_revision)),
             warnings: Warnings::default(),
             auth: auth::Auth::default(),
             disabled_plugins: Vec::new(),
@@ -228,6 +232,7 @@ impl ApiServer {
         // Nothing newer than the last compaction but one can be missing: pump runs at every change.
         let Ok(events) = store.events_since(self.seen_revision) else {
             self.seen_revision = store.revision();
+            self.bookmark_revision.set(self.seen_revision);
             return;
         };
         for e in events {
@@ -240,6 +245,7 @@ impl ApiServer {
             self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
         }
         self.seen_revision = store.revision();
+        self.bookmark_revision.set(self.seen_revision);
     }
 
     fn send_bookmarks(&mut self) {

@@ -244,6 +244,19 @@ impl Managers {
         Some(self.sorted().into_iter().map(entry).collect())
     }
 
+    /// Whoever owns `spec.replicas`, as the scale subresource names it. Models `ScaleHandler.ToSubresource`.
+    #[must_use]
+    pub fn of_scale(&self) -> Managers {
+        let path = ["spec", "replicas"].map(|n| Element::Field(n.into()));
+        let mut fields = Set::default();
+        fields.insert(&path);
+        let fields = Rc::new(fields);
+        let owners = self.0.iter().filter(|(_, m)| m.fields.has(&path));
+        let entry =
+            |m: &Managed| Managed { api_version: "autoscaling/v1".into(), time: m.time, fields: fields.clone() };
+        Managers(owners.map(|(id, m)| (id.clone(), entry(m))).collect())
+    }
+
     /// The same as JSON.
     pub fn to_value(&self) -> Option<Value> {
         self.to_api().and_then(|e| serde_json::to_value(e).ok())

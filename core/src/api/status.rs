@@ -202,7 +202,7 @@ impl Status {
             message: "Too large resource version".into(),
             field: String::new(),
         };
-        failure(504, "Timeout", format!("Too large resource version: {asked}, current: {current}"))
+        failure(504, "Timeout", format!("Timeout: Too large resource version: {asked}, current: {current}"))
             .with_details(Details { causes: vec![cause], retry_after_seconds: 1, ..Details::default() })
     }
     /// `NewTooManyRequests`.

@@ -8,8 +8,9 @@ mod meta;
 mod options;
 
 pub use ip::{
-    cidr_warnings, ip_warnings, is_ipv4_string, is_ipv6_string, is_strict_subset, is_valid_cidr, is_valid_cidr_for_legacy_field,
-    is_valid_ip, is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy, show_ip,
+    cidr_warnings, ip_warnings, is_ipv4_string, is_ipv6_string, is_strict_subset, is_valid_cidr,
+    is_valid_cidr_for_legacy_field, is_valid_ip, is_valid_ip_for_legacy_field, parse_cidr_sloppy, parse_ip_sloppy,
+    show_ip,
 };
 pub use meta::{
     validate_annotations, validate_immutable, validate_label_name, validate_label_selector, validate_labels,

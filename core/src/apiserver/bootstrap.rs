@@ -99,11 +99,12 @@ impl ApiServer {
         }
         self.ensure_service_cidr()?;
         self.ensure_kubernetes_service()?;
-        self.ensure_flow_control()
+        self.ensure_flow_control()?;
+        self.ensure_api_services()
     }
 
     /// An object of a dynamic kind.
-    fn ensure_dynamic(&mut self, value: serde_json::Value) -> Result<(), Status> {
+    pub(super) fn ensure_dynamic(&mut self, value: serde_json::Value) -> Result<(), Status> {
         let api_version = value["apiVersion"].as_str().unwrap_or_default();
         let group = api_version.split_once('/').map_or("", |(g, _)| g);
         let kind = value["kind"].as_str().unwrap_or_default();

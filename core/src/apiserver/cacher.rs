@@ -3,7 +3,7 @@
 //! A change costs in proportion to the watchers that it concerns: watches for one name, one namespace or one value of the
 //! kind's index field are found by that. Models apiserver's `pkg/storage/cacher`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -55,6 +55,25 @@ struct Buffer {
     waiter: Option<TaskId>,
     /// When it ends by itself.
     deadline: Option<SimTime>,
+    /// When a last bookmark is due, and where to read how far the server has seen.
+    bookmark: Option<(SimTime, Rc<Cell<u64>>)>,
+}
+
+/// A watch with bookmarks gets one so long before it ends by itself.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
+
+impl Buffer {
+    /// The bookmark that is due by `now`, once.
+    fn due_bookmark(&mut self, now: SimTime) -> Option<WatchEvent> {
+        let (_, revision) = self.bookmark.take_if(|(at, _)| *at <= now)?;
+        Some(WatchEvent {
+            kind: WatchEventType::Bookmark,
+            object: None,
+            revision: revision.get(),
+            initial_events_end: false,
+            cause: 0,
+        })
+    }
 }
 
 /// How a watch begins.
@@ -69,6 +88,8 @@ pub(super) struct Start {
     pub initial: Vec<Result<WatchEvent, Status>>,
     /// The machines at both ends.
     pub ends: (MachineId, MachineId),
+    /// How far the server has seen.
+    pub revision: Rc<Cell<u64>>,
 }
 
 /// The reading end of a watch. Dropping it ends the watch.
@@ -125,13 +146,16 @@ impl WatchStream {
             if b.closed {
                 return std::task::Poll::Ready(None);
             }
+            if let Some(e) = b.due_bookmark(now) {
+                return std::task::Poll::Ready(Some(Ok(e)));
+            }
             if let Some(deadline) = b.deadline {
                 if deadline <= now {
                     b.closed = true;
                     return std::task::Poll::Ready(None);
                 }
                 if let Some(t) = self.sim.current_task() {
-                    self.sim.wake_at(t, deadline);
+                    self.sim.wake_at(t, b.bookmark.as_ref().map_or(deadline, |(at, _)| *at));
                 }
             }
             b.waiter = self.sim.current_task();
@@ -151,6 +175,12 @@ impl WatchStream {
         {
             b.closed = true;
             return Some(Err(status));
+        }
+        let now = self.sim.now();
+        if b.events.is_empty()
+            && let Some(e) = b.due_bookmark(now)
+        {
+            return Some(Ok(e));
         }
         if b.events.is_empty() && b.deadline.is_some_and(|d| d <= self.sim.now()) {
             b.closed = true;
@@ -250,7 +280,7 @@ impl Cacher {
 
     /// Adds a watcher.
     pub(super) fn watch(&mut self, sim: &Sim, strategy: &dyn Strategy, o: &ListOptions, start: Start) -> WatchStream {
-        let Start { namespace, selection, since, initial, ends } = start;
+        let Start { namespace, selection, since, initial, ends, revision } = start;
         let latency = sim.links().latency(ends.0, ends.1);
         let at = sim.now() + latency;
         let mut ended = None;
@@ -271,7 +301,10 @@ impl Cacher {
             }
         }
         let deadline = (o.timeout_seconds > 0).then(|| sim.now() + Duration::from_secs(o.timeout_seconds));
-        let buffer = Rc::new(RefCell::new(Buffer { events, ended, closed: false, waiter: None, deadline }));
+        // A watch that ends sooner than that gets none.
+        let bookmark = (o.allow_bookmarks && o.timeout_seconds >= BOOKMARK_BEFORE_END.as_secs())
+            .then(|| (sim.now() + (Duration::from_secs(o.timeout_seconds) - BOOKMARK_BEFORE_END), revision));
+        let buffer = Rc::new(RefCell::new(Buffer { events, ended, closed: false, waiter: None, deadline, bookmark }));
         let id = self.next_watcher;
         self.next_watcher += 1;
         let key = self.index_key(namespace.as_ref(), &selection);

@@ -177,13 +177,16 @@ impl ApiServer {
                 }));
             }
         } else if let Some(r) = asked {
+            // Nothing follows the complaint.
             if r < oldest {
                 initial.push(Err(Status::expired(format!("too old resource version: {r} ({oldest})"))));
+            } else {
+                from = r;
             }
-            from = r;
         }
         let ends = (self.sim.machine_of(self.process), self.sim.machine_of(caller.process));
-        let start = Start { namespace: namespace.map(Into::into), selection, since: from, initial, ends };
+        let revision = self.bookmark_revision.clone();
+        let start = Start { namespace: namespace.map(Into::into), selection, since: from, initial, ends, revision };
         let strategy = self.registry.strategy(id);
         Ok(self.cachers[id.0 as usize].watch(&self.sim, strategy, o, start))
     }

@@ -52,9 +52,18 @@ impl ApiServer {
         self.owners.fields.entry(uid(o).to_owned()).or_default().set(managers);
     }
 
+    /// The managers that a write would leave, which a dry run shows.
+    pub(super) fn rehearsed(&self, live: Option<Obj>, new: &Obj, manager: &Rc<str>, scope: &Rc<Scope>) -> Rc<Managers> {
+        let fields = ManagedFields::new((*self.managers_of(&**new)).clone());
+        let write =
+            Write { live, new: new.clone(), manager: manager.clone(), scope: scope.clone(), now: self.sim.timestamp() };
+        fields.record(write, &mut Backlog::default());
+        fields.managers()
+    }
+
     /// Puts the managed fields into an object's JSON.
-    pub(super) fn show_managers(&self, o: &dyn Object, value: &mut Value) {
-        if let Some(entries) = self.managers_of(o).to_value()
+    pub(super) fn show_managers(&self, managers: &Managers, value: &mut Value) {
+        if let Some(entries) = managers.to_value()
             && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
         {
             metadata.insert("managedFields".into(), entries);

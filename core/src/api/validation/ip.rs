@@ -243,12 +243,7 @@ mod tests {
         let p = Path::new("x");
         for (value, want) in [
             ("10.0.0.1", vec![]),
-            (
-                "192.012.2.2",
-                vec![
-                    r#"x: non-standard IP address "192.012.2.2" is invalid: use "192.12.2.2""#,
-                ],
-            ),
+            ("192.012.2.2", vec![r#"x: non-standard IP address "192.012.2.2" is invalid: use "192.12.2.2""#]),
             (
                 "2001:db8:0:0::2",
                 vec![r#"x: IPv6 address "2001:db8:0:0::2" should be in RFC 5952 canonical format ("2001:db8::2")"#],
@@ -265,12 +260,7 @@ mod tests {
                     r#"x: CIDR value "192.12.2.8/24" is ambiguous in this context (should be "192.12.2.0/24" or "192.12.2.8/32"?)"#,
                 ],
             ),
-            (
-                "192.12.2.0/024",
-                vec![
-                    r#"x: non-standard CIDR value "192.12.2.0/024" is invalid: use "192.12.2.0/24""#,
-                ],
-            ),
+            ("192.12.2.0/024", vec![r#"x: non-standard CIDR value "192.12.2.0/024" is invalid: use "192.12.2.0/24""#]),
             (
                 "2001:db8:0:0::/64",
                 vec![

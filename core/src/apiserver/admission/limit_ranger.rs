@@ -154,10 +154,15 @@ fn bounds(item: &LimitRangeItem, kind: &str, requests: &Amounts, limits: &Amount
             }
             continue;
         }
+        // One complaint a resource: who gives no limit, or too high a one, isn't told of the request.
         match limit {
-            None => errors.push(format!("maximum {name} usage per {kind} is {}.  No limit is specified", max.0)),
+            None => {
+                errors.push(format!("maximum {name} usage per {kind} is {}.  No limit is specified", max.0));
+                continue;
+            }
             Some(l) if Quantity::of(l) > most => {
                 errors.push(format!("maximum {name} usage per {kind} is {}, but limit is {}", max.0, l.0));
+                continue;
             }
             _ => {}
         }

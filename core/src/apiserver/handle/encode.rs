@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::negotiate::{Accepted, MediaType, Transform};
 use super::{ApiServer, Body, Response};
+use crate::api::managed_fields::Managers;
 use crate::api::object::Object;
 use crate::api::schema::{complete, schema};
 use crate::api::status::Status;
@@ -83,7 +84,8 @@ impl IncludeObject {
             Some("None") => IncludeObject::None,
             Some(other) => {
                 return Err(Status::bad_request(format!(
-                    "unrecognized includeObject value: {}",
+                    "Unable to convert to Table as requested: includeObject: Invalid value: {}: must be 'Metadata', \
+                     'Object', 'None', or empty",
                     crate::api::field::quote(other)
                 )));
             }
@@ -144,9 +146,22 @@ impl ApiServer {
         accepted: Accepted,
         include: IncludeObject,
     ) -> Response {
+        self.managed_response(code, o, &self.managers_of(o), served, accepted, include)
+    }
+
+    /// One object with these managers of its fields as a response.
+    pub(super) fn managed_response(
+        &self,
+        code: u16,
+        o: &dyn Object,
+        managers: &Managers,
+        served: &Served,
+        accepted: Accepted,
+        include: IncludeObject,
+    ) -> Response {
         let mut body = self.transformed(o, served, accepted, include, true);
         if accepted.transform == Transform::None {
-            self.show_managers(o, &mut body);
+            self.show_managers(managers, &mut body);
         }
         value(code, &body, accepted)
     }

@@ -1,6 +1,8 @@
 //! Subresources: status, scale, binding, eviction, token, finalize, and what a kubelet answers.
 //! Models `pkg/registry/core/pod/{storage,rest}` and the scale storages of `pkg/registry/apps`.
 
+use std::rc::Rc;
+
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use serde_json::{Value, json};
 
@@ -9,6 +11,7 @@ use super::write::patch_kind;
 use super::{ApiServer, Body, Context, KubeletCall, Response, encode, negotiate};
 use crate::api::decode;
 use crate::api::field::{Error, Path, quote};
+use crate::api::managed_fields::Scope;
 use crate::api::object::{Obj, make_mut};
 use crate::api::patch;
 use crate::api::status::Status;
@@ -113,9 +116,12 @@ impl ApiServer {
         }
         let mut warnings = Vec::new();
         let update = UpdateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
-        let (registry, info, id) = (self.registry.clone(), served.info, served.id);
+        let (registry, id) = (self.registry.clone(), served.id);
         let scales: &dyn Fn(&Obj) -> Option<crate::registry::ScaleSpec> = &|o| registry.strategy(id).scale(&**o);
+        let managed = self.load(id, &namespace, &name).and_then(|(o, _)| self.managers_of(&*o).of_scale().to_value());
+        let mut live = None;
         let updater = Box::new(|old: &Obj| {
+            live = Some(old.clone());
             let scale = if put {
                 sent.clone()
             } else {
@@ -125,7 +131,7 @@ impl ApiServer {
                     "kind": "Scale", "apiVersion": "autoscaling/v1",
                     "metadata": {"name": m.name, "namespace": m.namespace, "uid": m.uid,
                         "resourceVersion": m.resource_version, "creationTimestamp": m.creation_timestamp,
-                        "managedFields": m.managed_fields},
+                        "managedFields": managed},
                     "spec": {"replicas": have.replicas},
                     "status": {"replicas": have.status_replicas, "selector": have.selector},
                 }));
@@ -157,7 +163,10 @@ impl ApiServer {
         let verb = if put { "update" } else { "patch" };
         let stored = self.update(&cx.caller, verb, id, (&namespace, &cx.info.name), "scale", updater, &update)?;
         self.warnings.extend(|| warnings);
-        let _ = info;
+        if !o.dry_run {
+            let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, "scale"));
+            self.note_write(live, &stored, &cx.caller.manager, &scope);
+        }
         Ok(encode::value(200, &self.scale_of(&stored, served)?, accepted))
     }
 

@@ -23,13 +23,13 @@ impl ApiServer {
         if !i.group.is_empty() && !self.registry.has_group(&i.group) {
             return Ok(Response::text(404, "404 page not found\n"));
         }
-        negotiate::check_producible(cx.request, i.names_object() && i.subresource.is_empty() || i.name.is_empty())?;
+        let Some(served) = self.registry.served(&i.group, &i.version, &i.resource) else {
+            negotiate::check_producible(cx.request, false)?;
+            return self.virtual_resource(cx).unwrap_or_else(|| Err(no_such_resource()));
+        };
         if let Some(found) = self.virtual_resource(cx) {
             return found;
         }
-        let Some(served) = self.registry.served(&i.group, &i.version, &i.resource) else {
-            return Err(no_such_resource());
-        };
         if !served.info.namespaced && !i.namespace.is_empty() && i.resource != "namespaces" {
             return Err(no_such_resource());
         }
@@ -37,6 +37,7 @@ impl ApiServer {
             if !served.info.subresources.contains(&i.subresource.as_str()) {
                 return Err(no_such_resource());
             }
+            negotiate::check_producible(cx.request, false)?;
             return self.subresource(cx, &served);
         }
         self.warn_deprecated(&served);
@@ -44,22 +45,37 @@ impl ApiServer {
             if cx.request.method != "GET" {
                 return Err(Status::method_not_allowed());
             }
+            negotiate::check_producible(cx.request, true)?;
             return self.watch_response(cx, &served);
         }
         let named = i.names_object();
         // Objects of a namespaced kind are written within a namespace.
         let whole = served.info.namespaced && i.namespace.is_empty();
-        match (cx.request.method.as_str(), named) {
+        let method = cx.request.method.as_str();
+        let known = match method {
+            "GET" => true,
+            "POST" => !named && !whole,
+            "PUT" | "PATCH" => named && !whole,
+            "DELETE" => !whole && (named || served.info.resource != "namespaces"),
+            _ => false,
+        };
+        if !known {
+            return Err(Status::method_not_allowed());
+        }
+        if method == "PATCH" {
+            super::write::patch_kind(cx)?;
+        }
+        negotiate::check_producible(cx.request, method == "GET" && !named)?;
+        self.warn_deprecated(&served);
+        match (method, named) {
             ("GET", true) => self.get_response(cx, &served),
             ("GET", false) if i.verb == "watch" => self.watch_response(cx, &served),
             ("GET", false) => self.list_or_watch(cx, &served),
-            ("POST", false) if !whole => self.create_response(cx, &served),
-            ("PUT", true) if !whole => self.update_response(cx, &served, ""),
-            ("PATCH", true) if !whole => self.patch_response(cx, &served, ""),
-            ("DELETE", true) if !whole => self.delete_response(cx, &served),
-            ("DELETE", false) if !whole && served.info.resource != "namespaces" => {
-                self.delete_collection_response(cx, &served)
-            }
+            ("POST", _) => self.create_response(cx, &served),
+            ("PUT", _) => self.update_response(cx, &served, ""),
+            ("PATCH", _) => self.patch_response(cx, &served, ""),
+            ("DELETE", true) => self.delete_response(cx, &served),
+            ("DELETE", false) => self.delete_collection_response(cx, &served),
             _ => Err(Status::method_not_allowed()),
         }
     }

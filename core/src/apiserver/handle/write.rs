@@ -43,11 +43,9 @@ impl ApiServer {
         let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager };
         served.check(&*obj, None, Self::namespace_of(cx, served))?;
         let created = self.create(&cx.caller, served.id, Self::namespace_of(cx, served), obj, &options)?;
-        if !o.dry_run {
-            let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, ""));
-            self.note_write(None, &created, &cx.caller.manager, &scope);
-        }
-        Ok(self.object_response(201, &*created, served, accepted, include))
+        let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, ""));
+        let managers = self.managed_write(o.dry_run, None, &created, &cx.caller.manager, &scope);
+        Ok(self.managed_response(201, &*created, &managers, served, accepted, include))
     }
 
     pub(super) fn update_response(&mut self, cx: &Context<'_>, served: &Served, sub: &str) -> Result<Response, Status> {
@@ -57,7 +55,8 @@ impl ApiServer {
         let obj = self.decode_body(cx, served, o.validation)?;
         let namespace = Self::namespace_of(cx, served);
         check_identity(&*obj, namespace, &cx.info.name)?;
-        let update = UpdateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
+        let dry_run = o.dry_run;
+        let update = UpdateOptions { dry_run, field_manager: o.field_manager.clone() };
         let names = (namespace, cx.info.name.as_str());
         let sent = obj.clone();
         let mut live = None;
@@ -74,11 +73,10 @@ impl ApiServer {
             }
             other => (200, other?),
         };
-        if !o.dry_run {
-            let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
-            self.note_write(live.filter(|_| code == 200), &stored, &cx.caller.manager, &scope);
-        }
-        Ok(self.object_response(code, &*stored, served, accepted, include))
+        let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
+        let live = live.filter(|_| code == 200);
+        let managers = self.managed_write(dry_run, live, &stored, &cx.caller.manager, &scope);
+        Ok(self.managed_response(code, &*stored, &managers, served, accepted, include))
     }
 
     pub(super) fn patch_response(&mut self, cx: &Context<'_>, served: &Served, sub: &str) -> Result<Response, Status> {
@@ -114,11 +112,25 @@ impl ApiServer {
         });
         let stored = self.update(&cx.caller, "patch", served.id, (namespace, &cx.info.name), sub, updater, &update)?;
         self.warnings.extend(|| warnings);
-        if !o.dry_run {
-            let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
-            self.note_write(live, &stored, &cx.caller.manager, &scope);
+        let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
+        let managers = self.managed_write(o.dry_run, live, &stored, &cx.caller.manager, &scope);
+        Ok(self.managed_response(200, &*stored, &managers, served, accepted, include))
+    }
+
+    /// Notes a write, or for a dry run only supposes it; the managers that it leaves.
+    fn managed_write(
+        &mut self,
+        dry_run: bool,
+        live: Option<Obj>,
+        new: &Obj,
+        manager: &Rc<str>,
+        scope: &Rc<Scope>,
+    ) -> Rc<Managers> {
+        if dry_run {
+            return self.rehearsed(live, new, manager, scope);
         }
-        Ok(self.object_response(200, &*stored, served, accepted, include))
+        self.note_write(live, new, manager, scope);
+        self.managers_of(&**new)
     }
 
     /// The managed fields of a stored object as JSON.
@@ -153,10 +165,11 @@ impl ApiServer {
             let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
             let created = self.create(&cx.caller, served.id, &namespace, obj, &options)?;
             self.warnings.extend(|| applied.warnings);
+            let response = self.managed_response(201, &*created, &applied.managers, served, accepted, include);
             if !o.dry_run {
                 self.set_managers(&*created, applied.managers);
             }
-            return Ok(self.object_response(201, &*created, served, accepted, include));
+            return Ok(response);
         };
         let managers = self.managers_of(&*live);
         let (served_copy, registry) = (served.clone(), self.registry.clone());
@@ -173,13 +186,15 @@ impl ApiServer {
         });
         let update = UpdateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
         let stored = self.update(&cx.caller, "patch", served.id, (&namespace, &name), sub, updater, &update)?;
-        if let Some(applied) = outcome {
-            self.warnings.extend(|| applied.warnings);
-            if !o.dry_run {
-                self.set_managers(&*stored, applied.managers);
-            }
+        let Some(applied) = outcome else {
+            return Ok(self.object_response(200, &*stored, served, accepted, include));
+        };
+        self.warnings.extend(|| applied.warnings);
+        let response = self.managed_response(200, &*stored, &applied.managers, served, accepted, include);
+        if !o.dry_run {
+            self.set_managers(&*stored, applied.managers);
         }
-        Ok(self.object_response(200, &*stored, served, accepted, include))
+        Ok(response)
     }
 }
 

@@ -6,8 +6,8 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::api::validation::{
-    is_strict_subset, is_valid_cidr_for_legacy_field, is_valid_port_name, is_valid_port_num, name_is_dns_subdomain,
-    parse_cidr_sloppy, cidr_warnings,
+    cidr_warnings, is_strict_subset, is_valid_cidr_for_legacy_field, is_valid_port_name, is_valid_port_num,
+    name_is_dns_subdomain, parse_cidr_sloppy,
 };
 use crate::registry::validation::prelude::*;
 use crate::registry::validation::selector;

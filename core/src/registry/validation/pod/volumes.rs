@@ -533,6 +533,7 @@ pub(crate) fn scale_io(gateway: &str, system: &str, volume: &str, path: &Path, e
 pub(crate) fn csi_driver_name(driver: &str, path: &Path, errs: &mut ErrorList) {
     if driver.is_empty() {
         errs.push(Error::required(path, ""));
+        return;
     }
     if driver.len() > 63 {
         errs.push(Error::too_long(path, 63));
