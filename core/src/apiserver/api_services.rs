@@ -1,12 +1,10 @@
 //! The APIService of each group and version that the api-server serves itself, registered when it starts.
 //! Models `pkg/controlplane/apiserver/aggregator.go`, the priorities of `cmd/kube-apiserver/app/aggregator.go`, and
-//! kube-aggregator's `autoregister` and `status/local` controllers.
+//! kube-aggregator's `autoregister` controller.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{ApiServer, UpdateOptions};
-use crate::api::dynamic::DynamicObject;
-use crate::api::object::{Obj, make_mut};
+use super::ApiServer;
 use crate::api::status::Status;
 
 /// Group, version, the group's priority and the version's within it.
@@ -52,23 +50,7 @@ impl ApiServer {
                 "metadata": {"name": name, "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"}},
                 "spec": spec,
             }))?;
-            let available = json!({"conditions": [{
-                "type": "Available", "status": "True", "lastTransitionTime": self.sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-                "reason": "Local", "message": "Local APIServices are always available",
-            }]});
-            let caller = self.loopback();
-            let updater = Box::new(move |old: &Obj| Ok(with_status(old, &available)));
-            self.update(&caller, "update", id, ("", &name), "status", updater, &UpdateOptions::default())?;
         }
         Ok(())
     }
-}
-
-fn with_status(old: &Obj, status: &Value) -> Obj {
-    let mut new = old.clone();
-    let object: &mut dyn std::any::Any = make_mut(&mut new);
-    if let Some(o) = object.downcast_mut::<DynamicObject>() {
-        o.fields.insert("status".into(), status.clone());
-    }
-    new
 }

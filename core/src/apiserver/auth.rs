@@ -2,6 +2,7 @@
 //! `plugin/pkg/auth/authorizer/{rbac,node}`.
 
 mod bootstrap;
+mod escalation;
 mod impersonation;
 mod rbac;
 mod tokens;

@@ -158,6 +158,7 @@ impl ApiServer {
             dry_run: o.dry_run,
         };
         admission::admit(self, &attributes, obj, None)?;
+        self.check_escalation(caller, &info, namespace, obj, None)?;
         let generated = self.name_new(make_mut(obj));
         self.begin_create(obj, o.dry_run)?;
         self.before_create(id, make_mut(obj));
@@ -299,6 +300,7 @@ impl ApiServer {
                     self.registry.strategy(id).default(make_mut(&mut new));
                 }
                 admission::admit(self, &attributes, &mut new, Some(&old))?;
+                self.check_escalation(caller, &info, namespace, &new, Some(&old))?;
                 if subresource.is_empty() {
                     self.begin_update(&mut new, &old, o.dry_run)?;
                 }

@@ -5,9 +5,12 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::strategy::{bump_generation, keep, reset_meta_for_status};
+use super::validation::dynamic::{
+    admission as hooks, aggregation, certificates, extensions, flow_control, networking, storage as volumes,
+};
 use super::{DeleteOutcome, GcPolicy, ResourceInfo, ScaleSpec, Strategy, StrategyContext};
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::{ErrorList, Path};
@@ -25,15 +28,70 @@ struct Row {
     fields: &'static [&'static str],
     unconditional: bool,
     status: bool,
+    rules: Rules,
+    /// Whether the generation begins with the first update.
+    counts_updates_only: bool,
+}
+
+type Default = fn(&mut DynamicObject);
+type Prepare = fn(&StrategyContext<'_>, &mut DynamicObject);
+type Create = fn(&DynamicObject) -> ErrorList;
+type Update = fn(&DynamicObject, &DynamicObject) -> ErrorList;
+type Warn = fn(&DynamicObject, Option<&DynamicObject>) -> Vec<String>;
+
+/// What a kind has of its own; what it leaves out is what every kind has.
+#[derive(Clone, Copy)]
+struct Rules {
+    default: Default,
+    /// After the generic preparation of a create or an update.
+    prepare: Prepare,
+    create: Option<Create>,
+    update: Option<Update>,
+    status: Option<Update>,
+    approval: Option<Update>,
+    warn: Warn,
+}
+
+const PLAIN: Rules = Rules {
+    default: |_| {},
+    prepare: |_, _| {},
+    create: None,
+    update: None,
+    status: None,
+    approval: None,
+    warn: |_, _| Vec::new(),
+};
+
+const fn rules(create: Create, update: Update) -> Rules {
+    Rules { create: Some(create), update: Some(update), ..PLAIN }
+}
+
+/// A row with rules of its own.
+const fn ruled(row: Row, rules: Rules) -> Row {
+    Row { rules, ..row }
 }
 
 const fn row(info: ResourceInfo) -> Row {
-    Row { info, counted: None, name_rule: name_is_dns_subdomain, fields: &[], unconditional: true, status: false }
+    Row {
+        info,
+        counted: None,
+        name_rule: name_is_dns_subdomain,
+        fields: &[],
+        unconditional: true,
+        status: false,
+        rules: PLAIN,
+        counts_updates_only: false,
+    }
 }
 
 /// A kind whose generation counts changes of its spec.
 const fn counted(info: ResourceInfo) -> Row {
     Row { counted: Some("spec"), ..row(info) }
+}
+
+/// A kind whose generation counts from the first change on.
+const fn counted_on_update(info: ResourceInfo) -> Row {
+    Row { counts_updates_only: true, ..counted(info) }
 }
 
 const fn with_status(row: Row) -> Row {
@@ -57,27 +115,42 @@ const fn storage(resource: &'static str, singular: &'static str, kind: &'static 
 }
 
 const ROWS: &[Row] = &[
-    with_status(conditional(row(ResourceInfo::cluster(
-        "apiregistration.k8s.io",
-        "v1",
-        "apiservices",
-        "apiservice",
-        "APIService",
-    )
-    .categories(EXTENSIONS)
-    .subresources(STATUS)))),
-    with_status(conditional(counted(
-        ResourceInfo::cluster(
-            "apiextensions.k8s.io",
+    ruled(
+        with_status(conditional(row(ResourceInfo::cluster(
+            "apiregistration.k8s.io",
             "v1",
-            "customresourcedefinitions",
-            "customresourcedefinition",
-            "CustomResourceDefinition",
+            "apiservices",
+            "apiservice",
+            "APIService",
         )
-        .short(&["crd", "crds"])
         .categories(EXTENSIONS)
-        .subresources(STATUS),
-    ))),
+        .subresources(STATUS)))),
+        Rules {
+            default: aggregation::defaults,
+            prepare: local_is_available,
+            status: Some(aggregation::api_service_status),
+            ..rules(aggregation::api_service, aggregation::api_service_update)
+        },
+    ),
+    ruled(
+        with_status(conditional(counted(
+            ResourceInfo::cluster(
+                "apiextensions.k8s.io",
+                "v1",
+                "customresourcedefinitions",
+                "customresourcedefinition",
+                "CustomResourceDefinition",
+            )
+            .short(&["crd", "crds"])
+            .categories(EXTENSIONS)
+            .subresources(STATUS),
+        ))),
+        Rules {
+            default: extensions::defaults,
+            prepare: store_version,
+            ..rules(extensions::create, extensions::update)
+        },
+    ),
     conditional(counted(admission("mutatingadmissionpolicies", "mutatingadmissionpolicy", "MutatingAdmissionPolicy"))),
     conditional(counted(admission(
         "mutatingadmissionpolicybindings",
@@ -86,23 +159,38 @@ const ROWS: &[Row] = &[
     ))),
     conditional(Row {
         counted: Some("webhooks"),
+        rules: WEBHOOKS,
         ..row(admission(
             "mutatingwebhookconfigurations",
             "mutatingwebhookconfiguration",
             "MutatingWebhookConfiguration",
         ))
     }),
-    with_status(conditional(counted(
-        admission("validatingadmissionpolicies", "validatingadmissionpolicy", "ValidatingAdmissionPolicy")
-            .subresources(STATUS),
-    ))),
-    conditional(counted(admission(
-        "validatingadmissionpolicybindings",
-        "validatingadmissionpolicybinding",
-        "ValidatingAdmissionPolicyBinding",
-    ))),
+    ruled(
+        with_status(conditional(counted(
+            admission("validatingadmissionpolicies", "validatingadmissionpolicy", "ValidatingAdmissionPolicy")
+                .subresources(STATUS),
+        ))),
+        Rules {
+            default: hooks::policy_defaults,
+            status: Some(hooks::validating_policy_status),
+            ..rules(hooks::validating_policy, hooks::validating_policy_update)
+        },
+    ),
+    ruled(
+        conditional(counted(admission(
+            "validatingadmissionpolicybindings",
+            "validatingadmissionpolicybinding",
+            "ValidatingAdmissionPolicyBinding",
+        ))),
+        Rules {
+            default: hooks::binding_defaults,
+            ..rules(hooks::validating_binding, |new, _| hooks::validating_binding(new))
+        },
+    ),
     conditional(Row {
         counted: Some("webhooks"),
+        rules: WEBHOOKS,
         ..row(admission(
             "validatingwebhookconfigurations",
             "validatingwebhookconfiguration",
@@ -111,6 +199,12 @@ const ROWS: &[Row] = &[
     }),
     Row {
         fields: &["spec.signerName"],
+        rules: Rules {
+            prepare: stamp_conditions,
+            status: Some(certificates::status),
+            approval: Some(certificates::approval),
+            ..rules(certificates::create, certificates::update)
+        },
         ..with_status(row(ResourceInfo::cluster(
             "certificates.k8s.io",
             "v1",
@@ -121,29 +215,57 @@ const ROWS: &[Row] = &[
         .short(&["csr"])
         .subresources(&["approval", "status"])))
     },
-    conditional(row(
-        ResourceInfo::cluster("networking.k8s.io", "v1", "ipaddresses", "ipaddress", "IPAddress").short(&["ip"])
-    )),
-    with_status(conditional(row(ResourceInfo::cluster(
-        "networking.k8s.io",
-        "v1",
-        "servicecidrs",
-        "servicecidr",
-        "ServiceCIDR",
-    )
-    .subresources(STATUS)))),
-    row(storage("csidrivers", "csidriver", "CSIDriver")),
-    row(storage("csinodes", "csinode", "CSINode")),
-    row(ResourceInfo::namespaced(
-        "storage.k8s.io",
-        "v1",
-        "csistoragecapacities",
-        "csistoragecapacity",
-        "CSIStorageCapacity",
-    )),
-    with_status(row(storage("volumeattachments", "volumeattachment", "VolumeAttachment").subresources(STATUS))),
-    row(storage("volumeattributesclasses", "volumeattributesclass", "VolumeAttributesClass").short(&["vac"])),
-    conditional(counted(ResourceInfo::cluster("resource.k8s.io", "v1", "deviceclasses", "deviceclass", "DeviceClass"))),
+    ruled(
+        row(ResourceInfo::cluster("networking.k8s.io", "v1", "ipaddresses", "ipaddress", "IPAddress").short(&["ip"])),
+        rules(networking::ip_address, networking::ip_address_update),
+    ),
+    ruled(
+        with_status(row(ResourceInfo::cluster(
+            "networking.k8s.io",
+            "v1",
+            "servicecidrs",
+            "servicecidr",
+            "ServiceCIDR",
+        )
+        .subresources(STATUS))),
+        rules(networking::service_cidr, networking::service_cidr_update),
+    ),
+    ruled(
+        conditional(counted_on_update(storage("csidrivers", "csidriver", "CSIDriver"))),
+        Rules {
+            default: volumes::csi_driver_defaults,
+            warn: volumes::csi_driver_warnings,
+            ..rules(volumes::csi_driver, volumes::csi_driver_update)
+        },
+    ),
+    ruled(
+        conditional(row(storage("csinodes", "csinode", "CSINode"))),
+        rules(volumes::csi_node, volumes::csi_node_update),
+    ),
+    ruled(
+        conditional(row(ResourceInfo::namespaced(
+            "storage.k8s.io",
+            "v1",
+            "csistoragecapacities",
+            "csistoragecapacity",
+            "CSIStorageCapacity",
+        ))),
+        rules(volumes::storage_capacity, volumes::storage_capacity_update),
+    ),
+    ruled(
+        with_status(conditional(row(
+            storage("volumeattachments", "volumeattachment", "VolumeAttachment").subresources(STATUS)
+        ))),
+        Rules {
+            status: Some(volumes::volume_attachment_update),
+            ..rules(volumes::volume_attachment, volumes::volume_attachment_update)
+        },
+    ),
+    ruled(
+        row(storage("volumeattributesclasses", "volumeattributesclass", "VolumeAttributesClass").short(&["vac"])),
+        rules(volumes::volume_attributes_class, volumes::volume_attributes_class_update),
+    ),
+    counted(ResourceInfo::cluster("resource.k8s.io", "v1", "deviceclasses", "deviceclass", "DeviceClass")),
     with_status(row(ResourceInfo::namespaced(
         "resource.k8s.io",
         "v1",
@@ -161,29 +283,91 @@ const ROWS: &[Row] = &[
     )),
     Row {
         fields: &["spec.nodeName", "spec.driver"],
-        ..conditional(counted(ResourceInfo::cluster(
-            "resource.k8s.io",
-            "v1",
-            "resourceslices",
-            "resourceslice",
-            "ResourceSlice",
-        )))
+        ..counted(ResourceInfo::cluster("resource.k8s.io", "v1", "resourceslices", "resourceslice", "ResourceSlice"))
     },
-    with_status(conditional(counted(
-        ResourceInfo::cluster("flowcontrol.apiserver.k8s.io", "v1", "flowschemas", "flowschema", "FlowSchema")
+    ruled(
+        with_status(counted(
+            ResourceInfo::cluster("flowcontrol.apiserver.k8s.io", "v1", "flowschemas", "flowschema", "FlowSchema")
+                .subresources(STATUS),
+        )),
+        Rules {
+            status: Some(|new, _| flow_control::status(new)),
+            ..rules(flow_control::flow_schema, |new, _| flow_control::flow_schema(new))
+        },
+    ),
+    ruled(
+        with_status(counted(
+            ResourceInfo::cluster(
+                "flowcontrol.apiserver.k8s.io",
+                "v1",
+                "prioritylevelconfigurations",
+                "prioritylevelconfiguration",
+                "PriorityLevelConfiguration",
+            )
             .subresources(STATUS),
-    ))),
-    with_status(conditional(counted(
-        ResourceInfo::cluster(
-            "flowcontrol.apiserver.k8s.io",
-            "v1",
-            "prioritylevelconfigurations",
-            "prioritylevelconfiguration",
-            "PriorityLevelConfiguration",
-        )
-        .subresources(STATUS),
-    ))),
+        )),
+        Rules {
+            status: Some(|new, _| flow_control::status(new)),
+            ..rules(flow_control::priority_level, |new, _| flow_control::priority_level(new))
+        },
+    ),
 ];
+
+const WEBHOOKS: Rules = Rules { default: hooks::webhook_defaults, ..rules(hooks::webhooks, hooks::webhooks_update) };
+
+fn status_of(o: &mut DynamicObject) -> Option<&mut serde_json::Map<String, Value>> {
+    o.fields.entry("status").or_insert_with(|| json!({})).as_object_mut()
+}
+
+/// A new APIService of the server's own is available at once.
+fn local_is_available(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
+    let decided = o.at(&["status", "conditions"]).as_array().is_some_and(|c| !c.is_empty());
+    if !cx.subresource.is_empty() || decided || !o.at(&["spec", "service"]).is_null() {
+        return;
+    }
+    if let Some(status) = status_of(o) {
+        let condition = json!({
+            "type": "Available", "status": "True", "lastTransitionTime": now(cx), "reason": "Local",
+            "message": "Local APIServices are always available",
+        });
+        status.insert("conditions".into(), json!([condition]));
+    }
+}
+
+/// The version that a CustomResourceDefinition stores is among those that it ever stored.
+fn store_version(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
+    if !cx.subresource.is_empty() {
+        return;
+    }
+    let versions = o.at(&["spec", "versions"]).as_array().cloned().unwrap_or_default();
+    let Some(stored) = versions.iter().find(|v| v["storage"] == true) else { return };
+    let Some(status) = status_of(o) else { return };
+    let all = status.entry("storedVersions").or_insert_with(|| json!([]));
+    if let Some(all) = all.as_array_mut().filter(|all| !all.contains(&stored["name"])) {
+        all.push(stored["name"].clone());
+    }
+}
+
+/// Conditions of a CertificateSigningRequest say when they came, if they don't.
+fn stamp_conditions(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
+    if cx.subresource.is_empty() {
+        return;
+    }
+    let now = now(cx);
+    let conditions = status_of(o).and_then(|s| s.get_mut("conditions")).and_then(Value::as_array_mut);
+    for c in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        for field in ["lastUpdateTime", "lastTransitionTime"] {
+            let have = c.entry(field).or_insert(Value::Null);
+            if have.is_null() {
+                *have = now.clone();
+            }
+        }
+    }
+}
+
+fn now(cx: &StrategyContext<'_>) -> Value {
+    cx.sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()
+}
 
 /// A strategy for each dynamic kind.
 pub(super) fn all() -> impl Iterator<Item = Box<dyn Strategy>> {
@@ -229,23 +413,29 @@ impl Strategy for Dynamic {
         Ok(Rc::new(o))
     }
     fn default(&self, o: &mut dyn Object) {
-        let _ = o;
+        if let Some(o) = dynamic_mut(o) {
+            (self.row.rules.default)(o);
+        }
     }
-    fn prepare_for_create(&self, _: &StrategyContext<'_>, o: &mut dyn Object) {
+    fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut dyn Object) {
         let Some(o) = dynamic_mut(o) else { return };
-        if self.row.counted.is_some() {
+        if self.row.counted.is_some() && !self.row.counts_updates_only {
             o.metadata.generation = Some(1);
         }
         if self.row.status {
             o.fields.insert("status".into(), Value::Object(serde_json::Map::new()));
         }
+        (self.row.rules.prepare)(cx, o);
     }
     fn validate(&self, o: &dyn Object) -> ErrorList {
+        if let (Some(create), Some(o)) = (self.row.rules.create, dynamic(o)) {
+            return create(o);
+        }
         validate_object_meta(o.meta(), self.row.info.namespaced, self.row.name_rule, &Path::new("metadata"))
     }
     fn canonicalize(&self, _: &mut dyn Object) {}
-    fn warnings(&self, _: &dyn Object, _: Option<&dyn Object>) -> Vec<String> {
-        Vec::new()
+    fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String> {
+        dynamic(o).map(|o| (self.row.rules.warn)(o, old.and_then(dynamic))).unwrap_or_default()
     }
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object) {
         let (Some(new), Some(old)) = (dynamic_mut(new), dynamic(old)) else { return };
@@ -262,9 +452,7 @@ impl Strategy for Dynamic {
             "approval" => {
                 let conditions = new.at(&["status", "conditions"]).clone();
                 keep(&mut new.fields, &old.fields);
-                if let Some(status) =
-                    new.fields.entry("status").or_insert_with(|| serde_json::json!({})).as_object_mut()
-                {
+                if let Some(status) = new.fields.entry("status").or_insert_with(|| json!({})).as_object_mut() {
                     status.insert("conditions".into(), conditions);
                 }
             }
@@ -279,8 +467,18 @@ impl Strategy for Dynamic {
                 }
             }
         }
+        (self.row.rules.prepare)(cx, new);
     }
-    fn validate_update(&self, _: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList {
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList {
+        let rules = &self.row.rules;
+        let rule = match cx.subresource {
+            "status" => rules.status,
+            "approval" => rules.approval,
+            _ => rules.update,
+        };
+        if let (Some(rule), Some(new), Some(old)) = (rule, dynamic(new), dynamic(old)) {
+            return rule(new, old);
+        }
         validate_object_meta_update(new.meta(), old.meta(), &Path::new("metadata"))
     }
     fn allow_create_on_update(&self) -> bool {

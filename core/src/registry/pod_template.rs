@@ -43,10 +43,6 @@ impl KindStrategy for PodTemplates {
         }
     }
 
-    fn allow_create_on_update(&self) -> bool {
-        true
-    }
-
     fn returns_deleted(&self) -> bool {
         true
     }

@@ -3,6 +3,8 @@
 use k8s_openapi::api::node::v1::RuntimeClass;
 
 use super::prelude::*;
+use super::validation;
+use crate::api::field::ErrorList;
 
 /// The strategy of RuntimeClasses.
 pub struct RuntimeClasses;
@@ -12,5 +14,21 @@ impl KindStrategy for RuntimeClasses {
 
     fn info(&self) -> ResourceInfo {
         ResourceInfo::cluster("node.k8s.io", "v1", "runtimeclasses", "runtimeclass", "RuntimeClass")
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::runtime_class::validate_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::runtime_class::validate_update(new, old)
+    }
+
+    fn allow_create_on_update(&self) -> bool {
+        true
+    }
+
+    fn allow_unconditional_update(&self) -> bool {
+        false
     }
 }

@@ -2,8 +2,9 @@
 
 use k8s_openapi::api::storage::v1::StorageClass;
 
-use super::defaults;
 use super::prelude::*;
+use super::{defaults, validation};
+use crate::api::field::ErrorList;
 
 /// The strategy of StorageClasses.
 pub struct StorageClasses;
@@ -17,6 +18,14 @@ impl KindStrategy for StorageClasses {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::storage::storage_class(o);
+    }
+
+    fn validate(&self, o: &Self::Kind) -> ErrorList {
+        validation::storage_class::validate_create(o)
+    }
+
+    fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
+        validation::storage_class::validate_update(new, old)
     }
 
     fn returns_deleted(&self) -> bool {

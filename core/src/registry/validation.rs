@@ -8,6 +8,7 @@ pub mod autoscaling;
 pub mod batch;
 pub mod config_map;
 pub mod coordination;
+pub(crate) mod dynamic;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod event;
@@ -15,6 +16,7 @@ mod go;
 mod go_diff;
 mod go_struct;
 mod go_volume;
+mod json;
 pub mod limit_range;
 pub mod namespace;
 pub mod networking;
@@ -25,17 +27,21 @@ pub mod pod;
 pub mod policy;
 pub mod rbac;
 pub mod resource_quota;
+pub mod runtime_class;
 pub mod scheduling;
 pub mod secret;
 mod selector;
 pub mod service;
 pub mod service_account;
+pub mod storage_class;
 pub mod workloads;
 
 #[cfg(test)]
 mod core_tests;
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod rules_tests;
 
 use std::collections::BTreeMap;
 

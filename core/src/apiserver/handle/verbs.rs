@@ -40,12 +40,12 @@ impl ApiServer {
             negotiate::check_producible(cx.request, false)?;
             return self.subresource(cx, &served);
         }
-        self.warn_deprecated(&served);
         if i.watch_path {
             if cx.request.method != "GET" {
                 return Err(Status::method_not_allowed());
             }
             negotiate::check_producible(cx.request, true)?;
+            self.warn_deprecated(&served);
             return self.watch_response(cx, &served);
         }
         let named = i.names_object();

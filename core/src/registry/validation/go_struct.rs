@@ -392,7 +392,7 @@ fn lifecycle(l: &Lifecycle) -> Go {
     }
 }
 
-fn toleration(t: &Toleration) -> Go {
+pub(crate) fn toleration(t: &Toleration) -> Go {
     fields! {
         "Key": text(&t.key),
         "Operator": text(&t.operator),

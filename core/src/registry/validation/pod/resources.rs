@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{PodSpec, ResourceClaim, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
 use super::containers::Context;
+use super::{Options, volumes};
 use crate::api::quantity::Quantity;
 use crate::registry::validation::prelude::*;
 
@@ -200,6 +201,21 @@ pub(super) fn requirements(
         errs.push(Error::forbidden(path, "HugePages require cpu or memory"));
     }
     claim_names(list(&r.claims), &ctx.claim_names, &path.child("claims"), errs);
+}
+
+/// Requirements outside any pod, such as a runtime class's overhead.
+pub(crate) fn container_requirements(r: &ResourceRequirements, path: &Path, errs: &mut ErrorList) {
+    let opts = Options::for_template();
+    let ctx = Context {
+        opts: &opts,
+        volumes: volumes::validate(&[], None, path, errs),
+        claim_names: BTreeSet::new(),
+        restart_policy: "",
+        grace_period_seconds: None,
+        os: None,
+        host_users: true,
+    };
+    requirements(r, container_name, &ctx, path, errs);
 }
 
 fn claim_names(claims: &[ResourceClaim], of_pod: &BTreeSet<&str>, path: &Path, errs: &mut ErrorList) {

@@ -1,0 +1,10 @@
+//! Validation of the kinds that are kept as JSON, a file a group.
+
+pub(crate) mod admission;
+pub(crate) mod aggregation;
+pub(crate) mod certificates;
+pub(crate) mod extensions;
+pub(crate) mod flow_control;
+pub(crate) mod networking;
+pub(crate) mod storage;
+pub(crate) mod webhook;

@@ -1,0 +1,271 @@
+//! CustomResourceDefinitions: names, versions, columns and conversion. Schemas are taken as they are.
+//! Models apiextensions `pkg/apis/apiextensions/validation/validation.go` and `v1/defaults.go`.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::webhook;
+use crate::api::dynamic::DynamicObject;
+use crate::api::validation::{
+    is_dns1035_label, is_dns1123_subdomain, name_is_dns_subdomain, validate_object_meta, validate_object_meta_update,
+};
+use crate::registry::validation::json::*;
+use crate::registry::validation::prelude::*;
+
+const COLUMN_TYPES: &[&str] = &["boolean", "date", "integer", "number", "string"];
+const COLUMN_FORMATS: &[&str] = &["byte", "date", "date-time", "double", "float", "int32", "int64", "name", "password"];
+const REVIEW_VERSIONS: &[&str] = &["v1", "v1beta1"];
+const DEPRECATION_BYTES_MAX: usize = 256;
+
+/// What a definition leaves out.
+pub(crate) fn defaults(o: &mut DynamicObject) {
+    let Some(spec) = o.fields.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if let Some(names) = spec.get_mut("names").and_then(Value::as_object_mut) {
+        let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut fill = |key: &str, value: String| {
+            let have = names.entry(key).or_insert(Value::Null);
+            if have.as_str().unwrap_or_default().is_empty() && !value.is_empty() {
+                *have = value.into();
+            }
+        };
+        fill("singular", kind.to_lowercase());
+        fill("listKind", if kind.is_empty() { kind } else { format!("{kind}List") });
+        names.retain(|_, v| !v.is_null());
+    }
+    let conversion = spec.entry("conversion").or_insert(Value::Null);
+    if conversion.is_null() {
+        *conversion = json!({"strategy": "None"});
+    }
+    let service = conversion.pointer_mut("/webhook/clientConfig/service").and_then(Value::as_object_mut);
+    if let Some(service) = service {
+        service.entry("port").or_insert_with(|| 443.into());
+    }
+}
+
+/// Checks a new CustomResourceDefinition.
+pub(crate) fn create(o: &DynamicObject) -> ErrorList {
+    let spec = o.at(&["spec"]);
+    let mut errs = validate_object_meta(&o.metadata, false, name_is_dns_subdomain, &Path::new("metadata"));
+    let name = text(&o.metadata.name);
+    if !name.is_empty() && name != format!("{}.{}", str_of(&spec["names"], "plural"), str_of(spec, "group")) {
+        let error = Error::invalid_str(&Path::new("metadata.name"), name, "must be spec.names.plural+\".\"+spec.group");
+        // After what else is wrong with the name.
+        let at = errs.iter().take_while(|e| matches!(e.field.as_str(), "metadata.name" | "metadata.generateName"));
+        let at = at.count();
+        errs.insert(at, error);
+    }
+    spec_into(spec, &mut errs);
+    stored_versions(o, &mut errs);
+    errs
+}
+
+/// Checks a changed CustomResourceDefinition.
+pub(crate) fn update(new: &DynamicObject, old: &DynamicObject) -> ErrorList {
+    let mut errs = validate_object_meta_update(&new.metadata, &old.metadata, &Path::new("metadata"));
+    spec_into(new.at(&["spec"]), &mut errs);
+    let (is, was) = (new.at(&["spec"]), old.at(&["spec"]));
+    let established = list_of(old.at(&["status"]), "conditions")
+        .iter()
+        .any(|c| str_of(c, "type") == "Established" && str_of(c, "status") == "True");
+    if established {
+        immutable(&is["scope"], &was["scope"], &Path::new("spec.scope"), &mut errs);
+        immutable(&is["names"]["kind"], &was["names"]["kind"], &Path::new("spec.names.kind"), &mut errs);
+    }
+    immutable(&is["group"], &was["group"], &Path::new("spec.group"), &mut errs);
+    let path = Path::new("spec.names.plural");
+    immutable(&is["names"]["plural"], &was["names"]["plural"], &path, &mut errs);
+    stored_versions(new, &mut errs);
+    errs
+}
+
+fn spec_into(spec: &Value, errs: &mut ErrorList) {
+    let path = Path::new("spec");
+    let (group, at) = (str_of(spec, "group"), path.child("group"));
+    let messages = is_dns1123_subdomain(group);
+    if group.is_empty() {
+        errs.push(Error::required(&at, ""));
+    } else if !messages.is_empty() {
+        errs.push(Error::invalid_str(&at, group, messages.join(",")));
+    } else if !group.contains('.') {
+        errs.push(Error::invalid_str(&at, group, "should be a domain with at least one dot"));
+    }
+    required_one_of(str_of(spec, "scope"), &["Cluster", "Namespaced"], &path.child("scope"), errs);
+    versions(spec, &path.child("versions"), errs);
+    let (names, at) = (&spec["names"], path.child("names"));
+    for field in ["plural", "singular", "kind", "listKind"] {
+        if str_of(names, field).is_empty() {
+            errs.push(Error::required(&at.child(field), ""));
+        }
+    }
+    all_names(names, &at, errs);
+    conversion(&spec["conversion"], &path.child("conversion"), errs);
+}
+
+fn versions(spec: &Value, path: &Path, errs: &mut ErrorList) {
+    let versions = list_of(spec, "versions");
+    for (i, v) in versions.iter().enumerate() {
+        if !is_set(&v["schema"], "openAPIV3Schema") {
+            errs.push(Error::required(&path.index(i).child("schema.openAPIV3Schema"), ""));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for (i, v) in versions.iter().enumerate() {
+        let (name, at) = (str_of(v, "name"), path.index(i));
+        seen.insert(name);
+        let messages = is_dns1035_label(name);
+        if !messages.is_empty() {
+            errs.push(Error::invalid_str(&at.child("name"), name, messages.join(",")));
+        }
+        deprecation(v, &at.child("deprecationWarning"), errs);
+        let columns_path = at.child("additionalPrinterColumns");
+        for (j, column) in list_of(v, "additionalPrinterColumns").iter().enumerate() {
+            printer_column(column, &columns_path.index(j), errs);
+        }
+    }
+    if seen.len() != versions.len() {
+        errs.push(Error::invalid(path, &spec["versions"], "must contain unique version names"));
+    }
+    if versions.iter().filter(|v| flag_of(v, "storage")).count() != 1 {
+        let detail = "must have exactly one version marked as storage version";
+        errs.push(Error::invalid(path, &spec["versions"], detail));
+    }
+}
+
+fn deprecation(version: &Value, path: &Path, errs: &mut ErrorList) {
+    let Some(warning) = opt_str(version, "deprecationWarning") else { return };
+    if !flag_of(version, "deprecated") {
+        errs.push(Error::invalid_str(path, warning, "can only be set for deprecated versions"));
+        return;
+    }
+    if warning.len() > DEPRECATION_BYTES_MAX {
+        let detail = format!("must be <= {DEPRECATION_BYTES_MAX} characters long");
+        errs.push(Error::invalid_str(path, warning, detail));
+    }
+    if warning.is_empty() {
+        errs.push(Error::invalid_str(path, warning, "must not be an empty string"));
+    }
+}
+
+fn printer_column(column: &Value, path: &Path, errs: &mut ErrorList) {
+    if str_of(column, "name").is_empty() {
+        errs.push(Error::required(&path.child("name"), ""));
+    }
+    let (kind, at) = (str_of(column, "type"), path.child("type"));
+    let detail = format!("must be one of {}", COLUMN_TYPES.join(","));
+    if kind.is_empty() {
+        errs.push(Error::required(&at, detail));
+    } else if !COLUMN_TYPES.contains(&kind) {
+        errs.push(Error::invalid_str(&at, kind, detail));
+    }
+    let format = str_of(column, "format");
+    if !format.is_empty() && !COLUMN_FORMATS.contains(&format) {
+        let detail = format!("must be one of {}", COLUMN_FORMATS.join(","));
+        errs.push(Error::invalid_str(&path.child("format"), format, detail));
+    }
+    let json_path = str_of(column, "jsonPath");
+    let at = path.child("JSONPath");
+    if json_path.is_empty() {
+        errs.push(Error::required(&at, ""));
+    } else if !json_path.starts_with('.') {
+        errs.push(Error::invalid_str(&at, json_path, "must be a simple json path starting with ."));
+    }
+}
+
+fn all_names(names: &Value, path: &Path, errs: &mut ErrorList) {
+    let label = |value: &str, at: &Path, mixed: bool, errs: &mut ErrorList| {
+        let messages = is_dns1035_label(&if mixed { value.to_lowercase() } else { value.to_owned() });
+        if !messages.is_empty() {
+            let prefix = if mixed { "may have mixed case, but should otherwise match: " } else { "" };
+            errs.push(Error::invalid_str(at, value, format!("{prefix}{}", messages.join(","))));
+        }
+    };
+    for (field, mixed) in [("plural", false), ("singular", false), ("kind", true), ("listKind", true)] {
+        let value = str_of(names, field);
+        if !value.is_empty() {
+            label(value, &path.child(field), mixed, errs);
+        }
+    }
+    let each = |field: &str, errs: &mut ErrorList| {
+        let at = path.child(field);
+        for (i, value) in texts_of(names, field).into_iter().enumerate() {
+            label(value, &at.index(i), false, errs);
+        }
+    };
+    each("shortNames", errs);
+    let (kind, list_kind) = (str_of(names, "kind"), str_of(names, "listKind"));
+    if !kind.is_empty() && kind == list_kind {
+        let detail = "kind and listKind may not be the same";
+        errs.push(Error::invalid_str(&path.child("listKind"), list_kind, detail));
+    }
+    each("categories", errs);
+}
+
+fn conversion(conversion: &Value, path: &Path, errs: &mut ErrorList) {
+    if conversion.is_null() {
+        return;
+    }
+    required_one_of(str_of(conversion, "strategy"), &["None", "Webhook"], &path.child("strategy"), errs);
+    let hook = &conversion["webhook"];
+    let config_path = path.child("webhookClientConfig");
+    let versions_path = path.child("conversionReviewVersions");
+    let versions = texts_of(hook, "conversionReviewVersions");
+    if str_of(conversion, "strategy") != "Webhook" {
+        if is_set(hook, "clientConfig") {
+            errs.push(Error::forbidden(&config_path, "should not be set when strategy is not set to Webhook"));
+        }
+        if !versions.is_empty() {
+            errs.push(Error::forbidden(&versions_path, "should not be set when strategy is not set to Webhook"));
+        }
+        return;
+    }
+    if is_set(hook, "clientConfig") {
+        webhook::client_config(&hook["clientConfig"], &config_path, errs);
+    } else {
+        errs.push(Error::required(&config_path, "required when strategy is set to Webhook"));
+    }
+    if versions.is_empty() {
+        errs.push(Error::required(&versions_path, ""));
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for (i, v) in versions.iter().enumerate() {
+        let at = versions_path.index(i);
+        if seen.insert(*v) {
+            invalid_each(is_dns1035_label(v), v, &at, errs);
+        } else {
+            errs.push(Error::invalid_str(&at, v, "duplicate version"));
+        }
+    }
+    if !versions.iter().any(|v| REVIEW_VERSIONS.contains(v)) {
+        let detail = format!("must include at least one of {}", REVIEW_VERSIONS.join(", "));
+        errs.push(Error::invalid(&versions_path, &json!(versions), detail));
+    }
+}
+
+/// What was once stored stays among the versions.
+fn stored_versions(o: &DynamicObject, errs: &mut ErrorList) {
+    let path = Path::new("status.storedVersions");
+    let versions = list_of(o.at(&["spec"]), "versions");
+    let stored = texts_of(o.at(&["status"]), "storedVersions");
+    if stored.is_empty() {
+        errs.push(Error::invalid(&path, &json!(stored), "must have at least one stored version"));
+        return;
+    }
+    for v in versions.iter().filter(|v| flag_of(v, "storage")) {
+        let name = str_of(v, "name");
+        if !stored.contains(&name) {
+            errs.push(Error::invalid(&path, &json!(stored), format!("must have the storage version {name}")));
+        }
+    }
+    for (i, name) in stored.iter().enumerate() {
+        if !versions.iter().any(|v| str_of(v, "name") == *name) {
+            let detail = format!(
+                "missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until \
+                 a storage migration ensures no data remains persisted in {name} and removes {name} from \
+                 status.storedVersions"
+            );
+            errs.push(Error::invalid_str(&path.index(i), name, detail));
+        }
+    }
+}
