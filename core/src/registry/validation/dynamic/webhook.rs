@@ -18,7 +18,7 @@ pub(crate) fn client_config(config: &Value, path: &Path, errs: &mut ErrorList) {
     }
 }
 
-fn split<'a>(text: &'a str, at: char) -> (&'a str, Option<&'a str>) {
+fn split(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(a, b)| (a, Some(b)))
 }
 
