@@ -34,10 +34,11 @@ pub use options::{
 pub use selection::Selection;
 pub use store::Updater;
 
+use crate::api::schema::Descriptions;
 use crate::api::status::Status;
 use crate::etcd::Etcd;
 use crate::registry::{Registry, ResourceId};
-use crate::sim::{Notify, ProcessId, Sim, TraceEvent};
+use crate::sim::{Notify, ProcessId, Sim, SimTime, TraceEvent};
 
 use cacher::Cacher;
 
@@ -68,6 +69,11 @@ pub struct ApiServer {
     auth: auth::Auth,
     disabled_plugins: Vec<&'static str>,
     owners: owners::Owners,
+    metrics: RefCell<handle::metrics::Metrics>,
+    encoded: Rc<handle::encoded::Encoded>,
+    started_at: SimTime,
+    /// What types and fields are for, if whoever holds the cluster has the text.
+    descriptions: Option<Rc<Descriptions>>,
 }
 
 /// Collects warnings for the client while a request is served; typed clients read none, so nothing is computed for them.
@@ -128,6 +134,10 @@ impl ApiServer {
             auth: auth::Auth::default(),
             disabled_plugins: Vec::new(),
             owners: owners::Owners::default(),
+            metrics: RefCell::default(),
+            encoded: Rc::default(),
+            started_at: sim.now(),
+            descriptions: None,
         };
         let server = Rc::new(RefCell::new(server));
         if server.borrow_mut().bootstrap().is_err() {
@@ -199,6 +209,11 @@ impl ApiServer {
     /// The kinds that it serves.
     pub fn registry(&self) -> &Rc<Registry> {
         &self.registry
+    }
+
+    /// Gives it the texts that OpenAPI documents describe types with.
+    pub fn set_descriptions(&mut self, descriptions: Rc<Descriptions>) {
+        self.descriptions = Some(descriptions);
     }
 
     /// The process that it runs as.
@@ -275,6 +290,12 @@ impl ApiServer {
             Ok(revision) => (if verb == "create" { 201 } else { 200 }, revision),
             Err(code) => (code, 0),
         };
+        let scope = match (namespace.is_empty(), name.is_empty()) {
+            (_, false) => "resource",
+            (false, true) => "namespace",
+            (true, true) => "cluster",
+        };
+        self.metrics.borrow_mut().count(verb, id, subresource, scope, code);
         let event = TraceEvent::Request {
             from: caller.process,
             to: self.process,

@@ -5,14 +5,17 @@ mod component;
 mod input;
 mod kubeadm;
 mod kubelet_unit;
+mod kubelets;
 mod machine;
 pub mod manifests;
+mod outside;
 mod person;
 mod programs;
 mod visit;
 mod whole;
 
 pub use component::ComponentContext;
+pub use kubelets::Kubelets;
 pub use machine::{Machine, MachineShape, Unit};
 pub use person::{Output, Outputs};
 pub use programs::{Programs, Started};

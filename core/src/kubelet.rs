@@ -15,6 +15,7 @@ mod handlers;
 mod image;
 mod kill;
 mod lease;
+mod logs;
 mod node;
 mod node_conditions;
 mod objects;
@@ -42,6 +43,7 @@ use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service};
 
 pub use api::{ExecError, LogError, LogOptions};
 pub use config::KubeletConfig;
+pub use logs::LogReader;
 
 use crate::client::{Client, EventRecorder, EventType, Informer, ListWatch};
 use crate::cluster::ComponentContext;

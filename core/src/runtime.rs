@@ -7,6 +7,7 @@ pub mod images;
 pub mod log;
 pub mod shim;
 pub mod system;
+pub mod tty;
 
 pub use containerd::{Containerd, CriError};
 pub use shim::Shims;

@@ -2,6 +2,9 @@
 
 pub mod bench;
 pub mod browser;
+pub mod client;
+pub mod load;
 pub mod served;
+pub mod server;
 pub mod tank;
 pub mod wasm;

@@ -17,7 +17,7 @@ use crate::paths;
 use crate::report::{self, Context as _, Result};
 use crate::toolchain::{self, Toolchain};
 
-const PLACES: [&str; 2] = ["native", "chromium"];
+const PLACES: [&str; 3] = ["native", "server", "chromium"];
 
 pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     let mut places: Vec<String> = PLACES.iter().map(|place| (*place).to_owned()).collect();
@@ -32,7 +32,8 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     let mut figures = Vec::new();
     for place in &places {
         match place.as_str() {
-            "native" => native(&mut figures)?,
+            "native" => native("native bench", "bench-native", &mut figures)?,
+            "server" => native("bench of the server", "bench-server", &mut figures)?,
             _ => chromium(&mut figures)?,
         }
     }
@@ -43,10 +44,10 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     Ok(())
 }
 
-fn native(figures: &mut Vec<String>) -> Result<()> {
+fn native(what: &str, program: &str, figures: &mut Vec<String>) -> Result<()> {
     guests::build(&Toolchain::ensure()?)?;
-    let step = report::step("native bench");
-    run(&mut bench("bench-native"), figures)?;
+    let step = report::step(what);
+    run(&mut bench(program), figures)?;
     step.done();
     Ok(())
 }

@@ -32,7 +32,7 @@ cargo xtask <command>
                 -- ARGS           handed to the tests (a name to filter by, for one)
   bench       measure speed, natively and in headless Chromium
                 --json FILE       also write the figures as JSON
-                --only LIST       of native,chromium
+                --only LIST       of native,server,chromium
   dist        build everything that a static host needs into dist/
                 --fast            quick build
   guests      build the container images alone

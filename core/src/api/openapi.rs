@@ -353,6 +353,104 @@ pub fn document(api_version: &str, resources: &[Resource<'_>], descriptions: Opt
     })
 }
 
+/// The Swagger 2.0 document of all group versions: the definitions, and of the paths what clients look at.
+pub fn document_v2(groups: &[(&str, Vec<Resource<'_>>)], descriptions: Option<&Descriptions>) -> Value {
+    let (mut definitions, mut paths) = (Map::new(), Map::new());
+    for (api_version, resources) in groups {
+        let mut d = document(api_version, resources, descriptions);
+        let take = |v: &mut Value| match v.take() {
+            Value::Object(o) => o,
+            _ => Map::new(),
+        };
+        definitions.extend(take(&mut d["components"]["schemas"]));
+        for (path, item) in take(&mut d["paths"]) {
+            paths.insert(path, path_v2(item));
+        }
+    }
+    let mut definitions = Value::Object(definitions);
+    to_v2(&mut definitions);
+    json!({
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": "v1.36.2"},
+        "paths": paths,
+        "definitions": definitions,
+        "securityDefinitions": {"BearerToken": {
+            "description": "Bearer Token authentication", "in": "header", "name": "authorization", "type": "apiKey"
+        }},
+        "security": [{"BearerToken": []}],
+    })
+}
+
+/// A path's operations as Swagger 2.0 has them: parameters carry their types, and media types stand beside them.
+fn path_v2(item: Value) -> Value {
+    let Value::Object(item) = item else { return item };
+    let parameters = |v: &Value| -> Vec<Value> {
+        let one = |p: &Value| {
+            let mut p = p.clone();
+            let kind = p["schema"]["type"].take();
+            if let Some(o) = p.as_object_mut() {
+                o.remove("schema");
+                o.insert("type".to_owned(), kind);
+                o.insert("uniqueItems".to_owned(), json!(true));
+            }
+            p
+        };
+        v.as_array().map(|all| all.iter().map(one).collect()).unwrap_or_default()
+    };
+    let media =
+        |content: &Value| content.as_object().map(|o| o.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let operation = |op: Value| {
+        let mut all = parameters(&op["parameters"]);
+        let mut out = op;
+        let body = out["requestBody"]["content"].take();
+        if let Some(schema) = body.as_object().and_then(|o| o.values().next()).map(|m| m["schema"].clone()) {
+            all.push(json!({"in": "body", "name": "body", "required": true, "schema": schema}));
+            out["consumes"] = json!(media(&body));
+        }
+        let answer = out["responses"]["200"]["content"].take();
+        out["produces"] = json!(media(&answer));
+        let schema = answer.as_object().and_then(|o| o.values().next()).map(|m| m["schema"].clone());
+        out["responses"] =
+            json!({"200": {"description": "OK", "schema": schema}, "401": {"description": "Unauthorized"}});
+        out["schemes"] = json!(["https"]);
+        out["parameters"] = Value::Array(all);
+        if let Some(o) = out.as_object_mut() {
+            o.remove("requestBody");
+        }
+        to_v2(&mut out);
+        out
+    };
+    let each = item.into_iter().map(|(key, v)| {
+        let v = if key == "parameters" { Value::Array(parameters(&v)) } else { operation(v) };
+        (key, v)
+    });
+    Value::Object(each.collect())
+}
+
+/// Turns schemas of version 3 into those of version 2: references point elsewhere and stand alone, and there are no choices.
+fn to_v2(v: &mut Value) {
+    match v {
+        Value::Object(o) => {
+            // Properties may have these names too: those are objects.
+            if o.get("allOf").is_some_and(Value::is_array)
+                && let Some(r) = o.remove("allOf").and_then(|all| all[0]["$ref"].as_str().map(str::to_owned))
+            {
+                o.insert("$ref".to_owned(), json!(r));
+            }
+            if o.get("oneOf").is_some_and(Value::is_array) {
+                o.remove("oneOf");
+                o.insert("type".to_owned(), json!("string"));
+            }
+            if let Some(Value::String(r)) = o.get_mut("$ref") {
+                *r = r.replace("#/components/schemas/", "#/definitions/");
+            }
+            o.values_mut().for_each(to_v2);
+        }
+        Value::Array(a) => a.iter_mut().for_each(to_v2),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,6 +487,30 @@ mod tests {
             index(["v1", "apps/v1"])["paths"]["apis/apps/v1"]["serverRelativeURL"],
             "/openapi/v3/apis/apps/v1?hash=v1.36"
         );
+    }
+
+    #[test]
+    fn the_document_of_version_2() {
+        let pods = Resource { name: "pods", kind: "Pod", kind_api_version: "", namespaced: true, verbs: &["patch"] };
+        let crds =
+            Resource { name: "customresourcedefinitions", kind: "CustomResourceDefinition", namespaced: false, ..pods };
+        let d = document_v2(&[("v1", vec![pods]), ("apiextensions.k8s.io/v1", vec![crds])], None);
+        let definitions = &d["definitions"];
+        let spec = &definitions["io.k8s.api.core.v1.Pod"]["properties"]["spec"];
+        assert_eq!(spec["$ref"], "#/definitions/io.k8s.api.core.v1.PodSpec");
+        let port = &definitions["io.k8s.api.core.v1.HTTPGetAction"]["properties"]["port"];
+        assert_eq!(port["$ref"], "#/definitions/io.k8s.apimachinery.pkg.util.intstr.IntOrString");
+        let either = &definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"];
+        assert_eq!((&either["type"], &either["format"]), (&json!("string"), &json!("int-or-string")));
+        let props = &definitions["io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"];
+        assert!(props["properties"]["allOf"]["items"]["$ref"].is_string());
+        let patch = &d["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"];
+        assert_eq!(patch["consumes"][1], "application/json-patch+json");
+        assert_eq!(
+            patch["parameters"][0],
+            json!({"in": "query", "name": "dryRun", "type": "string", "uniqueItems": true})
+        );
+        assert_eq!(patch["responses"]["200"]["schema"]["$ref"], "#/definitions/io.k8s.api.core.v1.Pod");
     }
 
     #[test]

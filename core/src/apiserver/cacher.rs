@@ -53,6 +53,8 @@ struct Buffer {
     ended: Option<Status>,
     closed: bool,
     waiter: Option<TaskId>,
+    /// How many events may be left unread.
+    backlog_max: usize,
     /// When it ends by itself.
     deadline: Option<SimTime>,
     /// When a last bookmark is due, and where to read how far the server has seen.
@@ -188,6 +190,19 @@ impl WatchStream {
         None
     }
 
+    /// The watch will end soon: the bookmark that comes before is due now.
+    pub fn ends_soon(&mut self) {
+        if let Some((at, _)) = &mut self.buffer.borrow_mut().bookmark {
+            *at = self.sim.now();
+        }
+    }
+
+    /// Says how many events may be left unread, besides those that are there already.
+    pub fn limit_backlog(&mut self, events: usize) {
+        let mut b = self.buffer.borrow_mut();
+        b.backlog_max = events.saturating_add(b.events.len());
+    }
+
     /// Whether nothing more can come.
     pub fn is_closed(&self) -> bool {
         let b = self.buffer.borrow();
@@ -238,10 +253,14 @@ struct WatchChange {
     prev: Option<Obj>,
     deleted: bool,
     cause: TraceSeq,
+    at: SimTime,
 }
 
-/// How many changes are kept to be watched back. Models the watch cache's dynamic capacity, upper bound.
+/// How many changes are kept to be watched back. Models the watch cache's dynamic capacity, upper and lower bound.
 const HISTORY_MAX: usize = 100 * 1024;
+const HISTORY_MIN: usize = 100;
+/// Changes younger than this are kept beyond the lower bound: upstream's DefaultEventFreshDuration.
+const FRESH: Duration = Duration::from_secs(75);
 
 /// The object that an etcd event is about: its new state, or the last one for a deletion.
 pub(super) fn object_of(e: &Event) -> Option<&Obj> {
@@ -278,6 +297,11 @@ impl Cacher {
         namespace.map_or(IndexKey::All, |n| IndexKey::Namespace(n.clone()))
     }
 
+    /// How many watch.
+    pub(super) fn watcher_count(&self) -> usize {
+        self.watchers.values().filter(|w| w.buffer.strong_count() > 0).count()
+    }
+
     /// Adds a watcher.
     pub(super) fn watch(&mut self, sim: &Sim, strategy: &dyn Strategy, o: &ListOptions, start: Start) -> WatchStream {
         let Start { namespace, selection, since, initial, ends, revision } = start;
@@ -301,10 +325,15 @@ impl Cacher {
             }
         }
         let deadline = (o.timeout_seconds > 0).then(|| sim.now() + Duration::from_secs(o.timeout_seconds));
-        // A watch that ends sooner than that gets none.
-        let bookmark = (o.allow_bookmarks && o.timeout_seconds >= BOOKMARK_BEFORE_END.as_secs())
-            .then(|| (sim.now() + (Duration::from_secs(o.timeout_seconds) - BOOKMARK_BEFORE_END), revision));
-        let buffer = Rc::new(RefCell::new(Buffer { events, ended, closed: false, waiter: None, deadline, bookmark }));
+        // A watch that ends sooner than that gets none; one whose door ends it gets it when the door says so.
+        let ends_late = o.timeout_seconds == 0 || o.timeout_seconds >= BOOKMARK_BEFORE_END.as_secs();
+        let due = deadline.map_or(SimTime::MAX, |_| {
+            sim.now() + Duration::from_secs(o.timeout_seconds).saturating_sub(BOOKMARK_BEFORE_END)
+        });
+        let bookmark = (o.allow_bookmarks && ends_late).then_some((due, revision));
+        let buffer =
+            Buffer { events, ended, closed: false, waiter: None, backlog_max: BUFFER_MAX, deadline, bookmark };
+        let buffer = Rc::new(RefCell::new(buffer));
         let id = self.next_watcher;
         self.next_watcher += 1;
         let key = self.index_key(namespace.as_ref(), &selection);
@@ -334,7 +363,7 @@ impl Cacher {
             // A deleted object's last state carries the revision of its deletion.
             crate::api::object::make_mut(&mut object).meta_mut().resource_version = Some(e.revision.to_string());
         }
-        let change = WatchChange { object, prev, deleted, cause: e.cause };
+        let change = WatchChange { object, prev, deleted, cause: e.cause, at: sim.now() };
         let mut dead = Vec::new();
         let mut keys: Vec<IndexKey> = vec![IndexKey::All];
         let meta = change.object.meta();
@@ -376,9 +405,11 @@ impl Cacher {
             }
         }
         self.history.push_back((e.revision, change));
-        if self.history.len() > HISTORY_MAX
-            && let Some((r, _)) = self.history.pop_front()
+        let is_old = |(_, c): &(u64, WatchChange)| sim.now().since(c.at) >= FRESH;
+        while self.history.len() > HISTORY_MAX
+            || (self.history.len() > HISTORY_MIN && self.history.front().is_some_and(is_old))
         {
+            let Some((r, _)) = self.history.pop_front() else { break };
             self.history_from = r;
         }
     }
@@ -464,7 +495,7 @@ fn push(sim: &Sim, w: &Watcher, event: WatchEvent) -> bool {
         return false;
     }
     let at = sim.now() + w.latency;
-    if b.events.len() >= BUFFER_MAX {
+    if b.events.len() >= b.backlog_max {
         b.ended = Some(Status::expired("too old resource version: watcher is too slow"));
         b.events.clear();
     } else {

@@ -5,10 +5,15 @@
 
 mod discovery;
 mod encode;
+pub(super) mod encoded;
 mod info;
+mod log_options;
+pub(super) mod metrics;
 mod negotiate;
 mod nonresource;
+mod openapi;
 mod options;
+mod proxy;
 mod reviews;
 mod subresource;
 mod url;
@@ -17,6 +22,7 @@ mod virtual_resources;
 mod watch;
 mod write;
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 pub use info::RequestInfo;
@@ -44,6 +50,8 @@ pub struct Request {
     pub process: ProcessId,
     /// Who a client certificate says that it is, where the door took one.
     pub certificate: Option<User>,
+    /// Whether the client lives in real time: then its door ends its watches, when [`WatchBody::timeout`] has passed there.
+    pub real_time: bool,
 }
 
 impl Request {
@@ -94,6 +102,25 @@ pub struct KubeletCall {
     pub path: String,
     /// The query's parameters in order.
     pub query: Vec<(String, String)>,
+    /// For proxies, where the request goes; none for the kubelet itself.
+    pub to: Option<(IpAddr, u16)>,
+}
+
+impl KubeletCall {
+    /// The first value of a parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+
+    /// Whether a parameter is set and not false.
+    pub fn flag(&self, name: &str) -> bool {
+        self.parameter(name).is_some_and(info::is_true)
+    }
+
+    /// All values of a parameter.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
 }
 
 impl Response {

@@ -96,6 +96,7 @@ impl Door {
             body,
             process: self.process,
             certificate: Some(self.user.clone()),
+            real_time: false,
         };
         let response = e.server.borrow_mut().handle(&request);
         let warnings = response

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use super::{ComponentContext, Machine, manifests};
+use super::{ComponentContext, Kubelets, Machine, manifests};
 use crate::kubelet::{Kubelet, KubeletConfig};
 use crate::runtime::Containerd;
 
 /// Starts a machine's kubelet.
-pub(super) fn start(cx: &ComponentContext, machine: &Rc<Machine>, containerd: &Rc<Containerd>) {
+pub(super) fn start(cx: &ComponentContext, machine: &Rc<Machine>, containerd: &Rc<Containerd>, kubelets: &Kubelets) {
     let files = Rc::downgrade(machine);
     let config = KubeletConfig {
         node_name: machine.name.clone(),
@@ -33,6 +33,7 @@ pub(super) fn start(cx: &ComponentContext, machine: &Rc<Machine>, containerd: &R
         ..KubeletConfig::default()
     };
     let kubelet = Kubelet::start(cx.clone(), config, containerd.clone());
+    kubelets.add(machine.id, cx.process, &kubelet);
     let (sim, changed) = (cx.sim.clone(), machine.files_changed.clone());
     sim.spawn(cx.process, async move {
         loop {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::ComponentContext;
+use crate::api::schema::Descriptions;
 use crate::apiserver::{ApiServer, EtcdEndpoint};
 use crate::client::{ApiEndpoint, ApiEndpoints};
 use crate::etcd::Etcd;
@@ -41,6 +42,10 @@ struct Inner {
     schedulers: RefCell<BTreeMap<MachineId, SchedulerProcess>>,
     /// Node names of machines.
     nodes: RefCell<BTreeMap<MachineId, Rc<str>>>,
+    /// What the api-servers' `--token-auth-file` holds.
+    tokens: RefCell<Rc<str>>,
+    /// What the api-servers' OpenAPI documents describe types with.
+    descriptions: RefCell<Option<Rc<Descriptions>>>,
 }
 
 /// A part's name from its image: `registry.k8s.io/kube-scheduler:v1.36.2` is `kube-scheduler`.
@@ -63,7 +68,25 @@ impl Programs {
             started: RefCell::default(),
             schedulers: RefCell::default(),
             nodes: RefCell::default(),
+            tokens: RefCell::new("".into()),
+            descriptions: RefCell::default(),
         }))
+    }
+
+    /// Gives api-servers a token file: those that run, and those that start later.
+    pub fn set_token_file(&self, csv: &str) {
+        *self.0.tokens.borrow_mut() = csv.into();
+        for e in self.0.endpoints.all() {
+            e.server.borrow_mut().add_tokens(csv);
+        }
+    }
+
+    /// Gives api-servers the texts of OpenAPI: those that run, and those that start later.
+    pub fn set_descriptions(&self, descriptions: &Rc<Descriptions>) {
+        *self.0.descriptions.borrow_mut() = Some(descriptions.clone());
+        for e in self.0.endpoints.all() {
+            e.server.borrow_mut().set_descriptions(descriptions.clone());
+        }
     }
 
     /// Tells the name of a machine's node.
@@ -137,6 +160,10 @@ impl Programs {
             "kube-apiserver" => {
                 // `--etcd-servers=https://127.0.0.1:2379`: the one on its own machine.
                 let server = ApiServer::start(&self.0.sim, process, self.0.registry.clone(), self.etcd(machine));
+                server.borrow_mut().add_tokens(&self.0.tokens.borrow());
+                if let Some(d) = &*self.0.descriptions.borrow() {
+                    server.borrow_mut().set_descriptions(d.clone());
+                }
                 self.0.endpoints.add(ApiEndpoint { machine, process, server });
             }
             "kube-scheduler" => {

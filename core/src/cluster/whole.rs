@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::person::{Output, Outputs};
 use super::programs::Programs;
-use super::{Machine, MachineShape, manifests};
+use super::{Kubelets, Machine, MachineShape, manifests};
 use crate::client::ApiEndpoints;
 use crate::etcd::Etcd;
 use crate::network::Network;
@@ -46,6 +46,7 @@ pub struct Cluster {
     pub(super) session: Session,
     /// The machines again, for those who answer while the cluster runs.
     pub(super) hosts_by_name: Rc<RefCell<BTreeMap<Rc<str>, Host>>>,
+    pub(super) kubelets: Kubelets,
     /// The processes of the person's commands.
     pub(super) commands: BTreeMap<u64, ProcessId>,
     shims: Shims,
@@ -66,6 +67,7 @@ impl Cluster {
         let hardware = sim.start_process("hardware", MachineId::OUTSIDE);
         let person = sim.start_process("person", MachineId::OUTSIDE);
         let programs = Programs::new(&sim, &registry, &endpoints);
+        let kubelets = Kubelets::new(&sim);
         let mut cluster = Cluster {
             sim,
             registry,
@@ -78,6 +80,7 @@ impl Cluster {
             outputs: Outputs::default(),
             session: Session::new(config),
             hosts_by_name: Rc::default(),
+            kubelets,
             commands: BTreeMap::new(),
             shims,
             images,
@@ -187,7 +190,7 @@ impl Cluster {
         });
         machine.install("kubelet", {
             let (sim, endpoints, registry) = (self.sim.clone(), self.endpoints.clone(), self.registry.clone());
-            let (weak, containerd) = (Rc::downgrade(&machine), containerd.clone());
+            let (weak, containerd, kubelets) = (Rc::downgrade(&machine), containerd.clone(), self.kubelets.clone());
             move |process| {
                 let Some(machine) = weak.upgrade() else { return };
                 let ctx = super::ComponentContext {
@@ -197,7 +200,7 @@ impl Cluster {
                     registry: registry.clone(),
                     node: machine.name.clone(),
                 };
-                super::kubelet_unit::start(&ctx, &machine, &containerd);
+                super::kubelet_unit::start(&ctx, &machine, &containerd, &kubelets);
             }
         });
         machine.start_unit(&self.sim, "containerd");
@@ -299,6 +302,11 @@ impl Cluster {
         &self.endpoints
     }
 
+    /// The kubelets.
+    pub fn kubelets(&self) -> &Kubelets {
+        &self.kubelets
+    }
+
     /// The machines' names, in order.
     pub fn machine_names(&self) -> Vec<Rc<str>> {
         self.hosts.iter().map(|h| h.machine.name.clone()).collect()
@@ -366,6 +374,7 @@ impl Cluster {
                 self.power_off(&h);
                 self.hosts.retain(|x| x.machine.id != id);
                 self.hosts_by_name.borrow_mut().remove(name);
+                self.kubelets.remove(name);
                 sim.record(TraceEvent::Machine { machine: id, what: "removed" });
             }
         }

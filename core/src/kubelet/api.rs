@@ -1,11 +1,14 @@
 //! What the kubelet serves on port 10250: logs, exec, attach, port-forward, statistics. Models `pkg/kubelet/server`.
 
-use std::fmt::Write;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Kubelet;
+use super::logs::LogReader;
 use super::pod::{self, ContainerView};
+use crate::api::decode::parse_rfc3339;
+use crate::apiserver::KubeletCall;
 use crate::client::split_key;
 use crate::network::{HttpError, HttpRequest, HttpResponse};
 use crate::runtime::containerd::{ContainerState, ContainerStats, Id};
@@ -24,6 +27,25 @@ pub struct LogOptions {
     pub timestamps: bool,
     /// At most so many bytes.
     pub limit_bytes: Option<usize>,
+    /// And what is written from now on, until the container ends.
+    pub follow: bool,
+}
+
+impl LogOptions {
+    /// As a request's query has them, which the api-server has checked.
+    pub fn of(call: &KubeletCall, now: jiff::Timestamp) -> Self {
+        let number = |name: &str| call.parameter(name).and_then(|n| n.parse::<usize>().ok());
+        let seconds = call.parameter("sinceSeconds").and_then(|n| n.parse::<i64>().ok());
+        let before = seconds.and_then(|s| now.checked_sub(jiff::SignedDuration::from_secs(s)).ok());
+        LogOptions {
+            previous: call.flag("previous"),
+            tail_lines: number("tailLines"),
+            since: before.or_else(|| call.parameter("sinceTime").and_then(|t| parse_rfc3339(t).ok())),
+            timestamps: call.flag("timestamps"),
+            limit_bytes: number("limitBytes"),
+            follow: call.flag("follow"),
+        }
+    }
 }
 
 /// Why there is no log.
@@ -94,34 +116,10 @@ impl Kubelet {
         Ok((v.id, v.state))
     }
 
-    /// A container's log as text.
-    pub fn logs(&self, namespace: &str, name: &str, container: &str, o: &LogOptions) -> Result<String, LogError> {
+    /// Begins to read a container's log.
+    pub fn logs(&self, namespace: &str, name: &str, container: &str, o: &LogOptions) -> Result<LogReader, LogError> {
         let (id, _) = self.log_container(namespace, name, container, o.previous)?;
-        let text = self.0.runtime.with_log(id, |log| {
-            let mut lines: Vec<_> = log.lines(0).filter(|l| o.since.is_none_or(|s| l.at >= s)).collect();
-            if let Some(n) = o.tail_lines {
-                lines.drain(..lines.len().saturating_sub(n));
-            }
-            let mut text = String::new();
-            for l in lines {
-                if o.timestamps {
-                    // Writing to a string can't fail.
-                    let _ = write!(text, "{:.9} ", l.at);
-                }
-                text.push_str(&l.text);
-                if !l.partial {
-                    text.push('\n');
-                }
-            }
-            if let Some(max) = o.limit_bytes
-                && text.len() > max
-            {
-                let end = (0..=max).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
-                text.truncate(end);
-            }
-            text
-        });
-        Ok(text.unwrap_or_default())
+        Ok(LogReader::new(self.0.runtime.clone(), id, o))
     }
 
     /// Runs a command in a container.
@@ -140,6 +138,22 @@ impl Kubelet {
         self.0.runtime.exec(v.id, command, stdin).await.map_err(|e| ExecError::Failed(e.message()))
     }
 
+    /// Attaches to a container's own process.
+    pub async fn attach(&self, namespace: &str, name: &str, container: &str) -> Result<ExecHandle, ExecError> {
+        let views = self
+            .views(namespace, name, container)
+            .ok_or_else(|| ExecError::NotFound(format!("pods \"{name}\" not found")))?;
+        let v = views.first().ok_or_else(|| ExecError::NotFound(format!("container not found (\"{container}\")")))?;
+        self.0.runtime.attach(v.id).await.map_err(|e| ExecError::Failed(e.message()))
+    }
+
+    /// Where a pod's servers listen, as this machine reaches them.
+    pub fn pod_address(&self, namespace: &str, name: &str) -> Option<IpAddr> {
+        let uid = self.uid_of(namespace, name)?;
+        let rs = self.runtime_status(&uid).ok()?;
+        rs.ready_sandbox().map(|s| s.ip.unwrap_or(self.0.config.node_ip))
+    }
+
     /// Asks a server in a pod for something, as through port-forward.
     pub async fn forward(
         &self,
@@ -149,9 +163,7 @@ impl Kubelet {
         request: &HttpRequest,
         timeout: Duration,
     ) -> Option<Result<HttpResponse, HttpError>> {
-        let uid = self.uid_of(namespace, name)?;
-        let rs = self.runtime_status(&uid).ok()?;
-        let ip = rs.ready_sandbox().map(|s| s.ip.unwrap_or(self.0.config.node_ip))?;
+        let ip = self.pod_address(namespace, name)?;
         let runtime = &self.0.runtime;
         Some(runtime.shims().network().http(runtime.machine(), (ip, port), request, timeout).await)
     }

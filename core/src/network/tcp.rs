@@ -257,6 +257,11 @@ impl Network {
         self.send_from(key, usize::from(!opened), Delivery::Data(bytes));
     }
 
+    /// Code of the simulation sends no more.
+    pub fn shutdown_native(&self, key: ConnKey, opened: bool) {
+        self.shut(key, usize::from(!opened));
+    }
+
     /// Code of the simulation is done with a connection.
     pub fn close_native(&self, key: ConnKey, opened: bool) {
         self.close_side(key, usize::from(!opened));

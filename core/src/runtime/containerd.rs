@@ -26,7 +26,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-pub use container::{Container, ContainerSpec, ContainerState};
+pub use container::{Container, ContainerSpec, ContainerState, Follower};
 pub use id::Id;
 pub use image::StoredImage;
 pub use pull_image::{PullProgress, split_name};
@@ -307,7 +307,15 @@ impl Containerd {
         let now = self.sim.timestamp();
         if let Some(c) = self.state.borrow_mut().containers.get_mut(&id) {
             c.log.append(now, stderr, bytes);
+            c.followers.notify();
         }
+    }
+
+    /// Follows a container's log; `None` once it has ended, for then there is nothing to follow.
+    pub fn follow(&self, id: Id) -> Option<Follower> {
+        let mut s = self.state.borrow_mut();
+        let c = s.containers.get_mut(&id).filter(|c| c.state != ContainerState::Exited)?;
+        Some(c.followers.add(&self.sim))
     }
 
     /// A line of a system program's log.

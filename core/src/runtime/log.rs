@@ -106,12 +106,23 @@ impl ContainerLog {
         self.written
     }
 
+    /// The first line that is still there, counted from the first ever written.
+    pub fn first(&self) -> u64 {
+        let kept: u64 = self.files.iter().map(|f| f.lines.len() as u64).sum();
+        self.written - kept
+    }
+
     /// The lines from the `from`th ever written on, as far as they are still there, oldest first.
     pub fn lines(&self, from: u64) -> impl Iterator<Item = &LogLine> {
-        let kept: u64 = self.files.iter().map(|f| f.lines.len() as u64).sum();
-        let first = self.written - kept;
-        let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
-        self.files.iter().flat_map(|f| f.lines.iter()).skip(skip)
+        let mut skip = usize::try_from(from.saturating_sub(self.first())).unwrap_or(usize::MAX);
+        // Whole files are skipped at once: a follower reads from the end.
+        let mut files = self.files.iter().peekable();
+        while let Some(file) = files.peek().filter(|f| f.lines.len() <= skip) {
+            skip -= file.lines.len();
+            files.next();
+        }
+        let first = files.next().map(|f| f.lines.range(skip..));
+        first.into_iter().flatten().chain(files.flat_map(|f| f.lines.iter()))
     }
 
     /// The last lines, at most `n` and together at most `bytes`: for termination messages taken from the log.

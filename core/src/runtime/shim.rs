@@ -26,6 +26,13 @@ pub struct ExecOutput {
 }
 
 impl ExecOutput {
+    fn push(&mut self, stderr: bool, bytes: Rc<[u8]>) {
+        let have: usize = self.chunks.iter().map(|(_, b)| b.len()).sum();
+        if have < EXEC_OUTPUT_MAX {
+            self.chunks.push((stderr, bytes));
+        }
+    }
+
     /// All of one stream.
     pub fn stream(&self, stderr: bool) -> Vec<u8> {
         self.chunks.iter().filter(|(e, _)| *e == stderr).flat_map(|(_, b)| b.iter().copied()).collect()
@@ -80,6 +87,16 @@ impl ExecHandle {
     }
 }
 
+/// Tells those attached to a process that it ended.
+fn detach(attached: &[(Weak<RefCell<ExecOutput>>, Notify)], code: i32) {
+    for (output, changed) in attached {
+        if let Some(output) = output.upgrade() {
+            output.borrow_mut().exit_code.get_or_insert(code);
+            changed.notify();
+        }
+    }
+}
+
 struct Exec {
     output: Rc<RefCell<ExecOutput>>,
     changed: Notify,
@@ -93,6 +110,8 @@ struct Guest {
     /// Which of the timers set for the main process is the one that counts.
     wake: u32,
     execs: BTreeMap<Pid, Exec>,
+    /// Who is attached to the main process.
+    attached: Vec<(Weak<RefCell<ExecOutput>>, Notify)>,
     /// Why it works: what last reached it.
     cause: TraceSeq,
 }
@@ -188,6 +207,7 @@ impl Shims {
             netns,
             wake: 0,
             execs: BTreeMap::new(),
+            attached: Vec::new(),
             cause: self.0.sim.cause(),
         };
         self.0.guests.borrow_mut().insert(id, guest);
@@ -217,6 +237,16 @@ impl Shims {
         Ok(ExecHandle { shims: self.clone(), owner, output, changed })
     }
 
+    /// Attaches to a guest's own process: what it writes from now on, and the way to its stdin.
+    pub(super) fn attach(&self, id: ContainerId) -> Option<ExecHandle> {
+        let (output, changed) = (Rc::new(RefCell::new(ExecOutput::default())), Notify::new(&self.0.sim));
+        let mut guests = self.0.guests.borrow_mut();
+        let g = guests.get_mut(&id)?;
+        g.attached.retain(|(output, _)| output.strong_count() > 0);
+        g.attached.push((Rc::downgrade(&output), changed.clone()));
+        Some(ExecHandle { shims: self.clone(), owner: SocketOwner { container: id, pid: Pid::MAIN }, output, changed })
+    }
+
     /// Sends a signal to a guest's own process.
     pub(super) fn signal(&self, id: ContainerId, signal: u8) {
         self.poll(SocketOwner { container: id, pid: Pid::MAIN }, &[Event::Signal(signal)]);
@@ -233,6 +263,7 @@ impl Shims {
                 exec.output.borrow_mut().exit_code.get_or_insert(137);
                 exec.changed.notify();
             }
+            detach(&g.attached, 137);
         }
         self.0.engine.borrow_mut().remove(id);
     }
@@ -269,17 +300,18 @@ impl Shims {
         let Some(g) = guests.get(&owner.container) else { return };
         if owner.pid == Pid::MAIN {
             let (containerd, cri) = (g.containerd.upgrade(), g.cri);
+            for (output, changed) in &g.attached {
+                if let Some(output) = output.upgrade() {
+                    output.borrow_mut().push(stderr, bytes.clone());
+                    changed.notify();
+                }
+            }
             drop(guests);
             if let Some(c) = containerd {
                 c.output(cri, stderr, &bytes);
             }
         } else if let Some(exec) = g.execs.get(&owner.pid) {
-            let mut o = exec.output.borrow_mut();
-            let have: usize = o.chunks.iter().map(|(_, b)| b.len()).sum();
-            if have < EXEC_OUTPUT_MAX {
-                o.chunks.push((stderr, bytes));
-            }
-            drop(o);
+            exec.output.borrow_mut().push(stderr, bytes);
             exec.changed.notify();
         }
     }
@@ -415,9 +447,10 @@ impl Shims {
             let Some(g) = guests.get_mut(&owner.container) else { return };
             // Its timers are void, and its further processes die with it.
             g.wake = g.wake.wrapping_add(1);
-            (g.containerd.upgrade(), g.cri, std::mem::take(&mut g.execs))
+            (g.containerd.upgrade(), g.cri, std::mem::take(&mut g.execs), std::mem::take(&mut g.attached))
         };
-        let (containerd, cri, execs) = told;
+        let (containerd, cri, execs, attached) = told;
+        detach(&attached, code);
         for (pid, e) in execs {
             self.0.network.forget_guest(netns, SocketOwner { container: owner.container, pid });
             e.output.borrow_mut().exit_code = Some(137);

@@ -235,6 +235,7 @@ impl World {
             body: text("body").unwrap_or_default().into_bytes(),
             process: self.process,
             certificate: None,
+            real_time: false,
         };
         let r = self.server.borrow_mut().handle(&request);
         let answer = Answer { code: r.code, headers: r.headers, body: r.body };

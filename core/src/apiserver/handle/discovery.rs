@@ -61,7 +61,7 @@ pub(super) fn subresource_kind(
     }
 }
 
-fn verbs(info: &Served) -> &'static [&'static str] {
+pub(super) fn verbs(info: &Served) -> &'static [&'static str] {
     if info.info.group.is_empty() && info.info.resource == "namespaces" { NAMESPACE_VERBS } else { ALL_VERBS }
 }
 
@@ -78,7 +78,7 @@ fn storage_version_hash(registry: &Registry, served: &Served) -> String {
 }
 
 /// The kinds of a version by resource name.
-fn kinds(registry: &Registry, group: &str, version: &str) -> Vec<Served> {
+pub(super) fn kinds(registry: &Registry, group: &str, version: &str) -> Vec<Served> {
     let mut all: Vec<Served> =
         registry.all_served().into_iter().filter(|s| s.info.group == group && s.info.version == version).collect();
     all.sort_by_key(|s| s.info.resource);
@@ -133,7 +133,7 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
     Some(out)
 }
 
-fn group_version(group: &str, version: &str) -> String {
+pub(super) fn group_version(group: &str, version: &str) -> String {
     if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 

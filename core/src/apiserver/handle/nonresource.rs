@@ -86,7 +86,7 @@ fn root_paths() -> Value {
 }
 
 /// `kubectl version` of the server. The commit is upstream's tag.
-fn version() -> Value {
+pub(super) fn version() -> Value {
     json!({
         "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
         "minCompatibilityMajor": "1", "minCompatibilityMinor": "35", "gitVersion": "v1.36.2",
@@ -132,6 +132,8 @@ impl ApiServer {
                 }
                 found(discovery::resources(&self.registry, group, version))
             }
+            ["openapi", rest @ ..] => self.openapi_response(cx, rest),
+            ["metrics"] => Ok(self.metrics_response()),
             ["healthz" | "livez" | "readyz", ..] => Ok(self.health(cx, &parts)),
             [".well-known", "openid-configuration"] => {
                 let host = cx.request.header("Host").unwrap_or_default();

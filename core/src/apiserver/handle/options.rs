@@ -19,7 +19,7 @@ use crate::apiserver::{DeleteOptions, ListOptions, Preconditions, Propagation};
 
 const GROUP: &str = "meta.k8s.io";
 
-fn number(query: &Query, name: &str) -> Result<Option<i64>, Status> {
+pub(super) fn number(query: &Query, name: &str) -> Result<Option<i64>, Status> {
     let Some(text) = query.get(name).filter(|t| !t.is_empty()) else { return Ok(None) };
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let why = match text.parse::<i64>() {

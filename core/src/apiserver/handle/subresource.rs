@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::options::{self, WriteOptions};
 use super::write::patch_kind;
-use super::{ApiServer, Body, Context, KubeletCall, Response, encode, negotiate};
+use super::{ApiServer, Body, Context, KubeletCall, Response, encode, log_options, negotiate};
 use crate::api::decode;
 use crate::api::field::{Error, Path, quote};
 use crate::api::managed_fields::Scope;
@@ -329,6 +329,7 @@ impl ApiServer {
     }
 
     fn log_response(&mut self, cx: &Context<'_>) -> Result<Response, Status> {
+        log_options::check(&cx.query, &cx.info.name)?;
         let pod = self.pod_of(cx)?;
         let container = container_of(
             &pod,
@@ -355,42 +356,6 @@ impl ApiServer {
             return Err(Status::bad_request(format!("pod {} does not have a host assigned", cx.info.name)));
         }
         Ok(kubelet(cx, &pod, container, what))
-    }
-
-    fn proxy_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
-        // Names may carry a scheme before and a port after: `https:name:port`.
-        let parts: Vec<&str> = cx.info.name.split(':').collect();
-        let name = match parts.as_slice() {
-            [name] | [_, name, _] => *name,
-            [name, _] => *name,
-            _ => {
-                return Err(Status::bad_request(format!(
-                    "invalid {} request {}",
-                    served.info.singular,
-                    quote(&cx.info.name)
-                )));
-            }
-        };
-        let namespace = Self::namespace_of(cx, served);
-        let Some((object, _)) = self.load(served.id, namespace, name) else {
-            return Err(self.not_found(served.id, name));
-        };
-        let node = match served.info.resource {
-            "pods" => crate::api::object::typed::<Pod>(&*object).map(|p| node_of(p).to_owned()).unwrap_or_default(),
-            "nodes" => name.to_owned(),
-            _ => String::new(),
-        };
-        let call = KubeletCall {
-            node,
-            namespace: namespace.to_owned(),
-            pod: cx.info.name.clone(),
-            uid: object.meta().uid.clone().unwrap_or_default(),
-            container: String::new(),
-            what: "proxy",
-            path: cx.info.rest.clone(),
-            query: cx.query.pairs().to_vec(),
-        };
-        Ok(Response { code: 200, headers: Vec::new(), body: Body::Kubelet(Box::new(call)) })
     }
 }
 
@@ -446,6 +411,7 @@ fn kubelet(cx: &Context<'_>, pod: &Pod, container: String, what: &'static str) -
         what,
         path: cx.info.rest.clone(),
         query: cx.query.pairs().to_vec(),
+        to: None,
     };
     Response { code: 200, headers: Vec::new(), body: Body::Kubelet(Box::new(call)) }
 }

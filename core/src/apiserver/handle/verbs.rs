@@ -16,6 +16,9 @@ pub(super) fn no_such_resource() -> Status {
     Status::other(404, "NotFound", "the server could not find the requested resource").with_details(Default::default())
 }
 
+/// How many events a client of real time may leave unread: its machine may hang, and what it leaves unread is kept for it alone.
+const REAL_BACKLOG_MAX: usize = 16_384;
+
 impl ApiServer {
     /// Answers a request for a resource.
     pub(super) fn resource(&mut self, cx: &Context<'_>) -> Result<Response, Status> {
@@ -120,8 +123,17 @@ impl ApiServer {
             o.timeout_seconds = self.sim.jitter(least, 1.0).as_secs();
         }
         let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
-        let stream = self.watch(&cx.caller, served.id, namespace, &o)?;
-        let body = WatchBody::new(self.sim.clone(), stream, served.clone(), accepted, include);
+        let timeout = std::time::Duration::from_secs(o.timeout_seconds);
+        if cx.request.real_time {
+            o.timeout_seconds = 0;
+        }
+        let mut stream = self.watch(&cx.caller, served.id, namespace, &o)?;
+        if cx.request.real_time {
+            stream.limit_backlog(REAL_BACKLOG_MAX);
+        }
+        let how =
+            super::watch::Presentation { served: served.clone(), accepted, include, encoded: self.encoded.clone() };
+        let body = WatchBody::new(self.sim.clone(), stream, timeout, how);
         Ok(Response {
             code: 200,
             headers: vec![("Content-Type", accepted.content_type())],

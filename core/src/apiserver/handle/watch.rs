@@ -1,8 +1,12 @@
 //! A watch as HTTP streams it: one JSON document a line. Models apiserver's `pkg/endpoints/handlers/watch.go`.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::encode::{self, IncludeObject};
+use super::encoded::Encoded;
 use super::negotiate::{Accepted, Transform};
 use crate::api::status::Status;
 use crate::apiserver::tables;
@@ -14,27 +18,38 @@ use crate::sim::Sim;
 pub struct WatchBody {
     sim: Sim,
     stream: WatchStream,
-    served: Served,
-    accepted: Accepted,
-    include: IncludeObject,
+    timeout: Duration,
+    how: Presentation,
     first: bool,
+}
+
+/// How events are written.
+pub(super) struct Presentation {
+    pub served: Served,
+    pub accepted: Accepted,
+    pub include: IncludeObject,
+    pub encoded: Rc<Encoded>,
 }
 
 impl std::fmt::Debug for WatchBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WatchBody").field("resource", &self.served.info.resource).finish_non_exhaustive()
+        f.debug_struct("WatchBody").field("resource", &self.how.served.info.resource).finish_non_exhaustive()
     }
 }
 
 impl WatchBody {
-    pub(super) fn new(
-        sim: Sim,
-        stream: WatchStream,
-        served: Served,
-        accepted: Accepted,
-        include: IncludeObject,
-    ) -> Self {
-        WatchBody { sim, stream, served, accepted, include, first: true }
+    pub(super) fn new(sim: Sim, stream: WatchStream, timeout: Duration, how: Presentation) -> Self {
+        WatchBody { sim, stream, timeout, how, first: true }
+    }
+
+    /// After how long it ends.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Its door will end it soon: the last bookmark is due, if the client takes bookmarks.
+    pub fn ends_soon(&mut self) {
+        self.stream.ends_soon();
     }
 
     /// The next piece; `None` at the end.
@@ -55,40 +70,42 @@ impl WatchBody {
     }
 
     fn encode(&mut self, event: Result<WatchEvent, Status>) -> Vec<u8> {
-        let (kind, object) = match event {
-            Ok(e) => {
-                let kind = match e.kind {
-                    WatchEventType::Added => "ADDED",
-                    WatchEventType::Modified => "MODIFIED",
-                    WatchEventType::Deleted => "DELETED",
-                    WatchEventType::Bookmark => "BOOKMARK",
-                };
-                (kind, self.object(&e))
-            }
-            Err(status) => ("ERROR", status.to_value()),
+        let kind = match &event {
+            Ok(e) => match e.kind {
+                WatchEventType::Added => "ADDED",
+                WatchEventType::Modified => "MODIFIED",
+                WatchEventType::Deleted => "DELETED",
+                WatchEventType::Bookmark => "BOOKMARK",
+            },
+            Err(_) => "ERROR",
         };
-        let mut bytes = serde_json::to_vec(&json!({"type": kind, "object": object})).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes
+        let object = match event {
+            Ok(WatchEvent { object: Some(o), .. }) if self.how.accepted.transform == Transform::None => {
+                self.how.encoded.json(&o, &self.how.served)
+            }
+            Ok(e) => to_json(&self.object(&e)),
+            Err(status) => to_json(&status.to_value()),
+        };
+        [b"{\"type\":\"", kind.as_bytes(), b"\",\"object\":", &object, b"}\n"].concat()
     }
 
     fn object(&mut self, e: &WatchEvent) -> Value {
-        let served = &self.served;
+        let served = &self.how.served;
         let Some(o) = &e.object else {
             let mut metadata = json!({"resourceVersion": e.revision.to_string()});
             if e.initial_events_end {
                 metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
             }
-            if self.accepted.transform == Transform::Table {
+            if self.how.accepted.transform == Transform::Table {
                 return self.table(metadata, Vec::new());
             }
             let bare = json!({"kind": served.info.kind, "apiVersion": &*served.api_version, "metadata": metadata});
             return encode::completed(bare);
         };
         let full = encode::object(&**o, served);
-        let version = if self.accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
+        let version = if self.how.accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
         let partial = |mut v: Value| json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": v["metadata"].take()});
-        match self.accepted.transform {
+        match self.how.accepted.transform {
             Transform::PartialObject | Transform::PartialObjectList => partial(full),
             Transform::Table => {
                 let printed = tables::row(served.info, &**o, self.sim.timestamp());
@@ -97,7 +114,7 @@ impl WatchBody {
                     row["conditions"] = Value::Array(printed.conditions);
                 }
                 let rv = full["metadata"]["resourceVersion"].clone();
-                row["object"] = match self.include {
+                row["object"] = match self.how.include {
                     IncludeObject::None => Value::Null,
                     IncludeObject::Object => full,
                     IncludeObject::Metadata => partial(full),
@@ -109,9 +126,13 @@ impl WatchBody {
     }
 
     fn table(&mut self, metadata: Value, rows: Vec<Value>) -> Value {
-        let version = if self.accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
+        let version = if self.how.accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
         // Only the first says what the columns are.
-        let columns = if std::mem::take(&mut self.first) { tables::columns(self.served.info) } else { Value::Null };
+        let columns = if std::mem::take(&mut self.first) { tables::columns(self.how.served.info) } else { Value::Null };
         json!({"kind": "Table", "apiVersion": version, "metadata": metadata, "columnDefinitions": columns, "rows": rows})
     }
+}
+
+fn to_json(v: &Value) -> Rc<[u8]> {
+    serde_json::to_vec(v).unwrap_or_default().into()
 }

@@ -1,11 +1,11 @@
 //! A container as containerd knows it.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::{Id, StoredImage};
 use crate::runtime::engine::{ContainerId, Mount};
 use crate::runtime::log::ContainerLog;
-use crate::sim::{Notify, ProcessId};
+use crate::sim::{Notify, ProcessId, Sim};
 
 /// What a container shall be: the CRI's ContainerConfig.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +98,8 @@ pub struct Container {
     pub(super) program: Option<ProcessId>,
     /// Told when it ends, if somebody waits.
     pub(super) waiters: Option<Notify>,
+    /// Those who follow its log.
+    pub(super) followers: Followers,
 }
 
 impl Container {
@@ -137,5 +139,37 @@ impl Container {
     /// The process of a system program.
     pub fn program(&self) -> Option<ProcessId> {
         self.program
+    }
+}
+
+/// Those who follow a log. Each has a notifier of its own: one that is shared wakes only the first.
+#[derive(Default)]
+pub(super) struct Followers(Vec<(Weak<()>, Notify)>);
+
+impl Followers {
+    pub(super) fn add(&mut self, sim: &Sim) -> Follower {
+        let follower = Follower { alive: Rc::new(()), changed: Notify::new(sim) };
+        self.0.retain(|(alive, _)| alive.strong_count() > 0);
+        self.0.push((Rc::downgrade(&follower.alive), follower.changed.clone()));
+        follower
+    }
+
+    pub(super) fn notify(&self) {
+        for (_, changed) in &self.0 {
+            changed.notify();
+        }
+    }
+}
+
+/// Somebody who follows a container's log.
+pub struct Follower {
+    alive: Rc<()>,
+    changed: Notify,
+}
+
+impl Follower {
+    /// Waits until the container has written something, has ended or was removed.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 }

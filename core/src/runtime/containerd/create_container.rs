@@ -45,6 +45,7 @@ impl Containerd {
             guest: None,
             program: None,
             waiters: None,
+            followers: Default::default(),
         };
         s.containers.insert(id, container);
         Ok(id)

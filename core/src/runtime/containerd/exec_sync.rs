@@ -33,6 +33,19 @@ impl Containerd {
         })
     }
 
+    /// Attaches to a running container's own process.
+    pub async fn attach(&self, id: Id) -> Result<ExecHandle, CriError> {
+        self.enter(Duration::from_millis(5)).await?;
+        let (guest, state) = self.container_status(id, |c| (c.guest, c.state))?;
+        let running = guest.filter(|_| state == super::ContainerState::Running);
+        running.and_then(|g| self.shims.attach(g)).ok_or_else(|| {
+            CriError::Unknown(format!(
+                "failed to attach in container: container is in CONTAINER_{} state",
+                state.as_str().to_uppercase()
+            ))
+        })
+    }
+
     /// Runs a process in a container and waits for its end, at most `timeout`.
     pub async fn exec_sync(
         self: &Rc<Self>,

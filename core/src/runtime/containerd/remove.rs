@@ -20,6 +20,7 @@ impl Containerd {
                     s.pods.remove(&c.pod);
                 }
             }
+            c.followers.notify();
             c.guest
         };
         if let Some(g) = guest {

@@ -146,6 +146,7 @@ impl Containerd {
             if let Some(p) = c.program.take() {
                 s.programs.remove(&p);
             }
+            c.followers.notify();
             (c.pod.clone(), c.waiters.take())
         };
         let (pod, waiters) = told;
