@@ -303,6 +303,12 @@ fn what_is_settled_when_an_object_is_made() {
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}, "secrets": [{"name": "s", "kind": "Secret", "uid": "u"}]}),
     );
     assert_eq!(account["secrets"], json!([{"name": "s"}]));
+    let slice = post(
+        "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "s"}, "addressType": "IPv4",
+            "endpoints": [{"addresses": ["10.1.2.3"], "deprecatedTopology": {"kubernetes.io/hostname": "n"}}]}),
+    );
+    assert_eq!(slice["endpoints"][0], json!({"addresses": ["10.1.2.3"], "conditions": {}}), "no topology as labels");
     let range =
         post(&format!("{core}/limitranges"), json!({"apiVersion": "v1", "kind": "LimitRange", "spec": {"limits": []}}));
     assert_eq!(range["metadata"]["name"].as_str().map(str::len), Some(36), "a uuid for a name");
@@ -360,4 +366,46 @@ fn events_of_the_newer_group_are_looked_at_closely() {
     assert_eq!(complaint(&change), "reason: Invalid value: \"s\": field is immutable");
     // By the older group anything goes.
     assert_eq!(s.ask("PATCH", "/api/v1/namespaces/default/events/e", &json!({"reason": "s"})).code, 200);
+}
+
+#[test]
+fn a_changed_replication_controller_is_looked_at_twice() {
+    let s = Server::new();
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let body = json!({"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "r"}, "spec": {"template": template}});
+    let path = "/api/v1/namespaces/default/replicationcontrollers";
+    assert_eq!(s.ask("POST", path, &body).code, 201);
+    let change = s.ask("PATCH", &format!("{path}/r"), &json!({"spec": {"replicas": -1}}));
+    assert_eq!(complaint(&change), "spec.replicas: Invalid value: -1: must be greater than or equal to 0");
+    assert_eq!(change.body["details"]["causes"].as_array().map(Vec::len), Some(2), "each time a cause");
+}
+
+#[test]
+fn statuses_are_defaulted_and_checked() {
+    let s = Server::new();
+    assert_eq!(s.service("lb", &json!({"type": "LoadBalancer", "ports": [{"port": 80}]})).code, 201);
+    assert_eq!(s.service("plain", &json!({"ports": [{"port": 80}]})).code, 201);
+    let status = |name: &str, ingress: Value| {
+        let body = json!({"status": {"loadBalancer": {"ingress": [ingress]}}});
+        s.ask("PATCH", &format!("{SERVICES}/{name}/status"), &body)
+    };
+    let done = status("lb", json!({"ip": "1.2.3.4"}));
+    assert_eq!(done.body["status"]["loadBalancer"]["ingress"], json!([{"ip": "1.2.3.4", "ipMode": "VIP"}]));
+    assert_eq!(
+        complaint(&status("lb", json!({"hostname": "1.2.3.4"}))),
+        "status.loadBalancer.ingress[0].hostname: Invalid value: \"1.2.3.4\": must be a DNS name, not an IP address"
+    );
+    assert_eq!(
+        complaint(&status("plain", json!({"ip": "1.2.3.4"}))),
+        "status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"
+    );
+}
+
+#[test]
+fn a_namespace_with_a_made_up_name_is_labelled_by_it() {
+    let s = Server::new();
+    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "n-"}});
+    let made = s.ask("POST", "/api/v1/namespaces", &body).body;
+    assert!(made["metadata"]["name"].as_str().is_some_and(|n| n.len() == 7));
+    assert_eq!(made["metadata"]["labels"]["kubernetes.io/metadata.name"], made["metadata"]["name"]);
 }

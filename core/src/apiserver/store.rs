@@ -295,8 +295,9 @@ impl ApiServer {
             };
             if !direct {
                 self.check_update(id, verb, name, at, &*new, &*old)?;
-                // What a status update says of the spec is dropped anyway.
-                if subresource != "status" {
+                // Of a status update the spec is dropped anyway, and the statuses of pods, which are most of them, have no
+                // defaults.
+                if subresource != "status" || info.resource != "pods" {
                     self.registry.strategy(id).default(make_mut(&mut new));
                 }
                 admission::admit(self, &attributes, &mut new, Some(&old))?;

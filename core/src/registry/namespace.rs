@@ -40,6 +40,8 @@ impl KindStrategy for Namespaces {
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
         o.status = Some(NamespaceStatus { phase: Some("Active".into()), conditions: None });
+        // A name that was made up has come since defaulting.
+        defaults::core::namespace(o);
         // Every namespace is held by the namespace controller, which empties it.
         let finalizers = o.spec.get_or_insert_default().finalizers.get_or_insert_default();
         if !finalizers.iter().any(|f| f == KUBERNETES) {

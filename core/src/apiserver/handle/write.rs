@@ -69,6 +69,7 @@ impl ApiServer {
         let (code, stored) = match done {
             Err(s) if s.is_not_found() && sub.is_empty() && self.strategy(served.id).allow_create_on_update() => {
                 let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager };
+                served.check(&*obj, None, namespace)?;
                 (201, self.create(&cx.caller, served.id, namespace, obj, &options)?)
             }
             other => (200, other?),

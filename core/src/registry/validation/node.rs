@@ -1,6 +1,7 @@
 //! Validation of Nodes.
 //! Models `pkg/apis/core/validation/validation.go` (ValidateNode, ValidateNodeUpdate).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{ConfigMapNodeConfigSource, Node, NodeConfigSource, NodeSpec, NodeStatus, Taint};
@@ -12,8 +13,13 @@ use crate::api::validation::{is_ipv6_string, name_is_dns_label, name_is_dns_subd
 
 const POD_CIDR_CHANGED: &str = "node updates may not change podCIDR except from \"\" to valid";
 
-fn parts(node: &Node) -> (NodeSpec, NodeStatus) {
-    (node.spec.clone().unwrap_or_default(), node.status.clone().unwrap_or_default())
+/// What is there, or nothing.
+fn part<T: Clone + Default>(of: &Option<T>) -> Cow<'_, T> {
+    of.as_ref().map_or_else(|| Cow::Owned(T::default()), Cow::Borrowed)
+}
+
+fn parts(node: &Node) -> (Cow<'_, NodeSpec>, Cow<'_, NodeStatus>) {
+    (part(&node.spec), part(&node.status))
 }
 
 /// Checks a new Node.

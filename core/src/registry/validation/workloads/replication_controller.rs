@@ -50,9 +50,13 @@ fn spec(rc: &ReplicationController, opts: &Options, errs: &mut ErrorList) {
 /// Checks a changed ReplicationController.
 pub fn validate_update(new: &ReplicationController, old: &ReplicationController) -> ErrorList {
     let mut errs = ErrorList::new();
-    names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
     let old_template = old.spec.as_ref().and_then(|s| s.template.as_ref());
-    spec(new, &Options::for_template_update(old_template), &mut errs);
+    let opts = Options::for_template_update(old_template);
+    // The strategy looks at the new one by itself first, and the check of the update does so again.
+    names::object_meta(&new.metadata, true, name_is_dns_subdomain, &mut errs);
+    spec(new, &opts, &mut errs);
+    names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
+    spec(new, &opts, &mut errs);
     errs
 }
 
