@@ -331,8 +331,7 @@ impl Cacher {
             sim.now() + Duration::from_secs(o.timeout_seconds).saturating_sub(BOOKMARK_BEFORE_END)
         });
         let bookmark = (o.allow_bookmarks && ends_late).then_some((due, revision));
-        let buffer =
-            Buffer { events, ended, closed: false, waiter: None, backlog_max: BUFFER_MAX, deadline, bookmark };
+        let buffer = Buffer { events, ended, closed: false, waiter: None, backlog_max: BUFFER_MAX, deadline, bookmark };
         let buffer = Rc::new(RefCell::new(buffer));
         let id = self.next_watcher;
         self.next_watcher += 1;

@@ -1,6 +1,7 @@
 //! Mirror pods: what the api-server shows of static pods. Models `pkg/kubelet/pod/{pod_manager,mirror_client}.go`.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -14,6 +15,10 @@ pub(super) const CONFIG_MIRROR: &str = "kubernetes.io/config.mirror";
 pub(super) const CONFIG_HASH: &str = "kubernetes.io/config.hash";
 pub(super) const CONFIG_SEEN: &str = "kubernetes.io/config.seen";
 pub(super) const CONFIG_SOURCE: &str = "kubernetes.io/config.source";
+
+/// How long an upstream worker leaves a pod alone after a sync, and by how much more at random (`pod_workers.go`).
+const RESYNC_INTERVAL: Duration = Duration::from_secs(60);
+const RESYNC_JITTER: f64 = 0.5;
 
 /// Whether a pod of the api-server mirrors a static one.
 pub(super) fn is_mirror(p: &Pod) -> bool {
@@ -83,8 +88,10 @@ impl Kubelet {
         m.annotations.get_or_insert_default().insert(CONFIG_MIRROR.into(), uid.to_string());
         m.owner_references = Some(vec![owner]);
         mirror.status = None;
-        // Somebody may have made it meanwhile: the watch will tell.
-        let _ = self.0.client.create(mirror).await;
+        if self.0.client.create(mirror).await.is_err() && self.mirror_of(p).is_none() {
+            // Upstream's worker looks at the pod again once this time is over, and tries anew then.
+            self.kick_at(uid, self.now() + self.0.sim.jitter(RESYNC_INTERVAL, RESYNC_JITTER));
+        }
     }
 
     pub(super) fn delete_mirror(&self, p: &Rc<Pod>) {

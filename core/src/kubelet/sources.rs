@@ -26,6 +26,13 @@ impl Kubelet {
                 kubelet.0.sim.sleep(FILE_CHECK).await;
             }
         });
+        // Mirrors name the node as their owner, so they wait for it. Models `fastStaticPodsRegistration` of `kubelet.go`.
+        let kubelet = self.clone();
+        self.0.node.on_event(move |event| {
+            if matches!(event, InformerEvent::Added(_)) {
+                kubelet.kick_static_pods();
+            }
+        });
         let (kubelet, lists) = (self.clone(), lists.clone());
         self.spawn(async move {
             // Pods of the api-server are taken once the node is known there.
@@ -40,6 +47,14 @@ impl Kubelet {
             pods.wait_synced().await;
             kubelet.clean_up_orphans().await;
         });
+    }
+
+    fn kick_static_pods(&self) {
+        let statics: Vec<Rc<str>> =
+            self.0.pods.borrow().iter().filter(|(_, e)| e.is_static).map(|(uid, _)| uid.clone()).collect();
+        for uid in &statics {
+            self.kick(uid);
+        }
     }
 
     fn api_pod_changed(&self, p: &Rc<Pod>) {

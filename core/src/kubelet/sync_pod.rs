@@ -57,10 +57,6 @@ impl Kubelet {
         let Ok(rs) = self.runtime_status(uid) else { return self.retry() };
         let status = self.generate_status(uid, p, &rs, false);
         let over = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
-        let old_phase = p.status.as_ref().and_then(|s| s.phase.clone());
-        let _ = old_phase;
-        let started = status.start_time.clone();
-        let _ = started;
         self.set_status(uid, p, status);
         if over {
             self.terminate(uid, None);

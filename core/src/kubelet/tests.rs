@@ -168,6 +168,29 @@ fn events(c: &Cluster, name: &str, want: Expect) {
 }
 
 #[test]
+fn mirrors_wait_for_their_node_and_come_back() {
+    let mirrors = |c: &Cluster| all::<Pod>(c, "/registry/pods/kube-system/").len();
+    for seed in 1..20 {
+        let config = ClusterConfig { seed, workers: 3, ..ClusterConfig::default() };
+        let images = Rc::new(Registries::new(Registry::standard(), modules()));
+        let mut c = Cluster::new(config, Box::new(FakeEngine::default()), images);
+        c.run_until(SimTime::from_secs(120));
+        assert_eq!(mirrors(&c), 4, "seed {seed}");
+        // Mirrors go with the Node that they name, and the kubelet makes others for the next.
+        request(&mut c, "DELETE", "/api/v1/nodes/control-plane", None);
+        c.run_for(Duration::from_secs(600));
+        assert_eq!(mirrors(&c), 0, "seed {seed}");
+        c.submit(Input::Service {
+            machine: "control-plane".into(),
+            service: "kubelet".into(),
+            action: ServiceAction::Restart,
+        });
+        c.run_for(Duration::from_secs(120));
+        assert_eq!(mirrors(&c), 4, "seed {seed}");
+    }
+}
+
+#[test]
 fn cluster_boots_and_static_pods_are_mirrored() {
     let c = cluster(2);
     let mut lines: Vec<String> = all::<Pod>(&c, "/registry/pods/kube-system/")
@@ -218,7 +241,7 @@ fn nginx_comes_and_goes() {
         "web",
         expect![[r#"
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.327s (3.327s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.361s (3.361s including waiting). Image size: 72404038 bytes.
             Normal Created x1 Container created
             Normal Started x1 Container started
             Normal Killing x1 Stopping container nginx
@@ -251,11 +274,11 @@ fn crash_loop_backs_off() {
         "crash",
         expect![[r#"
             Normal Pulling x1 Pulling image "busybox:1.36"
-            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 506ms (506ms including waiting). Image size: 2219949 bytes.
+            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 573ms (573ms including waiting). Image size: 2219949 bytes.
             Normal Pulled x4 Container image "busybox:1.36" already present on machine and can be accessed by the pod
             Normal Created x5 Container created
             Normal Started x5 Container started
-            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(18a044fb-22b0-42e8-91aa-bd50ef0fa86b)
+            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(7a617223-92f6-408c-94e9-8939d0fbdc03)
         "#]],
     );
 }
@@ -273,12 +296,11 @@ fn unknown_image_backs_off() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            0.8 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            0.8 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-            11.2 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            22.1 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-            31.6 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            43.8 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            0.9 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            11.3 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            24.7 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            31.7 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            46.2 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
         "#]],
     );
     events(
@@ -314,7 +336,7 @@ fn init_containers_run_one_after_another_and_a_job_pod_completes() {
             1.0 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
             1.8 Running [first:Completed(0) ready=true restarts=0, main:Running ready=true restarts=0] 
             4.8 Running [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !Ready !ContainersReady
-            4.8 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+            4.9 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
         "#]],
     );
 }
@@ -349,7 +371,7 @@ fn probes_decide_readiness_and_restart() {
         "probed",
         expect![[r#"
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.327s (3.327s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.361s (3.361s including waiting). Image size: 72404038 bytes.
             Warning Unhealthy x4 Liveness probe failed: Get "http://10.244.1.2:81/": dial tcp 10.244.1.2:81: connect: connection refused
             Normal Killing x2 Container nginx failed liveness probe, will be restarted
             Normal Pulled x2 Container image "nginx:1.27" already present on machine and can be accessed by the pod
@@ -378,7 +400,7 @@ fn config_that_is_missing_is_waited_for() {
         Duration::from_secs(20),
         expect![[r#"
             0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            4.1 Running [nginx:Running ready=true restarts=0] 
+            4.0 Running [nginx:Running ready=true restarts=0] 
         "#]],
     );
     events(
@@ -387,7 +409,7 @@ fn config_that_is_missing_is_waited_for() {
         expect![[r#"
             Warning FailedMount x3 MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.85s (2.85s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.741s (2.741s including waiting). Image size: 72404038 bytes.
             Normal Created x1 Container created
             Normal Started x1 Container started
         "#]],
@@ -447,7 +469,7 @@ fn a_power_cut_restarts_containers() {
             Normal NodeReady x1 Node worker-1 status is now: NodeReady
             Normal Starting x1 Starting kubelet.
             Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
-            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: f3cd0bc9-d8aa-4619-bb3e-6e339d96b929
+            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 66c08f32-7de5-4d08-a4fa-b91bbdd4ee72
         "#]],
     );
 }
