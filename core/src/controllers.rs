@@ -3,16 +3,20 @@
 //! Each controller has a client of its own (its own service account and its own QPS limit) and shares the process's informers.
 //! Nothing here reaches past the api-server. Models `cmd/kube-controller-manager`.
 
+mod clusterroleaggregation;
 mod context;
 mod daemon;
 mod deployment;
 mod disruption;
+mod endpoints;
 mod endpointslice;
+mod ephemeralvolume;
 mod garbagecollector;
 mod job;
 mod namespace;
 mod nodeipam;
 pub mod nodelifecycle;
+mod persistentvolume;
 mod podgc;
 pub mod replicaset;
 mod replication;
@@ -22,6 +26,7 @@ mod serviceaccount;
 mod statefulset;
 mod tainteviction;
 mod ttl;
+mod ttlafterfinished;
 pub mod util;
 
 pub use context::{ControllerContext, start};

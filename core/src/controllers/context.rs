@@ -105,6 +105,7 @@ fn start_controllers(component: ComponentContext) {
     super::daemon::start(&ctx);
     super::deployment::start(&ctx);
     super::job::start(&ctx);
+    super::endpoints::start(&ctx);
     super::endpointslice::start(&ctx);
     super::statefulset::start(&ctx);
     super::replicaset::start(&ctx);
@@ -116,4 +117,9 @@ fn start_controllers(component: ComponentContext) {
     super::rootcacertpublisher::start(&ctx);
     super::ttl::start(&ctx);
     super::garbagecollector::start(&ctx);
+    super::persistentvolume::start(&ctx);
+    super::ttlafterfinished::start(&ctx);
+    super::clusterroleaggregation::start(&ctx);
+    super::ephemeralvolume::start(&ctx);
+    super::persistentvolume::start_protection(&ctx);
 }

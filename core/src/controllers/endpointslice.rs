@@ -2,8 +2,8 @@
 //! `staging/src/k8s.io/endpointslice`.
 
 mod controller;
-mod desired;
+pub(super) mod desired;
 mod reconciler;
-mod tracker;
+pub(super) mod tracker;
 
 pub use controller::start;

@@ -4,4 +4,5 @@ mod controller;
 mod indexes;
 mod tracking;
 
+pub(super) use controller::is_finished;
 pub use controller::start;
