@@ -17,6 +17,7 @@ mod namespace;
 mod nodeipam;
 pub mod nodelifecycle;
 mod persistentvolume;
+mod podautoscaler;
 mod podgc;
 pub mod replicaset;
 mod replication;

@@ -101,6 +101,7 @@ fn start_controllers(component: ComponentContext) {
     super::nodelifecycle::start(&ctx);
     super::resourcequota::start(&ctx);
     super::disruption::start(&ctx);
+    super::podautoscaler::start(&ctx);
     super::tainteviction::start(&ctx);
     super::daemon::start(&ctx);
     super::deployment::start(&ctx);

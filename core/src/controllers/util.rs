@@ -7,6 +7,7 @@ pub mod pod_control;
 pub mod pods;
 pub mod rank;
 pub mod ref_manager;
+pub mod selector;
 pub mod sort;
 pub mod taints;
 pub mod time;

@@ -1,5 +1,6 @@
 //! The controllers against an api-server with fake nodes.
 
+mod autoscaler;
 mod cleanup;
 mod disruption;
 mod endpoints;

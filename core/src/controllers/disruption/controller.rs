@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::scale::Finders;
@@ -16,6 +16,7 @@ use crate::client::{
     split_key,
 };
 use crate::controllers::ControllerContext;
+use crate::controllers::util::selector::print_selector;
 use crate::controllers::util::worker::{SyncError, SyncResult, run_workers};
 use crate::controllers::util::{name, namespace, pods, time};
 use crate::registry::pod_disruption_budget::{DISRUPTION_ALLOWED, disruption_allowed, set_disruption_allowed};
@@ -73,20 +74,6 @@ pub fn start(ctx: &ControllerContext) {
 
 fn selector(budget: &PodDisruptionBudget) -> Result<Selector, String> {
     Selector::from_label_selector(budget.spec.as_ref().and_then(|s| s.selector.as_ref()))
-}
-
-/// A selector as Go prints the structure.
-fn print_selector(selector: Option<&LabelSelector>) -> String {
-    let Some(s) = selector else { return "nil".into() };
-    let labels: String = s.match_labels.iter().flatten().map(|(k, v)| format!("{k}: {v},")).collect();
-    let one = |r: &LabelSelectorRequirement| {
-        let values = r.values.as_deref().unwrap_or_default().join(" ");
-        format!("LabelSelectorRequirement{{Key:{},Operator:{},Values:[{values}],}},", r.key, r.operator)
-    };
-    let expressions: String = s.match_expressions.iter().flatten().map(one).collect();
-    format!(
-        "&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
-    )
 }
 
 /// A number, or a share of `total` rounded up.
