@@ -5,6 +5,7 @@
 
 mod clusterroleaggregation;
 mod context;
+mod cronjob;
 mod daemon;
 mod deployment;
 mod disruption;

@@ -106,6 +106,7 @@ fn start_controllers(component: ComponentContext) {
     super::daemon::start(&ctx);
     super::deployment::start(&ctx);
     super::job::start(&ctx);
+    super::cronjob::start(&ctx);
     super::endpoints::start(&ctx);
     super::endpointslice::start(&ctx);
     super::statefulset::start(&ctx);

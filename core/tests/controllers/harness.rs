@@ -206,7 +206,7 @@ impl Plane {
                         let count = |o: String| load.get(&(n.clone(), o)).copied().unwrap_or(0);
                         (count(owner_of(p)), count(String::new()))
                     });
-                    let Some(node) = best else { return };
+                    let Some(node) = wanted_node(p).or(best) else { return };
                     *load.entry((node.clone(), owner_of(p))).or_default() += 1;
                     *load.entry((node.clone(), String::new())).or_default() += 1;
                     let (c, p, r) = (c.clone(), (*p).clone(), recorder.clone());
@@ -232,6 +232,13 @@ impl Plane {
             }
         });
     }
+}
+
+/// The node that a daemon's pod is for.
+fn wanted_node(p: &Pod) -> Option<String> {
+    let affinity = p.spec.as_ref()?.affinity.as_ref()?.node_affinity.as_ref()?;
+    let terms = &affinity.required_during_scheduling_ignored_during_execution.as_ref()?.node_selector_terms;
+    terms.iter().flat_map(|t| t.match_fields.iter().flatten()).find_map(|f| f.values.as_ref()?.first().cloned())
 }
 
 struct Kubelet {

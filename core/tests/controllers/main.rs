@@ -2,6 +2,8 @@
 
 mod autoscaler;
 mod cleanup;
+mod cronjob;
+mod daemonset;
 mod disruption;
 mod endpoints;
 mod harness;

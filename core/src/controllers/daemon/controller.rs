@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReferen
 
 use super::history::hash_of;
 use super::nodes::{for_node, pod_template, should_run};
-use super::update::{ByNode, is_updated};
+use super::update::{ByNode, allows_surge, is_updated};
 use crate::api::labels::Selector;
 use crate::client::{Client, EventType, Informer, InformerEvent, RateLimits, WorkQueue, object_key, split_key};
 use crate::controllers::ControllerContext;
@@ -235,6 +235,10 @@ impl DaemonSetsController {
         let claim = RefManager { client: &self.client, owner: ds, selector: &selector };
         let mut by_node = ByNode::new();
         for pod in claim.claim(all, |_| true).await? {
+            // What has ended and is going is somebody else's to finish.
+            if pods::is_terminal(&pod) && pod.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
             if let Some(node) = target_node(&pod) {
                 by_node.entry(node).or_default().push(pod);
             }
@@ -253,7 +257,7 @@ impl DaemonSetsController {
             if run && there.is_empty() {
                 needing.push(n.to_owned());
             } else if stay {
-                self.judge(key, ds, n, there, &mut doomed);
+                self.judge((key, n, hash), ds, there, &mut doomed);
             } else {
                 doomed.extend(there.iter().filter(|p| p.metadata.deletion_timestamp.is_none()).cloned());
             }
@@ -272,7 +276,13 @@ impl DaemonSetsController {
     }
 
     /// Looks at the pods on one node that may stay: ended ones go, and of several all but the eldest.
-    fn judge(&self, key: &Rc<str>, ds: &DaemonSet, node: &str, there: &[Rc<Pod>], doomed: &mut Vec<Rc<Pod>>) {
+    fn judge(
+        &self,
+        (key, node, hash): (&Rc<str>, &str, &str),
+        ds: &DaemonSet,
+        there: &[Rc<Pod>],
+        doomed: &mut Vec<Rc<Pod>>,
+    ) {
         let sim = self.client.sim();
         let mut running = Vec::new();
         for pod in there.iter().filter(|p| p.metadata.deletion_timestamp.is_none()) {
@@ -305,7 +315,27 @@ impl DaemonSetsController {
             let bound = |p: &Pod| pods::node_name(p).is_empty();
             bound(a).cmp(&bound(b)).then(age(a).cmp(&age(b))).then_with(|| name(&a.metadata).cmp(name(&b.metadata)))
         });
-        doomed.extend(running.into_iter().skip(1));
+        if !allows_surge(ds) {
+            return doomed.extend(running.into_iter().skip(1));
+        }
+        if running.len() < 2 {
+            return;
+        }
+        // An old pod stays beside a new one as long as it serves and the new one doesn't yet.
+        let (mut new, mut old) = (None, None);
+        for pod in running {
+            let slot = if is_updated(&pod, hash) { &mut new } else { &mut old };
+            match slot {
+                None => *slot = Some(pod),
+                Some(_) => doomed.push(pod),
+            }
+        }
+        let min_ready = ds.spec.as_ref().and_then(|s| s.min_ready_seconds).unwrap_or(0);
+        if let (Some(new), Some(old)) = (new, old)
+            && (!pods::is_ready(&old) || pods::is_available(&new, min_ready, sim.timestamp()))
+        {
+            doomed.push(old);
+        }
     }
 
     /// Deletes pods and creates one on each node named.
