@@ -2,7 +2,8 @@
 
 mod controller;
 mod indexes;
+mod per_index;
+mod policies;
 mod tracking;
 
-pub(super) use controller::is_finished;
 pub use controller::start;

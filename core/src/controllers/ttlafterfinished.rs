@@ -6,7 +6,6 @@ use std::rc::Rc;
 use k8s_openapi::api::batch::v1::Job;
 
 use super::ControllerContext;
-use super::job::is_finished;
 use super::util::worker::{SyncResult, run_workers};
 use super::util::{name, namespace, time};
 use crate::apiserver::{DeleteOptions, Preconditions, Propagation};
@@ -49,7 +48,7 @@ pub fn start(ctx: &ControllerContext) {
 /// When a Job is to go; `None` while it runs, if it is to stay, or if it is going already.
 fn expires_at(job: &Job) -> Option<jiff::Timestamp> {
     let ttl = job.spec.as_ref()?.ttl_seconds_after_finished?;
-    if job.metadata.deletion_timestamp.is_some() || !is_finished(job) {
+    if job.metadata.deletion_timestamp.is_some() {
         return None;
     }
     let mut conditions = job.status.as_ref()?.conditions.iter().flatten();

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, DownwardAPIVolumeFile, KeyToPath, Pod, Secret, ServiceAccountTokenProjection, Volume,
+    ConfigMap, Container, DownwardAPIVolumeFile, KeyToPath, PersistentVolume, PersistentVolumeClaim, Pod, Secret,
+    ServiceAccountTokenProjection, Volume,
 };
 
 use super::Kubelet;
@@ -127,13 +128,41 @@ impl Kubelet {
                 }
             }
         } else if let Some(h) = &v.host_path {
-            for (path, text) in (self.0.config.files)(&h.path) {
-                let inner = path.strip_prefix(h.path.as_str()).unwrap_or(&path);
-                let inner = if inner.is_empty() { "/" } else { inner };
-                add(&mut tree, inner, text.as_bytes());
-            }
+            self.add_files(&mut tree, &h.path);
+        } else if let Some(c) = &v.persistent_volume_claim {
+            self.add_claim(&mut tree, ns, &c.claim_name).await?;
+        } else if v.ephemeral.is_some() {
+            self.add_claim(&mut tree, ns, &format!("{}-{}", pod::name(p), v.name)).await?;
         }
         Ok(tree)
+    }
+
+    /// The machine's files at a path.
+    fn add_files(&self, tree: &mut FileTree, root: &str) {
+        for (path, text) in (self.0.config.files)(root) {
+            let inner = path.strip_prefix(root).unwrap_or(&path);
+            let inner = if inner.is_empty() { "/" } else { inner };
+            add(tree, inner, text.as_bytes());
+        }
+    }
+
+    /// What a claim's volume holds: a path of the machine, where the volume is one.
+    async fn add_claim(&self, tree: &mut FileTree, ns: &str, claim: &str) -> Result<(), String> {
+        let client = &self.0.client;
+        let found = client.get::<PersistentVolumeClaim>(ns, claim).await;
+        let found = found.map_err(|e| why("persistentvolumeclaim", claim, &e))?;
+        let name = found.spec.as_ref().and_then(|s| s.volume_name.as_deref()).unwrap_or_default();
+        if name.is_empty() || found.status.as_ref().and_then(|s| s.phase.as_deref()) != Some("Bound") {
+            return Err(format!("PVC {claim} is not bound"));
+        }
+        let volume = client.get::<PersistentVolume>("", name).await;
+        let volume = volume.map_err(|e| why("persistentvolume", name, &e))?;
+        let Some(spec) = &volume.spec else { return Ok(()) };
+        let path = spec.host_path.as_ref().map(|h| &h.path).or(spec.local.as_ref().map(|l| &l.path));
+        if let Some(path) = path {
+            self.add_files(tree, path);
+        }
+        Ok(())
     }
 
     async fn add_config_map(

@@ -7,6 +7,7 @@ mod daemonset;
 mod disruption;
 mod endpoints;
 mod harness;
+mod job;
 mod resourcequota;
 mod speed;
 mod statefulset;

@@ -1,6 +1,7 @@
 //! The recorded timelines of a real control plane, acted again. What a machine's speed decides is left out: which of several
 //! counts in between are seen, and milliseconds. Compared is, for each action until the next: the events' texts and how often
-//! each came, every condition's changes in order, what nodes went through and when, and how everything stood in the end.
+//! each came, every condition's changes in order, what nodes went through and when, how everything stood in the end, and when
+//! each thing came true: every event, every pod's steps from its coming to its going, every size that a ReplicaSet was given.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -220,6 +221,82 @@ fn digest(changes: &[Change], state: &mut BTreeMap<(String, String), Value>, sta
     out
 }
 
+/// What an object says that can be waited for: each fact once.
+fn facts(kind: &str, o: &Value) -> Vec<String> {
+    match kind {
+        "Pod" => {
+            let mut all = vec!["there".to_owned()];
+            if !text(o, "/spec/nodeName").is_empty() {
+                all.push("bound".into());
+            }
+            if o.pointer("/metadata/deletionTimestamp").is_some() {
+                all.push("going".into());
+            }
+            let told = |c: &String| c.starts_with("Ready=") || c.starts_with("DisruptionTarget=");
+            all.extend(conditions(o).into_iter().filter(told));
+            let phase = text(o, "/status/phase");
+            all.extend((phase != "Pending" && !phase.is_empty()).then(|| phase.to_owned()));
+            all
+        }
+        "ReplicaSet" => vec![format!("wants {}", o["spec"]["replicas"])],
+        "Deployment" | "Node" => conditions(o),
+        _ => Vec::new(),
+    }
+}
+
+/// When things came true between two actions, in seconds since the first: of pods by their controller, of others by name.
+fn milestones(
+    changes: &[Change],
+    before: &BTreeMap<(String, String), Value>,
+    start: f64,
+) -> BTreeMap<String, Vec<f64>> {
+    let mut known: BTreeMap<(String, String), Vec<String>> =
+        before.iter().map(|(k, o)| (k.clone(), facts(&k.0, o))).collect();
+    let mut out: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for c in changes {
+        let at = c.t - start;
+        if c.kind == "Event" {
+            let o = &c.object;
+            let line = format!("{} on {}", text(o, "/reason"), plain_text(text(o, "/about")));
+            out.entry(line).or_default().push(at);
+            continue;
+        }
+        let key = (c.kind.clone(), c.name.clone());
+        let who = format!("{} {}", c.kind, if c.kind == "Pod" { plain(&c.name) } else { c.name.clone() });
+        if c.deleted {
+            known.remove(&key);
+            out.entry(format!("{who} gone")).or_default().push(at);
+            continue;
+        }
+        let now = facts(&c.kind, &c.object);
+        let had = known.insert(key, now.clone()).unwrap_or_default();
+        for fact in now.into_iter().filter(|f| !had.contains(f)) {
+            out.entry(format!("{who} {fact}")).or_default().push(at);
+        }
+    }
+    out
+}
+
+/// Where the times of two runs differ by more than a machine's speed explains. `slack` is what else may lie between them.
+fn late(wanted: &BTreeMap<String, Vec<f64>>, got: &BTreeMap<String, Vec<f64>>, slack: f64) -> Vec<String> {
+    let mut out = Vec::new();
+    for (what, times) in wanted {
+        let none = Vec::new();
+        let ours = got.get(what).unwrap_or(&none);
+        if times.len() != ours.len() {
+            out.push(format!("{what}: {} times, wanted {}", ours.len(), times.len()));
+            continue;
+        }
+        for (a, b) in times.iter().zip(ours) {
+            if (a - b).abs() > slack + 0.02 * a {
+                out.push(format!("{what}: after {b:.2} s, wanted {a:.2} s"));
+            }
+        }
+    }
+    out.extend(got.keys().filter(|k| !wanted.contains_key(*k)).map(|k| format!("{k}: not wanted")));
+    out
+}
+
 /// Watches what the recording watched.
 fn watch(plane: &Plane, changes: &Rc<RefCell<Vec<Change>>>) {
     let kinds = [
@@ -362,6 +439,14 @@ fn replay(golden: &str) {
                 names.insert(g, real.remove(at));
             }
         }
+        // The node controller looks every 5 s, and the two began to look at different times; a node that comes back says so
+        // when its next heartbeat is due.
+        let slack = match what {
+            w if w.contains("comes back") => 10.1,
+            w if w.contains("heartbeats") => 5.6,
+            _ => 0.6,
+        };
+        let times = late(&milestones(&then, &golden_state, t), &milestones(&now, &state, start), slack);
         let wanted = digest(&then, &mut golden_state, at);
         let got = digest(&now, &mut state, start);
         let differ: Vec<String> = wanted
@@ -369,6 +454,7 @@ fn replay(golden: &str) {
             .filter(|l| !got.contains(l))
             .map(|l| format!("- {l}"))
             .chain(got.iter().filter(|l| !wanted.contains(l)).map(|l| format!("+ {l}")))
+            .chain(times)
             .collect();
         println!("{t} {what}: {}", if differ.is_empty() { "same" } else { "differs" });
         differ.iter().for_each(|d| println!("    {d}"));

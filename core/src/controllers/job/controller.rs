@@ -8,6 +8,8 @@ use k8s_openapi::api::batch::v1::{Job, JobCondition, JobStatus};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::indexes;
+use super::per_index;
+use super::policies::{self, Verdict, verdict};
 use super::tracking::{self, FINALIZER, newly_ended, uncounted};
 use crate::api::labels::Selector;
 use crate::client::{
@@ -82,7 +84,7 @@ fn is_true(s: &JobStatus, kind: &str) -> bool {
 }
 
 /// Whether a Job has ended for good.
-pub(in crate::controllers) fn is_finished(job: &Job) -> bool {
+fn is_finished(job: &Job) -> bool {
     job.status.as_ref().is_some_and(|s| is_true(s, "Complete") || is_true(s, "Failed"))
 }
 
@@ -195,22 +197,26 @@ impl Controller {
         } else {
             status.succeeded.unwrap_or(0) + (noted_s.len() + new_succeeded.len()) as i32
         };
-        let failed = status.failed.unwrap_or(0) + (noted_f.len() + new_failed.len()) as i32;
+        let counted: Vec<Rc<Pod>> =
+            new_failed.iter().filter(|p| verdict(&job, p) != Verdict::Ignored).cloned().collect();
+        let failed = status.failed.unwrap_or(0) + (noted_f.len() + counted.len()) as i32;
         self.note_failures(key, &new_succeeded, &new_failed);
+        let given_up = per_index::failed_indexes(&job, &all);
+        let settled: BTreeSet<u32> = succeeded_indexes.union(&given_up).copied().collect();
+        let awaiting = per_index::awaiting_successors(&job, &all, &settled, &active);
+        if per_index::limit(&job).is_some() {
+            status.failed_indexes = Some(indexes::format(&given_up));
+        }
 
-        let mut finish: Option<(&str, &str, String)> = None;
-        if let Some(target) = condition(&status, "FailureTarget").filter(|c| c.status == "True") {
-            let text = |t: &Option<String>| t.clone().unwrap_or_default();
-            let reason =
-                if text(&target.reason) == "DeadlineExceeded" { "DeadlineExceeded" } else { "BackoffLimitExceeded" };
-            finish = Some(("Failed", reason, text(&target.message)));
-        } else if failed > spec.backoff_limit.unwrap_or(6) || past_limit_by_restarts(&job, &active) {
-            finish = Some(("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit".into()));
-        } else if let Some(left) = deadline_left(&job, &status, sim.timestamp()) {
-            if left.is_zero() {
-                finish = Some(("Failed", "DeadlineExceeded", "Job was active longer than specified deadline".into()));
-            } else {
-                self.queue.add_after(key.clone(), left);
+        let mut finish =
+            judge(&job, &status, (&all, &active), failed, indexed.then_some((&succeeded_indexes, &given_up)));
+        if finish.is_none() && !suspended {
+            match deadline_left(&job, &status, sim.timestamp()) {
+                Some(left) if left.is_zero() => {
+                    finish = Some(Finish::failed("DeadlineExceeded", "Job was active longer than specified deadline"));
+                }
+                Some(left) => self.queue.add_after(key.clone(), left),
+                None => {}
             }
         }
         if finish.is_none() {
@@ -219,7 +225,7 @@ impl Controller {
                 Some(n) => succeeded >= n,
             };
             if complete {
-                finish = Some(("Complete", "CompletionsReached", "Reached expected number of succeeded pods".into()));
+                finish = Some(Finish::complete("CompletionsReached", "Reached expected number of succeeded pods"));
             }
         }
 
@@ -230,7 +236,9 @@ impl Controller {
             active.retain(|p| !gone.contains(uid(&p.metadata)));
         } else {
             if satisfied && job.metadata.deletion_timestamp.is_none() {
-                outcome = self.manage_job(key, &job, &mut active, succeeded, &succeeded_indexes, suspended).await;
+                let terminating = all.iter().filter(|p| pods::is_terminating(p)).cloned().collect();
+                let indexes = Settled { succeeded, settled, awaiting: awaiting.clone(), terminating };
+                outcome = self.manage_job(key, &job, &mut active, &indexes, suspended).await;
             }
             self.mark_suspended(&job, &mut status, suspended, &now);
         }
@@ -238,17 +246,11 @@ impl Controller {
         status.active = Some(active.len() as i32).filter(|n| *n != 0);
         status.ready = Some(active.iter().filter(|p| pods::is_ready(p)).count() as i32);
         status.terminating = Some(all.iter().filter(|p| pods::is_terminating(p)).count() as i32);
-        self.track(
-            key,
-            &job,
-            &all,
-            status,
-            before,
-            (new_succeeded, new_failed),
-            indexed.then_some(succeeded_indexes),
-            finish,
-        )
-        .await?;
+        let stays = |p: &&Rc<Pod>| finish.is_none() && per_index::is_awaiting(p, &awaiting);
+        let stay: BTreeSet<String> = new_failed.iter().filter(stays).map(|p| uid(&p.metadata).to_owned()).collect();
+        let failed = counted.into_iter().filter(|p| !stay.contains(uid(&p.metadata))).collect();
+        let ended = Ended { succeeded: new_succeeded, failed, stay };
+        self.track(key, &job, &all, (status, before), ended, indexed.then_some(succeeded_indexes), finish).await?;
         outcome
     }
 
@@ -301,10 +303,10 @@ impl Controller {
         key: &Rc<str>,
         job: &Rc<Job>,
         active: &mut Vec<Rc<Pod>>,
-        succeeded: i32,
-        done: &BTreeSet<u32>,
+        known: &Settled,
         suspended: bool,
     ) -> SyncResult {
+        let succeeded = known.succeeded;
         let spec = job.spec.clone().unwrap_or_default();
         let parallelism = if suspended { 0 } else { spec.parallelism.unwrap_or(1) };
         let running = active.len() as i32;
@@ -312,6 +314,7 @@ impl Controller {
             // Any success means that no more are started.
             None if succeeded > 0 => running.min(parallelism),
             None => parallelism,
+            Some(n) if spec.backoff_limit_per_index.is_some() => (n - known.settled.len() as i32).clamp(0, parallelism),
             Some(n) => (n - succeeded).clamp(0, parallelism),
         };
         if running > wanted {
@@ -319,25 +322,36 @@ impl Controller {
             let now = time::now(self.client.sim()).0;
             let mut doomed = crate::controllers::util::rank::sort_for_deletion(active, |_| 0, now);
             doomed.truncate(surplus);
+            // They didn't fail: they aren't counted.
+            let held: Vec<_> = doomed.iter().filter(|p| tracking::has_finalizer(p)).cloned().collect();
+            tracking::release(&self.client, &held).await?;
             let (gone, result) = self.delete_pods(key, job, &doomed).await;
             active.retain(|p| !gone.contains(uid(&p.metadata)));
             return result;
         }
-        if running == wanted {
+        // Where only ended pods are replaced, those that are going still count.
+        let replaces_failed = tracking::replaces_only_failed(job);
+        let going = if replaces_failed { known.terminating.len() as i32 } else { 0 };
+        let missing = wanted - running - going;
+        if missing <= 0 {
             return Ok(());
         }
-        let wait = self.backoff(key);
+        let wait = if spec.backoff_limit_per_index.is_some() { Duration::ZERO } else { self.backoff(key) };
         if !wait.is_zero() {
             self.queue.add_after(key.clone(), wait);
             return Ok(());
         }
-        let count = usize::try_from(wanted - running).unwrap_or(0).min(MAX_POD_CREATE_DELETE);
+        let count = usize::try_from(missing).unwrap_or(0).min(MAX_POD_CREATE_DELETE);
         let indexed = spec.completion_mode.as_deref() == Some("Indexed");
         let mut indexes = Vec::new();
         if indexed {
-            let taken: BTreeSet<u32> = active.iter().filter_map(|p| indexes::of_pod(p)).collect();
+            let mut taken: BTreeSet<u32> = active.iter().filter_map(|p| indexes::of_pod(p)).collect();
+            if replaces_failed {
+                taken.extend(known.terminating.iter().filter_map(|p| indexes::of_pod(p)));
+            }
             let total = u32::try_from(spec.completions.unwrap_or(0)).unwrap_or(0);
-            indexes = (0..total).filter(|i| !done.contains(i) && !taken.contains(i)).take(count).collect();
+            let free = (0..total).filter(|i| !known.settled.contains(i) && !taken.contains(i));
+            indexes = self.ready_indexes(key, free.take(count).collect(), known);
         }
         let count = if indexed { indexes.len() } else { count };
         self.expectations.expect_creations(key, count);
@@ -345,9 +359,11 @@ impl Controller {
         let (created, outcome) = slow_start_batch(&self.client, count, |i| {
             let (control, job, made, index) =
                 (self.pod_control.clone(), job.clone(), made.clone(), indexes.get(i).copied());
+            let last = index.and_then(|i| known.awaiting.get(&i)).cloned();
             async move {
                 let mut template = job.spec.as_ref().map(|s| s.template.clone()).unwrap_or_default();
                 let generated = index.map(|i| indexes::apply(&mut template, name(&job.metadata), i));
+                per_index::hand_on(&job, &mut template, last.as_ref());
                 template.metadata.get_or_insert_default().finalizers.get_or_insert_default().push(FINALIZER.into());
                 let mut pod = pod_from_template(&template, &job.metadata, Some(new_controller_ref(&*job)));
                 if generated.is_some() {
@@ -364,6 +380,19 @@ impl Controller {
         }
         active.extend(made.take());
         outcome
+    }
+
+    /// Those of the indexes that needn't wait after a failure of their own; if all must, the Job is looked at again then.
+    fn ready_indexes(&self, key: &Rc<str>, free: Vec<u32>, known: &Settled) -> Vec<u32> {
+        let now = self.client.sim().timestamp();
+        let wait = |i: &u32| {
+            known.awaiting.get(i).map_or(Duration::ZERO, |p| per_index::wait(p, BACKOFF_BASE, BACKOFF_MAX, now))
+        };
+        let (ready, waiting): (Vec<u32>, Vec<u32>) = free.into_iter().partition(|i| wait(i).is_zero());
+        if let Some(soonest) = waiting.iter().map(wait).min() {
+            self.queue.add_after(key.clone(), soonest);
+        }
+        ready
     }
 
     /// Deletes pods; the uids of those that are gone or going.
@@ -394,23 +423,22 @@ impl Controller {
         key: &Rc<str>,
         job: &Rc<Job>,
         all: &[Rc<Pod>],
-        mut status: JobStatus,
-        before: JobStatus,
-        (succeeded, failed): (Vec<Rc<Pod>>, Vec<Rc<Pod>>),
+        (mut status, before): (JobStatus, JobStatus),
+        ended: Ended,
         by_index: Option<BTreeSet<u32>>,
-        finish: Option<(&str, &str, String)>,
+        finish: Option<Finish>,
     ) -> SyncResult {
         let now = time::now(self.client.sim());
         if let Some(done) = &by_index {
             status.completed_indexes = Some(indexes::format(done)).filter(|t| !t.is_empty());
             status.succeeded = Some(done.len() as i32).filter(|n| *n != 0);
         }
-        tracking::note(&mut status, &succeeded, &failed, by_index.is_some());
+        tracking::note(&mut status, &ended.succeeded, &ended.failed, by_index.is_some());
         tracking::count(&mut status, all);
         // First what it will come to, then, when nothing runs any more, that it came to it.
-        if let Some((kind, reason, message)) = &finish {
-            let target = if *kind == "Failed" { "FailureTarget" } else { "SuccessCriteriaMet" };
-            set_condition(&mut status, target, "True", reason, message, &now);
+        if let Some(f) = &finish {
+            let target = if f.kind == "Failed" { "FailureTarget" } else { "SuccessCriteriaMet" };
+            set_condition(&mut status, target, "True", &f.reason, &f.message, &now);
         }
         let mut at = (**job).clone();
         if status != before {
@@ -421,12 +449,17 @@ impl Controller {
         let noted = uncounted(&status);
         let ours = |p: &&Rc<Pod>| {
             let u = uid(&p.metadata);
+            let ignored = tracking::is_failed(p, job) && verdict(job, p) == Verdict::Ignored;
             tracking::has_finalizer(p)
-                && (noted.0.contains(u) || noted.1.contains(u) || (by_index.is_some() && pods::phase(p) == "Succeeded"))
+                && !ended.stay.contains(u)
+                && (noted.0.contains(u)
+                    || noted.1.contains(u)
+                    || ignored
+                    || (by_index.is_some() && pods::phase(p) == "Succeeded"))
         };
-        let ended: Vec<Rc<Pod>> = all.iter().filter(ours).cloned().collect();
-        tracking::release(&self.client, &ended).await?;
-        let released: BTreeSet<&str> = ended.iter().map(|p| uid(&p.metadata)).collect();
+        let done_with: Vec<Rc<Pod>> = all.iter().filter(ours).cloned().collect();
+        tracking::release(&self.client, &done_with).await?;
+        let released: BTreeSet<&str> = done_with.iter().map(|p| uid(&p.metadata)).collect();
         let held: Vec<Rc<Pod>> = all.iter().filter(|p| !released.contains(uid(&p.metadata))).cloned().collect();
         let mut counted = tracking::count(&mut status, &held);
         let quiet = status.active.unwrap_or(0) == 0 && status.terminating.unwrap_or(0) == 0;
@@ -435,9 +468,9 @@ impl Controller {
             u.0.is_empty() && u.1.is_empty()
         };
         let done = finish.filter(|_| quiet && empty);
-        if let Some((kind, reason, message)) = &done {
-            set_condition(&mut status, kind, "True", reason, message, &now);
-            if *kind == "Complete" {
+        if let Some(f) = &done {
+            set_condition(&mut status, f.kind, "True", &f.reason, &f.message, &now);
+            if f.kind == "Complete" {
                 status.completion_time = Some(now.clone());
             }
             counted = true;
@@ -446,16 +479,88 @@ impl Controller {
             at.status = Some(status);
             self.client.update_status(at).await?;
         }
-        if let Some((kind, reason, message)) = done {
-            if kind == "Complete" {
+        if let Some(f) = done {
+            if f.kind == "Complete" {
                 self.recorder.event(&**job, EventType::Normal, "Completed", "Job completed");
             } else {
-                self.recorder.event(&**job, EventType::Warning, reason, &message);
+                self.recorder.event(&**job, EventType::Warning, &f.reason, &f.message);
             }
             self.failures.borrow_mut().remove(key);
         }
         Ok(())
     }
+}
+
+/// How a Job ends.
+struct Finish {
+    kind: &'static str,
+    reason: String,
+    message: String,
+}
+
+impl Finish {
+    fn failed(reason: &str, message: &str) -> Self {
+        Finish { kind: "Failed", reason: reason.to_owned(), message: message.to_owned() }
+    }
+    fn complete(reason: &str, message: &str) -> Self {
+        Finish { kind: "Complete", reason: reason.to_owned(), message: message.to_owned() }
+    }
+}
+
+/// What is known of a Job's pods when it is decided how many are started.
+struct Settled {
+    succeeded: i32,
+    /// Indexes that succeeded or are given up.
+    settled: BTreeSet<u32>,
+    /// The last failed pods of indexes that are to be tried again.
+    awaiting: std::collections::BTreeMap<u32, Rc<Pod>>,
+    terminating: Vec<Rc<Pod>>,
+}
+
+/// The pods that ended since the last look.
+struct Ended {
+    succeeded: Vec<Rc<Pod>>,
+    failed: Vec<Rc<Pod>>,
+    /// The uids of those that have to stay yet.
+    stay: BTreeSet<String>,
+}
+
+/// Whether a Job has failed, or has succeeded before its time.
+fn judge(
+    job: &Job,
+    status: &JobStatus,
+    (all, active): (&[Rc<Pod>], &[Rc<Pod>]),
+    failed: i32,
+    by_index: Option<(&BTreeSet<u32>, &BTreeSet<u32>)>,
+) -> Option<Finish> {
+    let text = |t: &Option<String>| t.clone().unwrap_or_default();
+    for (interim, kind) in [("SuccessCriteriaMet", "Complete"), ("FailureTarget", "Failed")] {
+        if let Some(c) = condition(status, interim).filter(|c| c.status == "True") {
+            return Some(Finish { kind, reason: text(&c.reason), message: text(&c.message) });
+        }
+    }
+    let fails = all.iter().filter(|p| tracking::is_failed(p, job)).find_map(|p| match verdict(job, p) {
+        Verdict::FailsJob(why) => Some(why),
+        _ => None,
+    });
+    if let Some(why) = fails {
+        return Some(Finish::failed("PodFailurePolicy", &why));
+    }
+    let spec = job.spec.as_ref()?;
+    if failed > spec.backoff_limit.unwrap_or(6) || past_limit_by_restarts(job, active) {
+        return Some(Finish::failed("BackoffLimitExceeded", "Job has reached the specified backoff limit"));
+    }
+    let (done, given_up) = by_index?;
+    let max = spec.max_failed_indexes.and_then(|n| usize::try_from(n).ok());
+    if max.is_some_and(|max| given_up.len() > max) {
+        let why = "Job has exceeded the specified maximal number of failed indexes";
+        return Some(Finish::failed("MaxFailedIndexesExceeded", why));
+    }
+    let completions = usize::try_from(spec.completions.unwrap_or(0)).unwrap_or(0);
+    if !given_up.is_empty() && given_up.len() + done.len() >= completions {
+        return Some(Finish::failed("FailedIndexes", "Job has failed indexes"));
+    }
+    policies::succeeded_enough(job, done).map(|why| Finish::complete("SuccessPolicy", &why))
 }
 
 fn set_condition(

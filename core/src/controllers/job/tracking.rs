@@ -22,14 +22,17 @@ pub fn has_finalizer(pod: &Pod) -> bool {
     pod.metadata.finalizers.as_ref().is_some_and(|f| f.iter().any(|f| f == FINALIZER))
 }
 
+/// Whether pods are replaced only when they have ended, not when they begin to go.
+pub fn replaces_only_failed(job: &Job) -> bool {
+    let spec = job.spec.as_ref();
+    spec.is_some_and(|s| s.pod_failure_policy.is_some() || s.pod_replacement_policy.as_deref() == Some("Failed"))
+}
+
 /// Whether a pod counts as failed: deleted ones do too, since they may never get to say so.
 pub fn is_failed(pod: &Pod, job: &Job) -> bool {
-    let only_failed = job
-        .spec
-        .as_ref()
-        .is_some_and(|s| s.pod_failure_policy.is_some() || s.pod_replacement_policy.as_deref() == Some("Failed"));
     let phase = pods::phase(pod);
-    phase == "Failed" || (!only_failed && pod.metadata.deletion_timestamp.is_some() && phase != "Succeeded")
+    phase == "Failed"
+        || (!replaces_only_failed(job) && pod.metadata.deletion_timestamp.is_some() && phase != "Succeeded")
 }
 
 /// What a status has noted and not yet counted.
