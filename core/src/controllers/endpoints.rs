@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::{EndpointSubset, Endpoints, Pod, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::ControllerContext;
-use super::endpointslice::desired::{matching_services, pod_changed, service_selector};
-use super::endpointslice::tracker::TriggerTracker;
+use super::util::endpoint::{matching_services, pod_changed, service_selector};
+use super::util::trigger_times::TriggerTracker;
 use super::util::worker::SyncResult;
 use super::util::{name, namespace};
 use crate::apiserver::DeleteOptions;

@@ -2,8 +2,7 @@
 //! `staging/src/k8s.io/endpointslice`.
 
 mod controller;
-pub(super) mod desired;
 mod reconciler;
-pub(super) mod tracker;
+mod tracker;
 
 pub use controller::start;

@@ -1,5 +1,6 @@
 //! What controllers share: expectations, claiming, pod control, taints, hashes. Models `pkg/controller/controller_utils.go` and its neighbours.
 
+pub mod endpoint;
 pub mod expectations;
 pub mod hash;
 pub mod history;
@@ -11,6 +12,7 @@ pub mod selector;
 pub mod sort;
 pub mod taints;
 pub mod time;
+pub mod trigger_times;
 pub mod worker;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};

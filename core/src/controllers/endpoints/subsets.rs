@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Pod, Service};
 
-use crate::controllers::endpointslice::desired::{endpoint, families, ports, serves};
+use crate::controllers::util::endpoint::{endpoint, families, ports, serves};
 use crate::controllers::util::pods;
 
 /// An address, by what sorts it: its bytes and the pod's uid.

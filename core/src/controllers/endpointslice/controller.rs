@@ -8,11 +8,12 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use super::desired::{matching_services, pod_changed, service_selector};
 use super::reconciler::{CONTROLLER, MANAGED_BY, Reconciler, SERVICE_NAME};
-use super::tracker::{SliceTracker, TriggerTracker};
+use super::tracker::SliceTracker;
 use crate::client::{EventRecorder, EventType, Informer, InformerEvent, RateLimits, WorkQueue, object_key, split_key};
 use crate::controllers::ControllerContext;
+use crate::controllers::util::endpoint::{matching_services, pod_changed, service_selector};
+use crate::controllers::util::trigger_times::TriggerTracker;
 use crate::controllers::util::worker::{SyncError, SyncResult};
 use crate::controllers::util::{name, namespace};
 

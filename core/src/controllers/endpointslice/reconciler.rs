@@ -11,10 +11,10 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use rustc_hash::FxBuildHasher;
 
-use super::desired;
 use super::tracker::SliceTracker;
 use crate::apiserver::DeleteOptions;
 use crate::client::{Client, Informer, object_key};
+use crate::controllers::util::endpoint as desired;
 use crate::controllers::util::pod_control::is_namespace_terminating;
 use crate::controllers::util::worker::{SyncError, SyncResult};
 use crate::controllers::util::{name, namespace, new_controller_ref, pods};

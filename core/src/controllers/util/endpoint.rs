@@ -7,9 +7,9 @@ use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service, ServicePor
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::{name, namespace, pods};
 use crate::api::labels::Selector;
 use crate::client::Informer;
-use crate::controllers::util::{name, namespace, pods};
 
 /// A Service's selector, if it selects pods at all.
 pub fn service_selector(s: &Service) -> Option<Selector> {
