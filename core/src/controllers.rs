@@ -11,6 +11,7 @@ mod deployment;
 mod disruption;
 mod endpoints;
 mod endpointslice;
+mod endpointslicemirroring;
 mod ephemeralvolume;
 mod garbagecollector;
 mod job;

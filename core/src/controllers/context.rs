@@ -109,6 +109,7 @@ fn start_controllers(component: ComponentContext) {
     super::cronjob::start(&ctx);
     super::endpoints::start(&ctx);
     super::endpointslice::start(&ctx);
+    super::endpointslicemirroring::start(&ctx);
     super::statefulset::start(&ctx);
     super::replicaset::start(&ctx);
     super::replication::start(&ctx);

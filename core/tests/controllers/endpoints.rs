@@ -46,3 +46,36 @@ fn endpoints_follow_pods() {
     plane.run(1.0);
     assert_eq!(plane.ask("GET", &format!("{NS}/endpoints/web"), &Value::Null).0, 404);
 }
+
+#[test]
+fn endpoints_by_hand_get_slices() {
+    let plane = Plane::start(&[]);
+    let service =
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}, "spec": {"ports": [{"port": 5432}]}});
+    plane.must("POST", &format!("{NS}/services"), &service);
+    let endpoints = json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "db", "labels": {"a": "b"}},
+        "subsets": [{"addresses": [{"ip": "10.9.8.7"}, {"ip": "10.9.8.8"}], "ports": [{"port": 5432}]}]});
+    plane.must("POST", &format!("{NS}/endpoints"), &endpoints);
+    plane.run(1.0);
+    let slices =
+        "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io/service-name%3Ddb";
+    let all = plane.list(slices);
+    assert_eq!(all.len(), 1);
+    let labels = json!({"a": "b", "kubernetes.io/service-name": "db",
+        "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io"});
+    assert_eq!(all[0]["metadata"]["labels"], labels);
+    let addresses = |all: &[Value]| -> Vec<Value> {
+        all.iter()
+            .flat_map(|s| s["endpoints"].as_array().cloned().unwrap_or_default())
+            .map(|e| e["addresses"][0].clone())
+            .collect()
+    };
+    assert_eq!(addresses(&all), ["10.9.8.7", "10.9.8.8"]);
+    let fewer = json!({"subsets": [{"addresses": [{"ip": "10.9.8.8"}], "ports": [{"port": 5432}]}]});
+    plane.must("PATCH", &format!("{NS}/endpoints/db"), &fewer);
+    plane.run(1.0);
+    assert_eq!(addresses(&plane.list(slices)), ["10.9.8.8"]);
+    plane.must("DELETE", &format!("{NS}/endpoints/db"), &Value::Null);
+    plane.run(1.0);
+    assert_eq!(plane.list(slices).len(), 0);
+}
