@@ -34,6 +34,7 @@ pub use options::{
 pub use selection::Selection;
 pub use store::Updater;
 
+use crate::api::decode::Numbers;
 use crate::api::schema::Descriptions;
 use crate::api::status::Status;
 use crate::etcd::Etcd;
@@ -51,6 +52,15 @@ pub struct EtcdEndpoint {
     pub process: Rc<Cell<ProcessId>>,
     /// Told after every change.
     pub changed: Notify,
+}
+
+/// Data that only clients outside the page need, and that are too large for the page.
+#[derive(Default)]
+pub struct Extras {
+    /// What types and fields are for, as OpenAPI documents tell it.
+    pub descriptions: Option<Descriptions>,
+    /// How bodies in protobuf are read.
+    pub protobuf: Option<Numbers>,
 }
 
 /// One kube-apiserver.
@@ -72,8 +82,7 @@ pub struct ApiServer {
     metrics: RefCell<handle::metrics::Metrics>,
     encoded: Rc<handle::encoded::Encoded>,
     started_at: SimTime,
-    /// What types and fields are for, if whoever holds the cluster has the text.
-    descriptions: Option<Rc<Descriptions>>,
+    extras: Rc<Extras>,
 }
 
 /// Collects warnings for the client while a request is served; typed clients read none, so nothing is computed for them.
@@ -137,7 +146,7 @@ impl ApiServer {
             metrics: RefCell::default(),
             encoded: Rc::default(),
             started_at: sim.now(),
-            descriptions: None,
+            extras: Rc::default(),
         };
         let server = Rc::new(RefCell::new(server));
         if server.borrow_mut().bootstrap().is_err() {
@@ -211,9 +220,9 @@ impl ApiServer {
         &self.registry
     }
 
-    /// Gives it the texts that OpenAPI documents describe types with.
-    pub fn set_descriptions(&mut self, descriptions: Rc<Descriptions>) {
-        self.descriptions = Some(descriptions);
+    /// Gives it what only some of its clients need.
+    pub fn set_extras(&mut self, extras: Rc<Extras>) {
+        self.extras = extras;
     }
 
     /// The process that it runs as.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use podarium_core::api::decode::Numbers;
 use podarium_core::api::schema::Descriptions;
+use podarium_core::apiserver::Extras;
 use podarium_core::cluster::Cluster;
 use podarium_core::session::{ClusterConfig, Session};
 use tokio::net::TcpListener;
@@ -23,6 +25,9 @@ use crate::tls::Authority;
 
 /// What types and fields are for, as OpenAPI documents tell it.
 const DESCRIPTIONS: &str = include_str!("../../core/src/api/schema/v1_36_descriptions.txt");
+
+/// The numbers of fields in protobuf, which typed clients send.
+const NUMBERS: &str = include_str!("../../core/src/api/schema/v1_36_protobuf.txt");
 
 /// A boot that takes longer than this, in virtual time, goes on while clients are served already.
 const BOOT_MAX: Duration = Duration::from_secs(300);
@@ -91,7 +96,10 @@ async fn start_cluster(
     let (tank, thread) = Tank::start(options.speed, move || {
         let mut cluster = make(config, session)?;
         cluster.set_token_file(&tokens);
-        cluster.set_descriptions(Descriptions::parse(DESCRIPTIONS));
+        cluster.set_extras(Extras {
+            descriptions: Some(Descriptions::parse(DESCRIPTIONS)),
+            protobuf: Some(Numbers::parse(NUMBERS)),
+        });
         boot(&mut cluster);
         apply::apply(&mut cluster, &manifests)?;
         catch_up(&mut cluster);

@@ -1,6 +1,6 @@
 //! Writes `core/src/api/schema/v1_36.txt`, the facts about API types that Rust's types don't carry, from upstream's Go
 //! sources: field order and Go type names, omitempty, list types and keys, patch strategies, defaults, enums; and
-//! `v1_36_descriptions.txt` beside it, their documentation as OpenAPI has it.
+//! `v1_36_descriptions.txt` beside it, their documentation as OpenAPI has it; and `v1_36_protobuf.txt`, fields' numbers.
 //!
 //! `cargo xtask codegen DIR`, where DIR is laid out as kubernetes/kubernetes' `staging/src/k8s.io`.
 
@@ -19,6 +19,8 @@ struct Field {
     omit_zero: bool,
     patch_strategy: String,
     patch_merge_key: String,
+    /// Its number in protobuf, empty for none.
+    number: String,
     markers: Vec<String>,
     doc: Vec<String>,
 }
@@ -189,6 +191,7 @@ fn parse_field(
         omit_zero: options.contains(&"omitzero"),
         patch_strategy: tag(tags, "patchStrategy").to_owned(),
         patch_merge_key: tag(tags, "patchMergeKey").to_owned(),
+        number: tag(tags, "protobuf").split(',').nth(1).unwrap_or_default().to_owned(),
         go_name,
         markers,
         doc,
@@ -434,8 +437,8 @@ fn field_line(f: &Field) -> String {
     s
 }
 
-/// The two data files for the Go sources under `root`: facts and descriptions.
-pub fn generate(root: &Path) -> Result<(String, String), String> {
+/// The three data files for the Go sources under `root`: facts, descriptions, and fields' numbers in protobuf.
+pub fn generate(root: &Path) -> Result<[String; 3], String> {
     let mut sources = Sources::default();
     let mut groups: Vec<(String, String)> = Vec::new();
     for (dir, package) in packages(root) {
@@ -494,6 +497,10 @@ pub fn generate(root: &Path) -> Result<(String, String), String> {
         "# What the API types of Kubernetes v1.36 and their fields are for, written by `cargo xtask codegen` from\n\
          # k8s.io/api and k8s.io/apimachinery (Apache-2.0). T type, tab, text; then a field a line: name, tab, text.\n",
     );
+    let mut numbers = String::from(
+        "# The numbers of fields in protobuf, written by `cargo xtask codegen` from k8s.io/api and k8s.io/apimachinery.\n\
+         # T type; then a field a line: number, name; +type is inlined.\n",
+    );
     let mut seen = BTreeSet::new();
     while let Some(name) = wanted.pop() {
         if !seen.insert(name.clone()) {
@@ -516,7 +523,12 @@ pub fn generate(root: &Path) -> Result<(String, String), String> {
                 let _ = writeln!(out, "S {name}{}", structure_flags(markers));
                 let escaped = |s: String| s.replace('\\', "\\\\").replace('\n', "\\n");
                 let _ = writeln!(descriptions, "T {name}\t{}", escaped(description(doc)));
+                let _ = writeln!(numbers, "T {name}");
                 for f in fields {
+                    if !f.number.is_empty() {
+                        let what = if f.inline { format!("+{}", f.ty) } else { f.json.clone() };
+                        let _ = writeln!(numbers, "{} {what}", f.number);
+                    }
                     let _ = writeln!(out, "{}", field_line(f));
                     let text = field_description(f, &sources);
                     if !f.inline && !text.is_empty() {
@@ -532,16 +544,17 @@ pub fn generate(root: &Path) -> Result<(String, String), String> {
             None => {}
         }
     }
-    Ok((out, descriptions))
+    Ok([out, descriptions, numbers])
 }
 
 /// `cargo xtask codegen DIR`.
 pub fn run(args: &[String]) -> Result<(), String> {
     let [dir] = args else { return Err("usage: cargo xtask codegen DIR (kubernetes/staging/src/k8s.io)".to_owned()) };
-    let (facts, descriptions) = generate(Path::new(dir))?;
+    let [facts, descriptions, numbers] = generate(Path::new(dir))?;
     let to = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/api/schema");
     std::fs::create_dir_all(&to).map_err(|e| e.to_string())?;
-    for (name, text) in [("v1_36.txt", facts), ("v1_36_descriptions.txt", descriptions)] {
+    let files = [("v1_36.txt", facts), ("v1_36_descriptions.txt", descriptions), ("v1_36_protobuf.txt", numbers)];
+    for (name, text) in files {
         let to = to.join(name);
         std::fs::write(&to, text).map_err(|e| format!("{}: {e}", to.display()))?;
     }

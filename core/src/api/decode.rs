@@ -9,11 +9,13 @@ use super::status::Status;
 mod bind;
 mod convert;
 mod json;
+mod protobuf;
 mod time;
 mod tree;
 mod yaml;
 
 pub use bind::Bound;
+pub use protobuf::Numbers;
 pub use time::{parse_rfc3339, parse_rfc3339_micro};
 use tree::{Node, Tree};
 

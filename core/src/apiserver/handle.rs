@@ -190,7 +190,11 @@ impl ApiServer {
             _ => manager_of(request.header("User-Agent").unwrap_or_default()),
         };
         let caller = Caller { process: request.process, user: Rc::new(user), manager: manager.into() };
-        let context = Context { request, info, query, caller };
+        let translated = match self.without_protobuf(request) {
+            Ok(translated) => translated,
+            Err(status) => return fail(status),
+        };
+        let context = Context { request: translated.as_ref().unwrap_or(request), info, query, caller };
         if !context.info.is_resource {
             return self.non_resource(&context, &path).unwrap_or_else(fail);
         }
@@ -198,6 +202,43 @@ impl ApiServer {
             return fail(Status::request_entity_too_large(format!("limit is {BODY_BYTES_MAX}")));
         }
         self.resource(&context).unwrap_or_else(fail)
+    }
+}
+
+impl ApiServer {
+    /// A request with its protobuf body turned into JSON; `None` if it has none, or if nobody here reads protobuf.
+    fn without_protobuf(&self, request: &Request) -> Result<Option<Request>, Status> {
+        const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+        let header = request.header("Content-Type").unwrap_or_default();
+        let is_protobuf = header.split(';').next().unwrap_or_default().trim() == PROTOBUF;
+        let Some(numbers) = self.extras.protobuf.as_ref().filter(|_| is_protobuf && request.method != "PATCH") else {
+            return Ok(None);
+        };
+        if request.body.len() > BODY_BYTES_MAX {
+            return Ok(None);
+        }
+        let body = if request.body.is_empty() {
+            Vec::new()
+        } else {
+            let value = numbers.decode(&request.body).map_err(Status::bad_request)?;
+            serde_json::to_vec(&value).unwrap_or_default()
+        };
+        let mut request = Request {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            headers: request.headers.clone(),
+            body,
+            process: request.process,
+            certificate: request.certificate.clone(),
+            real_time: request.real_time,
+        };
+        for (name, value) in &mut request.headers {
+            if name.eq_ignore_ascii_case("Content-Type") {
+                *value = "application/json".into();
+            }
+        }
+        Ok(Some(request))
     }
 }
 

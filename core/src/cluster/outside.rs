@@ -6,8 +6,7 @@
 use std::rc::Rc;
 
 use super::Cluster;
-use crate::api::schema::Descriptions;
-use crate::apiserver::{Request, Response};
+use crate::apiserver::{Extras, Request, Response};
 use crate::kubelet::Kubelet;
 use crate::sim::{MachineId, ProcessId};
 
@@ -47,8 +46,8 @@ impl Cluster {
         self.programs.set_token_file(csv);
     }
 
-    /// Gives the api-servers the texts that OpenAPI documents describe types with.
-    pub fn set_descriptions(&self, descriptions: Descriptions) {
-        self.programs.set_descriptions(&Rc::new(descriptions));
+    /// Gives the api-servers what only clients outside need.
+    pub fn set_extras(&self, extras: Extras) {
+        self.programs.set_extras(&Rc::new(extras));
     }
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::ComponentContext;
-use crate::api::schema::Descriptions;
-use crate::apiserver::{ApiServer, EtcdEndpoint};
+use crate::apiserver::{ApiServer, EtcdEndpoint, Extras};
 use crate::client::{ApiEndpoint, ApiEndpoints};
 use crate::etcd::Etcd;
 use crate::observe::PartState;
@@ -44,8 +43,8 @@ struct Inner {
     nodes: RefCell<BTreeMap<MachineId, Rc<str>>>,
     /// What the api-servers' `--token-auth-file` holds.
     tokens: RefCell<Rc<str>>,
-    /// What the api-servers' OpenAPI documents describe types with.
-    descriptions: RefCell<Option<Rc<Descriptions>>>,
+    /// What the api-servers have besides.
+    extras: RefCell<Rc<Extras>>,
 }
 
 /// A part's name from its image: `registry.k8s.io/kube-scheduler:v1.36.2` is `kube-scheduler`.
@@ -69,7 +68,7 @@ impl Programs {
             schedulers: RefCell::default(),
             nodes: RefCell::default(),
             tokens: RefCell::new("".into()),
-            descriptions: RefCell::default(),
+            extras: RefCell::default(),
         }))
     }
 
@@ -81,11 +80,11 @@ impl Programs {
         }
     }
 
-    /// Gives api-servers the texts of OpenAPI: those that run, and those that start later.
-    pub fn set_descriptions(&self, descriptions: &Rc<Descriptions>) {
-        *self.0.descriptions.borrow_mut() = Some(descriptions.clone());
+    /// Gives api-servers what only clients outside need: those that run, and those that start later.
+    pub fn set_extras(&self, extras: &Rc<Extras>) {
+        *self.0.extras.borrow_mut() = extras.clone();
         for e in self.0.endpoints.all() {
-            e.server.borrow_mut().set_descriptions(descriptions.clone());
+            e.server.borrow_mut().set_extras(extras.clone());
         }
     }
 
@@ -161,9 +160,7 @@ impl Programs {
                 // `--etcd-servers=https://127.0.0.1:2379`: the one on its own machine.
                 let server = ApiServer::start(&self.0.sim, process, self.0.registry.clone(), self.etcd(machine));
                 server.borrow_mut().add_tokens(&self.0.tokens.borrow());
-                if let Some(d) = &*self.0.descriptions.borrow() {
-                    server.borrow_mut().set_descriptions(d.clone());
-                }
+                server.borrow_mut().set_extras(self.0.extras.borrow().clone());
                 self.0.endpoints.add(ApiEndpoint { machine, process, server });
             }
             "kube-scheduler" => {

@@ -84,7 +84,7 @@ impl ApiServer {
         }
         let resources: Vec<Resource<'_>> = all.iter().map(Owned::as_resource).collect();
         let api_version = discovery::group_version(group, version);
-        Some(openapi::document(&api_version, &resources, self.descriptions.as_deref()))
+        Some(openapi::document(&api_version, &resources, self.extras.descriptions.as_ref()))
     }
 
     fn openapi_v2(&self) -> Value {
@@ -94,7 +94,7 @@ impl ApiServer {
             groups.map(|(g, v)| (discovery::group_version(g, v), self.openapi_resources(g, v))).collect();
         let resources: Vec<(&str, Vec<Resource<'_>>)> =
             all.iter().map(|(v, list)| (v.as_str(), list.iter().map(Owned::as_resource).collect())).collect();
-        openapi::document_v2(&resources, self.descriptions.as_deref())
+        openapi::document_v2(&resources, self.extras.descriptions.as_ref())
     }
 }
 
