@@ -80,8 +80,10 @@ tell("pages", pages)
 core.delete_collection_namespaced_config_map(NAMESPACE, label_selector="page=1")
 tell("left", len(core.list_namespaced_config_map(NAMESPACE, label_selector="page=1").items))
 
+before = apps.list_namespaced_replica_set(NAMESPACE).metadata.resource_version
 apps.delete_namespaced_replica_set("py", NAMESPACE, propagation_policy="Foreground")
-for event in watch.Watch().stream(apps.list_namespaced_replica_set, NAMESPACE, timeout_seconds=120):
+sets = watch.Watch().stream(apps.list_namespaced_replica_set, NAMESPACE, resource_version=before, timeout_seconds=60)
+for event in sets:
     if event["type"] == "DELETED":
         tell("deleted", event["object"].metadata.name)
         break
