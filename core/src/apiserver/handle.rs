@@ -3,6 +3,7 @@
 //! Authentication, impersonation, authorization, then the verb. Models `staging/src/k8s.io/apiserver/pkg/server/config.go`
 //! (DefaultBuildHandlerChain) and `pkg/endpoints`. Knows nothing of sockets: a door elsewhere turns bytes into `Request`.
 
+mod component_status;
 mod discovery;
 mod encode;
 pub(super) mod encoded;

@@ -66,9 +66,14 @@ fn key(info: &ResourceInfo) -> String {
 
 /// The column definitions of a kind; kinds without their own have a name and when they were made.
 pub(super) fn columns(info: ResourceInfo) -> Value {
+    columns_of(&key(&info))
+}
+
+/// The same by the name that the list of columns has.
+pub(super) fn columns_of(key: &str) -> Value {
     static ALL: OnceLock<BTreeMap<&'static str, Vec<Value>>> = OnceLock::new();
     let all = ALL.get_or_init(parse);
-    let own = all.get(key(&info).as_str()).or_else(|| all.get("limitranges"));
+    let own = all.get(key).or_else(|| all.get("limitranges"));
     Value::Array(own.cloned().unwrap_or_default())
 }
 

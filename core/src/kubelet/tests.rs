@@ -10,11 +10,11 @@ use k8s_openapi::api::core::v1::{Event, Node, Pod};
 
 use self::fake::{FakeEngine, modules};
 use crate::api::object::{Kind, typed};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Output};
 use crate::etcd::Value;
 use crate::network::HttpRequest;
 use crate::runtime::images::{Registries, Registry};
-use crate::session::{ClusterConfig, Input, MachineAction, ServiceAction};
+use crate::session::{ClusterConfig, ComponentAction, Input, MachineAction, ServiceAction};
 use crate::sim::{MachineId, SimTime};
 
 /// A cluster whose nodes are Ready.
@@ -519,4 +519,31 @@ fn kube_proxy_carries_cluster_ips_and_node_ports() {
     assert_eq!(get(&mut c, 2, "172.30.0.3", 30080), 200, "by worker-1's node port");
     c.submit(Input::KillContainer { namespace: "default".into(), pod: "proxy".into(), container: "p".into() });
     assert_eq!(get(&mut c, 1, "10.96.0.77", 80), 200, "the rules outlive the process");
+}
+
+/// What a command prints to standard output.
+fn printed(c: &mut Cluster, line: &str) -> String {
+    c.take_outputs();
+    c.submit(Input::Command { id: 7, line: line.into(), files: Vec::new() });
+    c.run_for(Duration::from_secs(5));
+    let texts = c.take_outputs().into_iter().filter_map(|o| match o {
+        Output::Text { id: 7, stderr: false, text } => Some(text),
+        _ => None,
+    });
+    texts.collect()
+}
+
+#[test]
+fn component_statuses_tell_which_part_is_down() {
+    let mut c = cluster(1);
+    let (machine, component) = ("control-plane".to_owned(), "kube-scheduler".to_owned());
+    c.submit(Input::Component { machine, component, action: ComponentAction::Stop });
+    c.run_for(Duration::from_secs(40));
+    expect![[r#"
+        NAME                 STATUS      MESSAGE                                                                                        ERROR
+        controller-manager   Healthy     ok                                                                                             
+        scheduler            Unhealthy   Get "https://127.0.0.1:10259/healthz": dial tcp 127.0.0.1:10259: connect: connection refused   
+        etcd-0               Healthy     ok                                                                                             
+    "#]]
+    .assert_eq(&printed(&mut c, "kubectl get componentstatuses"));
 }

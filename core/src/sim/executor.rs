@@ -132,6 +132,15 @@ impl Sim {
         self.0.executor.processes.borrow().get(process.0 as usize).map_or(ProcessState::Dead, |p| p.info.state)
     }
 
+    /// Whether a process of this name runs on `machine`. Looks at all processes: for questions that are asked rarely.
+    pub fn runs_on(&self, machine: MachineId, name: &str) -> bool {
+        let processes = self.0.executor.processes.borrow();
+        processes
+            .iter()
+            .rev()
+            .any(|p| p.info.machine == machine && p.info.state == ProcessState::Running && &*p.info.name == name)
+    }
+
     /// The machine that `process` runs on.
     pub fn machine_of(&self, process: ProcessId) -> MachineId {
         self.0.executor.processes.borrow().get(process.0 as usize).map_or(MachineId::OUTSIDE, |p| p.info.machine)

@@ -58,7 +58,7 @@ pub(super) fn completed(mut v: Value) -> Value {
 }
 
 /// Metadata alone.
-fn partial(mut v: Value, beta: bool) -> Value {
+pub(super) fn partial(mut v: Value, beta: bool) -> Value {
     let version = if beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
     json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": v["metadata"].take()})
 }

@@ -157,27 +157,6 @@ impl ApiServer {
         }
         Ok(status)
     }
-
-    /// The old health objects of the control plane's parts.
-    pub(super) fn component_statuses(&self, cx: &Context<'_>) -> Result<Response, Status> {
-        let (accepted, _) = Self::presentation(cx)?;
-        self.warnings.add(|| "v1 ComponentStatus is deprecated in v1.19+".to_owned());
-        let etcd = self.check_etcd().is_ok();
-        let item = |name: &str, healthy: bool| {
-            let (status, message) = if healthy { ("True", "ok") } else { ("False", "connection refused") };
-            json!({"metadata": {"name": name}, "conditions": [{"type": "Healthy", "status": status, "message": message}]})
-        };
-        let all = [item("scheduler", true), item("controller-manager", true), item("etcd-0", etcd)];
-        if cx.info.name.is_empty() {
-            let list = json!({"kind": "ComponentStatusList", "apiVersion": "v1", "metadata": {}, "items": all});
-            return Ok(encode::value(200, &list, accepted));
-        }
-        let found = all.into_iter().find(|i| i["metadata"]["name"] == cx.info.name.as_str());
-        let mut found = found.ok_or_else(|| Status::not_found("", "componentstatuses", &cx.info.name))?;
-        found["kind"] = "ComponentStatus".into();
-        found["apiVersion"] = "v1".into();
-        Ok(encode::value(200, &found, accepted))
-    }
 }
 
 /// The user that a SubjectAccessReview asks about.
