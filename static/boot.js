@@ -5,10 +5,21 @@ const cluster = compile("worker_bg.wasm");
 const app = document.documentElement.dataset.app;
 const page = compile(`${app}_bg.wasm`);
 
-const worker = new Worker(new URL("worker-boot.js", import.meta.url), { type: "module", name: "cluster" });
-worker.onerror = (event) => console.error(`worker: ${event.message}`);
-globalThis.podariumWorker = worker;
-cluster.then((module) => worker.postMessage(module));
+// Tells the page that there is no cluster, and why; the page may not be listening yet.
+const broken = (why) => {
+  console.error(why);
+  const tell = () => document.dispatchEvent(new CustomEvent("podarium-broken", { detail: String(why) }));
+  started.finally(tell);
+};
 
-const { default: init } = await import(`./${app}.js`);
-await init({ module_or_path: await page });
+const worker = new Worker(new URL("worker-boot.js", import.meta.url), { type: "module", name: "cluster" });
+worker.onerror = (event) => broken(`worker: ${event.message}`);
+globalThis.podariumWorker = worker;
+cluster.then((module) => worker.postMessage(module), (error) => broken(`the cluster could not be loaded: ${error.message}`));
+
+const started = import(`./${app}.js`).then(async ({ default: init }) => init({ module_or_path: await page }));
+started.catch((error) => {
+  console.error(error);
+  const line = document.getElementById("loading");
+  if (line) line.textContent = `This page could not be loaded: ${error.message}. Reload to try again.`;
+});

@@ -9,8 +9,8 @@ mod pods;
 mod timers;
 mod view;
 
-pub use inspect::{Answer, CauseView, Question, VerdictView};
-pub use observer::{MachineFacts, Observer, World};
+pub use inspect::{Answer, CauseView, ConditionView, Question, VerdictView};
+pub use observer::{MachineFacts, Observer, PullFacts, World};
 pub use view::{
     ContainerShape, ContainerView, EventView, Frame, MessageKind, MessageView, NodeHealth, NodeView, PartState,
     PartView, PodShape, PodView, TimerKind, TimerView, WorkloadView,

@@ -1,11 +1,14 @@
 //! The page's main thread: draws what the worker tells, and sends it commands.
 
 mod app;
+mod complete;
 pub mod desk;
 mod editor;
 pub mod examples;
 mod feed;
+mod hint;
 mod inspector;
+mod keys;
 pub mod link;
 pub mod mend;
 pub mod model;
@@ -13,7 +16,10 @@ pub mod palette;
 pub mod store;
 pub mod tank;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod timebar;
+mod top;
 pub mod ui;
 pub mod words;
 

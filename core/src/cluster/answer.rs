@@ -2,7 +2,7 @@
 
 use crate::api::object::Obj;
 use crate::etcd::Value;
-use crate::observe::{Answer, CauseView, Question, VerdictView};
+use crate::observe::{Answer, CauseView, ConditionView, Question, VerdictView};
 use crate::registry::ResourceId;
 use crate::scheduler::decision::NodeOutcome;
 use crate::sim::{MachineId, ProcessId, TraceEntry, TraceEvent};
@@ -21,6 +21,7 @@ impl Cluster {
                 self.logs(namespace, pod, container, *tail as usize, *previous)
             }
             Question::Why { resource, namespace, name } => self.why(resource, namespace, name),
+            Question::Status { resource, namespace, name } => self.status(resource, namespace, name),
             Question::Decision { uid } => self.decision(uid),
             Question::Table { resource, namespace } => self.table(resource, namespace),
             Question::Part { name, machine } => self.part(name, MachineId(*machine)),
@@ -61,6 +62,24 @@ impl Cluster {
             Ok(text) => Answer::Text(text),
             Err(e) => Answer::Nothing(e.to_string()),
         }
+    }
+
+    fn status(&self, resource: &str, namespace: &str, name: &str) -> Answer {
+        let Some(o) = self.object(resource, namespace, name) else {
+            return Answer::Nothing(format!("There is no {resource} {name} any more."));
+        };
+        let v = o.to_value();
+        let text = |v: &serde_json::Value, key: &str| v.get(key).and_then(|t| t.as_str()).unwrap_or_default().to_owned();
+        let status = v.get("status").cloned().unwrap_or_default();
+        let listed = status.get("conditions").and_then(|c| c.as_array()).cloned().unwrap_or_default();
+        let conditions = listed.iter().map(|c| ConditionView {
+            kind: text(c, "type"),
+            status: text(c, "status"),
+            reason: text(c, "reason"),
+            message: text(c, "message"),
+            since_ns: text(c, "lastTransitionTime").parse().ok().map(|t| self.sim.time_of(t).as_nanos()),
+        });
+        Answer::Status { phase: text(&status, "phase"), conditions: conditions.collect() }
     }
 
     fn logs(&self, namespace: &str, pod: &str, container: &str, tail: usize, previous: bool) -> Answer {

@@ -12,7 +12,7 @@ use super::{Kubelets, Machine, MachineShape, manifests};
 use crate::client::ApiEndpoints;
 use crate::etcd::Etcd;
 use crate::network::Network;
-use crate::observe::{Frame, MachineFacts, Observer, PartState, PartView, World};
+use crate::observe::{Frame, MachineFacts, Observer, PartState, PartView, PullFacts, World};
 use crate::registry::Registry;
 use crate::runtime::engine::Engine;
 use crate::runtime::image_source::ImageSource;
@@ -444,7 +444,16 @@ impl Cluster {
         let parts = self.parts();
         let etcd = self.etcd();
         let etcd = etcd.borrow();
-        observer.frame(&World { sim: &self.sim, etcd: &etcd, machines: &machines, parts: &parts })
+        let mut pulls = Vec::new();
+        for h in &self.hosts {
+            pulls.extend(h.containerd.pulls().into_iter().map(|(image, p)| PullFacts {
+                machine: h.machine.name.clone(),
+                image,
+                from: p.begun,
+                until: p.ends,
+            }));
+        }
+        observer.frame(&World { sim: &self.sim, etcd: &etcd, machines: &machines, parts: &parts, pulls: &pulls })
     }
 
     /// How many nodes are Ready, as the api-server has it.

@@ -36,6 +36,15 @@ pub enum Question {
         /// Name.
         name: String,
     },
+    /// An object's phase and conditions.
+    Status {
+        /// Plural resource with its group.
+        resource: String,
+        /// Namespace, or empty.
+        namespace: String,
+        /// Name.
+        name: String,
+    },
     /// How the scheduler chose a pod's node, or why it found none.
     Decision {
         /// Pod's uid.
@@ -75,6 +84,21 @@ pub struct CauseView {
     pub what: String,
 }
 
+/// A condition of an object's status.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConditionView {
+    /// Such as `Ready`.
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// Reason, or empty.
+    pub reason: String,
+    /// Message, or empty.
+    pub message: String,
+    /// Since when, if it says so.
+    pub since_ns: Option<u64>,
+}
+
 /// A node as the scheduler judged it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VerdictView {
@@ -95,6 +119,13 @@ pub struct VerdictView {
 pub enum Answer {
     /// Text as it stands: YAML, a log, a table.
     Text(String),
+    /// An object's phase, empty for none, and its conditions in the order that it lists them.
+    Status {
+        /// Such as `Running`.
+        phase: String,
+        /// Conditions.
+        conditions: Vec<ConditionView>,
+    },
     /// A chain of causes, the newest first.
     Causes(Vec<CauseView>),
     /// The scheduler's table.

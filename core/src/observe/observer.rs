@@ -16,7 +16,7 @@ use super::view::{
 use super::{pods, timers};
 use crate::api::object::{Obj, Object, typed, typed_rc};
 use crate::etcd::{Etcd, Event as EtcdEvent, Value};
-use crate::sim::{ProcessId, Sim, TraceEvent, TraceSeq};
+use crate::sim::{ProcessId, Sim, SimTime, TraceEvent, TraceSeq};
 
 /// A machine as its owner knows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,19 @@ pub struct MachineFacts {
     pub containerd: bool,
 }
 
+/// An image on its way to a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PullFacts {
+    /// The machine's name.
+    pub machine: Rc<str>,
+    /// The image's name in full.
+    pub image: Rc<str>,
+    /// When its layers began to come.
+    pub from: SimTime,
+    /// When they will be there.
+    pub until: SimTime,
+}
+
 /// The world as an observer finds it.
 pub struct World<'a> {
     /// The kernel.
@@ -47,6 +60,8 @@ pub struct World<'a> {
     pub machines: &'a [MachineFacts],
     /// The parts of the control plane.
     pub parts: &'a [PartView],
+    /// The images that are being pulled.
+    pub pulls: &'a [PullFacts],
 }
 
 /// How many messages a frame carries at most; more are sampled evenly.
@@ -342,11 +357,8 @@ impl Observer {
             let lost = e.node.as_ref().and_then(|n| self.nodes.get(n)).is_some_and(|n| n.lost);
             let m = &e.pod.metadata;
             let namespace = m.namespace.clone().unwrap_or_default();
-            let mut shape = pods::shape(&e.pod, lost);
+            let shape = pods::shape(&e.pod, lost);
             let status = pods::status_text(&e.pod);
-            if shape == super::PodShape::Creating && status == "Pulling" {
-                shape = super::PodShape::Pulling;
-            }
             frame.pods.push(PodView {
                 uid: m.uid.clone().unwrap_or_default(),
                 name: m.name.clone().unwrap_or_default(),
@@ -429,6 +441,21 @@ impl Observer {
         }
     }
 
+    /// Pods whose image is on its way: the api-server knows nothing of it, the machine does.
+    fn emit_pulls(&self, w: &World<'_>, frame: &mut Frame) {
+        for pull in w.pulls {
+            let on_it = self.nodes.get(&pull.machine).into_iter().flat_map(|n| &n.pods);
+            for e in on_it.filter_map(|key| self.pods.get(key)) {
+                if frame.timers.len() >= TIMERS_MAX {
+                    return;
+                }
+                if pods::shape(&e.pod, false) == super::PodShape::Creating && timers::uses(&e.pod, &pull.image) {
+                    frame.timers.push(timers::pull(&e.pod, pull));
+                }
+            }
+        }
+    }
+
     fn emit_timers(&mut self, w: &World<'_>, frame: &mut Frame) {
         let now = w.sim.now();
         let patience = 15_000_000_000;
@@ -449,6 +476,7 @@ impl Observer {
                 then: format!("the node controller calls {name} NotReady"),
             });
         }
+        self.emit_pulls(w, frame);
         let mut over = Vec::new();
         for key in &self.waiting {
             let Some(e) = self.pods.get(key) else {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
+use super::observer::PullFacts;
 use super::view::{TimerKind, TimerView};
 use crate::sim::Sim;
 
@@ -92,6 +93,30 @@ pub fn back_off(sim: &Sim, pod: &Pod) -> Option<TimerView> {
     None
 }
 
+/// Whether one of the pod's images is the one with this name in full.
+pub fn uses(pod: &Pod, full: &str) -> bool {
+    let short = full.strip_prefix("docker.io/").unwrap_or(full);
+    let short = short.strip_prefix("library/").unwrap_or(short);
+    let named = |image: &str| {
+        [full, short].into_iter().any(|name| name == image || name.strip_suffix(":latest").is_some_and(|n| n == image))
+    };
+    let Some(spec) = &pod.spec else { return false };
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    containers.filter_map(|c| c.image.as_deref()).any(named)
+}
+
+/// The wait of a pod for its image.
+pub fn pull(pod: &Pod, pull: &PullFacts) -> TimerView {
+    TimerView {
+        kind: TimerKind::ImagePull,
+        machine: None,
+        pod: pod.metadata.uid.clone().unwrap_or_default(),
+        from_ns: pull.from.as_nanos(),
+        until_ns: pull.until.as_nanos(),
+        then: format!("the image {} is unpacked, and its container is made", pull.image),
+    }
+}
+
 /// Go's duration text in whole seconds: `10s`, `2m40s`.
 fn duration_seconds(text: &str) -> Option<u64> {
     let (mut total, mut n) = (0u64, 0u64);
@@ -105,4 +130,32 @@ fn duration_seconds(text: &str) -> Option<u64> {
         }
     }
     Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::{Container, PodSpec};
+
+    #[test]
+    fn a_pull_is_the_pods_whose_image_it_is() {
+        let runs = |image: &str, full: &str| {
+            let container = Container { image: Some(image.into()), ..Container::default() };
+            let spec = PodSpec { containers: vec![container], ..PodSpec::default() };
+            uses(&Pod { spec: Some(spec), ..Pod::default() }, full)
+        };
+        assert!(runs("nginx", "docker.io/library/nginx:latest"));
+        assert!(runs("nginx:1.27", "docker.io/library/nginx:1.27"));
+        assert!(runs("me/app", "docker.io/me/app:latest"));
+        assert!(runs("registry.k8s.io/pause:3.10", "registry.k8s.io/pause:3.10"));
+        assert!(!runs("nginx", "docker.io/library/nginx:1.27"));
+        assert!(!runs("redis", "docker.io/library/nginx:latest"));
+    }
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        assert_eq!(duration_seconds("10s"), Some(10));
+        assert_eq!(duration_seconds("2m40s"), Some(160));
+        assert_eq!(duration_seconds("soon"), None);
+    }
 }

@@ -4,23 +4,57 @@ use gloo::events::{EventListener, EventListenerOptions};
 use podarium_core::cluster::Output;
 use podarium_core::session::ClusterConfig;
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
+use web_sys::KeyboardEvent;
 use yew::prelude::*;
 
-use super::desk::{Desk, Visited};
+use super::desk::{Desk, Said, Visited};
 use super::editor::Editor;
-use super::examples::EXAMPLES;
 use super::feed::Feed;
+use super::hint::Hint;
 use super::inspector::Inspector;
+use super::keys;
 use super::link::Link;
 use super::palette::{DARK, LIGHT};
 use super::store;
 use super::tank::Tank;
 use super::terminal::Terminal;
 use super::timebar::TimeBar;
-use super::ui::{Act, Pick, Theme, Ui};
-use super::words;
+use super::top::Top;
+use super::ui::{Act, Theme, Ui};
 use crate::protocol::{Speed, ToPage, ToWorker};
+
+/// A remark over the tank.
+#[derive(Clone, Debug, PartialEq)]
+struct Notice {
+    text: String,
+    wrong: bool,
+    /// Whether it goes by itself.
+    passing: bool,
+}
+
+/// How long a passing remark stays, in real milliseconds.
+const NOTICE_MS: u32 = 7_000;
+/// A window narrower than this shows drawers as sheets.
+const NARROW_PX: f64 = 760.0;
+
+impl Notice {
+    fn passing(text: impl Into<String>) -> Self {
+        Notice { text: text.into(), wrong: false, passing: true }
+    }
+
+    fn lasting(text: impl Into<String>) -> Self {
+        Notice { text: text.into(), wrong: true, passing: false }
+    }
+
+    /// What a command said, in its last line.
+    fn of(said: &Said) -> Self {
+        let wrong = said.code.is_some_and(|c| c != 0);
+        let last = |stderr: bool| said.stream(stderr).trim_end().lines().last().unwrap_or_default().to_owned();
+        let text = if wrong { last(true) } else { last(false) };
+        let text = if text.is_empty() { format!("{} has ended", said.line) } else { text };
+        Notice { text, wrong, passing: !wrong }
+    }
+}
 
 /// The page's texts are made anew at most this often, in milliseconds; the canvas draws at display rate.
 const WORDS_MS: f64 = 120.0;
@@ -41,12 +75,16 @@ fn receive(
     desk: &Desk,
     message: ToPage,
     broken: &UseStateSetter<Option<String>>,
-    notice: &UseStateSetter<Option<String>>,
+    notice: &UseStateSetter<Option<Notice>>,
 ) -> bool {
     match message {
         ToPage::Ready => {
-            let session = store::shared().or_else(|| store::get(store::SESSION));
+            let session = store::take_shared().or_else(|| store::get(store::SESSION));
+            *desk.session.borrow_mut() = session.clone().unwrap_or_default();
             desk.send(&ToWorker::Start { session, config: new_config() });
+            if store::get(store::PAUSED).is_some() {
+                desk.send(&ToWorker::Speed(Speed::Paused));
+            }
             false
         }
         ToPage::Pong(_) => false,
@@ -56,12 +94,19 @@ fn receive(
             true
         }
         ToPage::Clock(clock) => {
-            desk.model.borrow_mut().clock = clock;
+            let before = std::mem::replace(&mut desk.model.borrow_mut().clock, clock);
+            if before.speed != clock.speed {
+                // A cluster that stood comes back standing.
+                match clock.speed {
+                    Speed::Paused => store::set(store::PAUSED, "true"),
+                    _ => store::remove(store::PAUSED),
+                }
+            }
             true
         }
         ToPage::Output(outputs) => {
-            for o in outputs {
-                hear(desk, o);
+            if let Some(n) = outputs.into_iter().filter_map(|o| hear(desk, o)).last() {
+                notice.set(Some(n));
             }
             true
         }
@@ -79,7 +124,7 @@ fn receive(
             false
         }
         ToPage::Problem(what) => {
-            notice.set(Some(what));
+            notice.set(Some(Notice::lasting(what)));
             true
         }
         ToPage::Panicked(why) => {
@@ -95,19 +140,31 @@ fn new_config() -> ClusterConfig {
     ClusterConfig { seed, epoch_unix_s: (js_sys::Date::now() / 1000.0) as i64, ..ClusterConfig::default() }
 }
 
-fn hear(desk: &Desk, o: Output) {
+/// Takes what an input led to; a remark if a button's command has ended.
+fn hear(desk: &Desk, o: Output) -> Option<Notice> {
     match o {
         Output::Text { id, stderr, text } => {
             desk.commands.borrow_mut().entry(id).or_default().text.push((stderr, text));
         }
         Output::Exit { id, code } => {
-            desk.commands.borrow_mut().entry(id).or_default().code = Some(code);
+            let mut commands = desk.commands.borrow_mut();
+            let said = commands.entry(id).or_default();
+            said.code = Some(code);
+            if desk.told.borrow_mut().remove(&id) {
+                return Some(Notice::of(said));
+            }
         }
         Output::Visited { id, url, status, headers, body, took_ns } => {
-            *desk.visited.borrow_mut() = Some(Visited { id, url, status, headers, body, took_ns });
+            let mut last = desk.visited.borrow_mut();
+            // Another page may have been asked for since.
+            if let Some(v) = last.as_mut().filter(|v| v.id == id) {
+                let pod = v.pod.clone();
+                *v = Visited { id, pod, pending: false, url, status, headers, body, took_ns };
+            }
         }
         Output::Response { .. } => {}
     }
+    None
 }
 
 /// The stored session with its end moved to what the page has seen last.
@@ -118,10 +175,78 @@ fn session_now(desk: &Desk) -> Option<String> {
     Some(session.to_json())
 }
 
+/// Listens to the worker for the component's life.
+#[hook]
+fn use_link(
+    desk: &Desk,
+    tick: UseStateSetter<u64>,
+    broken: UseStateSetter<Option<String>>,
+    notice: UseStateSetter<Option<Notice>>,
+) {
+    let desk = desk.clone();
+    use_effect_with((), move |()| {
+        let (inner, last, count) = (desk.clone(), std::cell::Cell::new(0.0), std::cell::Cell::new(0u64));
+        let pending = std::rc::Rc::new(std::cell::Cell::new(false));
+        let link = Link::open(move |message| {
+            if !receive(&inner, message, &broken, &notice) || pending.get() {
+                return;
+            }
+            let wait = (WORDS_MS - (now_ms() - last.get())).max(0.0);
+            pending.set(true);
+            last.set(now_ms() + wait);
+            count.set(count.get() + 1);
+            let (tick, n, pending) = (tick.clone(), count.get(), pending.clone());
+            gloo::timers::callback::Timeout::new(wait as u32, move || {
+                pending.set(false);
+                tick.set(n);
+            })
+            .forget();
+        });
+        *desk.link.borrow_mut() = link;
+    });
+}
+
+/// Whether the window is narrow now.
+fn narrow() -> bool {
+    gloo::utils::window().inner_width().ok().and_then(|w| w.as_f64()).is_some_and(|w| w < NARROW_PX)
+}
+
+/// Keys, the window's size, leaving, and a worker that could not even begin.
+#[hook]
+fn use_window(desk: &Desk, broken: UseStateSetter<Option<String>>) {
+    let desk = desk.clone();
+    use_effect_with((), move |()| {
+        let window = gloo::utils::window();
+        let leave = EventListener::new(&window, "pagehide", {
+            let desk = desk.clone();
+            move |_| {
+                if let Some(s) = session_now(&desk) {
+                    store::set(store::SESSION, &s);
+                }
+            }
+        });
+        let resize = EventListener::new(&window, "resize", {
+            let desk = desk.clone();
+            move |_| desk.act(Act::Narrow(narrow()))
+        });
+        let lost = EventListener::new(&gloo::utils::document(), "podarium-broken", move |e| {
+            let why = e.dyn_ref::<web_sys::CustomEvent>().and_then(|e| e.detail().as_string());
+            broken.set(Some(why.unwrap_or_else(|| "It could not be started.".to_owned())));
+        });
+        let options = EventListenerOptions::enable_prevent_default();
+        let listener = EventListener::new_with_options(&gloo::utils::document(), "keydown", options, move |e| {
+            if let Some(e) = e.dyn_ref::<KeyboardEvent>() {
+                keys::pressed(&desk, e);
+            }
+        });
+        move || drop((leave, resize, lost, listener))
+    });
+}
+
 /// The page.
 #[component]
 pub fn App() -> Html {
-    let ui = use_reducer(|| Ui::recall(&store::get(store::UI).unwrap_or_default()));
+    let ui = use_reducer(|| Ui { narrow: narrow(), ..Ui::recall(&store::get(store::UI).unwrap_or_default()) });
     let desk = {
         let dispatcher = ui.dispatcher();
         // Numbers of inputs go on from where the stored session's end, so that none is used twice.
@@ -130,49 +255,17 @@ pub fn App() -> Html {
     let desk = (*desk).clone();
     let tick = use_state(|| 0u64);
     let broken = use_state(|| None::<String>);
-    let notice = use_state(|| None::<String>);
+    let notice = use_state(|| None::<Notice>);
     let pasted = use_state(|| (0u64, AttrValue::default()));
+    use_link(&desk, tick.setter(), broken.setter(), notice.setter());
+    use_window(&desk, broken.setter());
     {
-        let (desk, tick, broken, notice) = (desk.clone(), tick.setter(), broken.setter(), notice.setter());
-        use_effect_with((), move |()| {
-            let (inner, last, count) = (desk.clone(), std::cell::Cell::new(0.0), std::cell::Cell::new(0u64));
-            let pending = std::rc::Rc::new(std::cell::Cell::new(false));
-            let link = Link::open(move |message| {
-                if !receive(&inner, message, &broken, &notice) || pending.get() {
-                    return;
-                }
-                let wait = (WORDS_MS - (now_ms() - last.get())).max(0.0);
-                pending.set(true);
-                last.set(now_ms() + wait);
-                count.set(count.get() + 1);
-                let (tick, n, pending) = (tick.clone(), count.get(), pending.clone());
-                gloo::timers::callback::Timeout::new(wait as u32, move || {
-                    pending.set(false);
-                    tick.set(n);
-                })
-                .forget();
-            });
-            *desk.link.borrow_mut() = link;
-        });
-    }
-    {
-        let desk = desk.clone();
-        use_effect_with((), move |()| {
-            let leave = EventListener::new(&gloo::utils::window(), "pagehide", {
-                let desk = desk.clone();
-                move |_| {
-                    if let Some(s) = session_now(&desk) {
-                        store::set(store::SESSION, &s);
-                    }
-                }
-            });
-            let options = EventListenerOptions::enable_prevent_default();
-            let keys = EventListener::new_with_options(&gloo::utils::document(), "keydown", options, move |e| {
-                if let Some(e) = e.dyn_ref::<KeyboardEvent>() {
-                    on_key(&desk, e);
-                }
-            });
-            move || drop((leave, keys))
+        let setter = notice.setter();
+        use_effect_with((*notice).clone(), move |n| {
+            let passing = n.as_ref().is_some_and(|n| n.passing);
+            let timer =
+                passing.then(|| gloo::timers::callback::Timeout::new(NOTICE_MS, move || setter.set(None)));
+            move || drop(timer)
         });
     }
     let dark = match ui.theme {
@@ -188,223 +281,97 @@ pub fn App() -> Html {
             let _ = root.set_attribute("style", &format!("{};color-scheme:{scheme}", palette.css()));
         }
     });
-    let on_filter = {
-        let desk = desk.clone();
-        Callback::from(move |e: InputEvent| {
-            if let Some(t) = e.target_dyn_into::<HtmlInputElement>() {
-                desk.act(Act::Filter(t.value()));
-            }
-        })
-    };
-    let on_theme = {
-        let desk = desk.clone();
-        Callback::from(move |_: MouseEvent| desk.act(Act::Theme(if dark { Theme::Light } else { Theme::Dark })))
-    };
     let on_share = {
         let (desk, notice) = (desk.clone(), notice.setter());
-        Callback::from(move |_: MouseEvent| {
+        Callback::from(move |()| {
             let Some(s) = session_now(&desk) else {
-                notice.set(Some("Nothing has been done to this cluster yet, so there is nothing to share.".into()));
+                notice.set(Some(Notice::passing("Nothing has been done to this cluster yet, so there is nothing to share.")));
                 return;
             };
             let link = store::share_link(&s);
             let _ = gloo::utils::window().navigator().clipboard().write_text(&link);
-            notice.set(Some("A link to this cluster, at this moment, is in the clipboard.".into()));
+            notice.set(Some(Notice::passing("A link to this cluster, at this moment, is in the clipboard.")));
         })
     };
     let on_new = {
         let desk = desk.clone();
-        Callback::from(move |_: MouseEvent| {
+        Callback::from(move |()| {
             store::remove(store::SESSION);
+            store::remove(store::PAUSED);
             *desk.session.borrow_mut() = String::new();
-            let _ = gloo::utils::window().location().set_hash("");
             desk.act(Act::Pick(None));
             desk.commands.borrow_mut().clear();
             *desk.model.borrow_mut() = Default::default();
             desk.send(&ToWorker::Start { session: None, config: new_config() });
         })
     };
-    let model = desk.model.borrow();
-    let summary = words::summary(&model);
-    let chips: Html = EXAMPLES
-        .iter()
-        .map(|(name, manifest)| {
-            let (desk, pasted) = (desk.clone(), pasted.clone());
-            let onclick = Callback::from(move |_: MouseEvent| {
-                pasted.set((pasted.0 + 1, AttrValue::from(*manifest)));
-                desk.act(Act::Editor(true));
-            });
-            html! { <button type="button" class="chip" data-testid={format!("chip-{}", name.to_lowercase())} {onclick}>{ *name }</button> }
+    let on_paste = {
+        let (desk, pasted) = (desk.clone(), pasted.clone());
+        Callback::from(move |manifest: &'static str| {
+            pasted.set((pasted.0 + 1, AttrValue::from(manifest)));
+            desk.act(Act::Editor(true));
         })
-        .collect();
-    let workloads: Html = model
-        .workloads
-        .values()
-        .filter(|w| w.owner == 0 && w.namespace != "kube-system")
-        .take(8)
-        .map(|w| {
-            let (desk, id) = (desk.clone(), w.id);
-            let onclick = Callback::from(move |_: MouseEvent| desk.act(Act::Pick(Some(Pick::Workload(id)))));
-            html! {
-                <button key={w.id} type="button" class="chip workload" data-testid={format!("workload-{}", w.name)}
-                    title={format!("{} {}", w.kind, w.name)} {onclick}>
-                    <span class="dot" style={format!("background:{}", palette.workload(w.id))} />
-                    { format!("{} {}/{}", words::clip(&w.name, 20), w.ready, w.desired) }
-                </button>
-            }
-        })
-        .collect();
-    let empty = model.own_pods().next().is_none();
-    let sentence = if model.clock.booting {
-        "The control plane starts, and machines join."
-    } else if empty && model.workloads.values().all(|w| w.namespace == "kube-system") {
-        "This is a cluster. Give it something to run."
-    } else if model.anything_runs() {
-        "Now break it: touch a node, a pod, or a part of the control plane."
-    } else {
-        "Watch the parts at work."
     };
-    let version = model.version;
+    let (version, booted) = {
+        let m = desk.model.borrow();
+        (m.version, !m.nodes.is_empty())
+    };
     let said: u64 =
         desk.commands.borrow().values().map(|s| s.text.len() as u64 + u64::from(s.code.is_some()) + 1).sum();
-    drop(model);
+    let filter = AttrValue::from(ui.filter.clone());
     html! {
-        <div class={classes!("page", ui.editor_open.then_some("with-left"), ui.picked.is_some().then_some("with-right"))}>
-            <header class="top">
-                <h1>{ "Podarium" }</h1>
-                <p class="summary" data-testid="summary" role="status" title={summary.clone()}>{ summary.clone() }</p>
-                <input type="search" class="filter" placeholder="Filter  /" aria-label="Filter by name" data-testid="filter"
-                    value={ui.filter.clone()} oninput={on_filter} />
-                <button type="button" class="quiet" data-testid="new-cluster" onclick={on_new}>{ "New" }</button>
-                <button type="button" class="quiet" data-testid="share" onclick={on_share}>{ "Share" }</button>
-                <button type="button" class="quiet" data-testid="theme" onclick={on_theme}>{ if dark { "Light" } else { "Dark" } }</button>
-            </header>
+        <div class="page">
+            <Top desk={desk.clone()} filter={filter.clone()} {dark} {on_new} {on_share} tick={*tick} />
             <main>
                 if ui.editor_open {
                     <Editor desk={desk.clone()} pasted={(*pasted).clone()} version={said} />
                 }
                 <div class="middle">
-                    if let Some(why) = &*broken {
-                        <div class="problem broken" role="alert" data-testid="broken">
-                            <h2>{ "The cluster's worker stopped." }</h2>
-                            <pre>{ why }</pre>
-                            <p>{ "Reload the page: what you did is stored, and the same cluster comes back." }</p>
-                        </div>
+                    if let Some(why) = &*broken { { broken_panel(why) } }
+                    if let Some(n) = &*notice { { remark(n, notice.setter()) } }
+                    <Tank desk={desk.clone()} {version} picked={ui.picked.clone()} filter={filter.clone()} {palette} />
+                    if !booted && broken.is_none() {
+                        <p class="loading soft" role="status">{ "The machines are being switched on." }</p>
                     }
-                    if let Some(what) = &*notice {
-                        <p class="notice" role="status" data-testid="notice">{ what }
-                            <button type="button" class="icon" aria-label="Dismiss" onclick={let n = notice.setter(); Callback::from(move |_: MouseEvent| n.set(None))}>{ "×" }</button>
-                        </p>
-                    }
-                    <Tank desk={desk.clone()} {version} picked={ui.picked.clone()} filter={AttrValue::from(ui.filter.clone())} {palette} />
-                    <div class="hint">
-                        <p data-testid="sentence">{ sentence }</p>
-                        <div class="chips">
-                            if empty { { chips } } else { { workloads } }
-                            <AddNode desk={desk.clone()} />
-                        </div>
-                    </div>
+                    <Hint desk={desk.clone()} {palette} {on_paste} tick={*tick} />
                     if ui.terminal_open {
                         <Terminal desk={desk.clone()} version={said} />
                     }
                 </div>
                 if let Some(p) = &ui.picked {
-                    <Inspector desk={desk.clone()} picked={p.clone()} tick={*tick} />
+                    <Inspector desk={desk.clone()} picked={p.clone()} tab={ui.tab} tick={*tick} />
                 }
                 if ui.feed_open {
-                    <Feed desk={desk.clone()} filter={AttrValue::from(ui.filter.clone())} tick={*tick} />
+                    <Feed desk={desk.clone()} filter={filter.clone()} own_filter={AttrValue::from(ui.feed_filter.clone())}
+                        warnings_only={ui.warnings_only} tick={*tick} />
                 }
             </main>
             <TimeBar desk={desk.clone()} ui={(*ui).clone()} tick={*tick} />
-            if ui.keys_open { { keys(&desk) } }
+            if ui.keys_open { <keys::Keys desk={desk.clone()} /> }
         </div>
     }
 }
 
-/// What the add-node button needs.
-#[derive(Properties, Clone, PartialEq)]
-struct AddNodeProps {
-    desk: Desk,
-}
-
-#[component]
-fn AddNode(props: &AddNodeProps) -> Html {
-    let desk = props.desk.clone();
-    let onclick =
-        Callback::from(move |_: MouseEvent| desk.submit(podarium_core::session::Input::AddNodes { count: 1 }));
-    html! { <button type="button" class="chip" data-testid="add-node" {onclick}>{ "Add a node" }</button> }
-}
-
-/// Keys that work anywhere but in a field.
-const KEYS: [(&str, &str); 9] = [
-    ("Space", "pause and go on"),
-    (".", "run one event"),
-    ("n", "skip to the next change"),
-    ("1, 2, 3, 4", "1x, 10x, 100x, as fast as it goes"),
-    ("e", "YAML"),
-    ("t", "terminal"),
-    ("v", "events"),
-    ("/", "filter"),
-    ("Esc", "close"),
-];
-
-fn keys(desk: &Desk) -> Html {
-    let desk = desk.clone();
-    let close = Callback::from(move |_: MouseEvent| desk.act(Act::Keys(false)));
-    let rows: Html = KEYS.iter().map(|(k, what)| html! { <><dt><kbd>{ *k }</kbd></dt><dd>{ *what }</dd></> }).collect();
-    html! {
-        <div class="veil" data-testid="keys">
-            <section class="sheet" role="dialog" aria-label="Keys">
-                <h2>{ "Keys" }</h2>
-                <dl>{ rows }</dl>
-                <button type="button" class="primary" onclick={close}>{ "Close" }</button>
-            </section>
-        </div>
-    }
-}
-
-fn on_key(desk: &Desk, e: &KeyboardEvent) {
-    let field = e.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()).is_some_and(|t| {
-        matches!(t.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
-            || (t.tag_name() == "BUTTON" && matches!(e.key().as_str(), " " | "Enter"))
+fn broken_panel(why: &str) -> Html {
+    let onclick = Callback::from(|_: MouseEvent| {
+        let _ = gloo::utils::window().location().reload();
     });
-    if e.key() == "Escape" {
-        desk.act(Act::Close);
-        return;
+    html! {
+        <section class="broken" role="alert" data-testid="broken">
+            <h2>{ "The cluster's worker has stopped" }</h2>
+            <p>{ "What you see is the last moment that it told of. What you did is stored: reload, and the same cluster comes back." }</p>
+            <button type="button" class="primary" data-testid="reload" {onclick}>{ "Reload" }</button>
+            <details><summary>{ "What it said" }</summary><pre>{ why.to_owned() }</pre></details>
+        </section>
     }
-    if field || e.ctrl_key() || e.meta_key() || e.alt_key() {
-        return;
+}
+
+fn remark(n: &Notice, notice: UseStateSetter<Option<Notice>>) -> Html {
+    let onclick = Callback::from(move |_: MouseEvent| notice.set(None));
+    html! {
+        <div class={classes!("notice", n.wrong.then_some("wrong"))} role="status" data-testid="notice">
+            <p>{ &n.text }</p>
+            <button type="button" class="icon" aria-label="Dismiss" {onclick}>{ "×" }</button>
+        </div>
     }
-    let message = match e.key().as_str() {
-        " " => {
-            let paused = desk.model.borrow().clock.speed == Speed::Paused;
-            Some(ToWorker::Speed(if paused { Speed::Times(1.0) } else { Speed::Paused }))
-        }
-        "." => Some(ToWorker::StepEvent),
-        "n" => Some(ToWorker::SkipToChange),
-        "1" => Some(ToWorker::Speed(Speed::Times(1.0))),
-        "2" => Some(ToWorker::Speed(Speed::Times(10.0))),
-        "3" => Some(ToWorker::Speed(Speed::Times(100.0))),
-        "4" => Some(ToWorker::Speed(Speed::Max)),
-        _ => None,
-    };
-    if let Some(message) = message {
-        e.prevent_default();
-        desk.send(&message);
-        return;
-    }
-    match e.key().as_str() {
-        "e" => desk.act(Act::Editor(true)),
-        "t" => desk.act(Act::Terminal(true)),
-        "v" => desk.act(Act::Feed(true)),
-        "?" => desk.act(Act::Keys(true)),
-        "/" => {
-            let field = gloo::utils::document().query_selector(".filter").ok().flatten();
-            if let Some(f) = field.and_then(|f| f.dyn_into::<HtmlElement>().ok()) {
-                let _ = f.focus();
-            }
-        }
-        _ => return,
-    }
-    e.prevent_default();
 }

@@ -1,7 +1,7 @@
 //! What all views share: the model, the line to the worker, and the page's state.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use podarium_core::observe::{Answer, Question};
@@ -36,6 +36,10 @@ impl Said {
 pub struct Visited {
     /// Number of the visit.
     pub id: u64,
+    /// The pod's uid.
+    pub pod: String,
+    /// Whether the answer is still to come.
+    pub pending: bool,
     /// Address.
     pub url: String,
     /// HTTP status, 0 for no answer.
@@ -62,6 +66,8 @@ pub struct Desk {
     pub commands: Rc<RefCell<BTreeMap<u64, Said>>>,
     /// Answers by question number.
     pub answers: Rc<RefCell<BTreeMap<u32, Answer>>>,
+    /// Commands of buttons: what they say is told at once, for the terminal may be closed.
+    pub told: Rc<RefCell<BTreeSet<u64>>>,
     /// The page that was opened last.
     pub visited: Rc<RefCell<Option<Visited>>>,
     /// The stored session as the worker last gave it.
@@ -85,6 +91,7 @@ impl Desk {
             link: Rc::default(),
             commands: Rc::default(),
             answers: Rc::default(),
+            told: Rc::default(),
             visited: Rc::default(),
             session: Rc::default(),
             ui,
@@ -121,6 +128,28 @@ impl Desk {
         drop(all);
         self.submit(Input::Command { id, line: line.to_owned(), files });
         id
+    }
+
+    /// Runs a command line for a button.
+    pub fn command_told(&self, line: &str) {
+        let id = self.command(line, Vec::new());
+        self.told.borrow_mut().insert(id);
+    }
+
+    /// Commands that have not ended yet.
+    pub fn commands_running(&self) -> usize {
+        self.commands.borrow().values().filter(|s| s.code.is_none()).count()
+    }
+
+    /// Opens a pod's page.
+    pub fn visit(&self, namespace: &str, name: &str, uid: &str) {
+        let id = self.number();
+        let url = format!("{namespace}/{name}");
+        let (headers, body) = (Vec::new(), String::new());
+        let pod = uid.to_owned();
+        *self.visited.borrow_mut() =
+            Some(Visited { id, pod, pending: true, url, status: 0, headers, body, took_ns: 0 });
+        self.submit(Input::Visit { id, namespace: namespace.into(), pod: name.into(), port: 0, path: "/".into() });
     }
 
     /// Asks something; the number under which the answer will be found.

@@ -28,7 +28,7 @@ const FILE: &str = "manifest.yaml";
 pub fn Editor(props: &Props) -> Html {
     let text = use_state(|| store::get(store::DRAFT).unwrap_or_default());
     let running = use_state(|| None::<u64>);
-    let area = use_node_ref();
+    let (area, band) = (use_node_ref(), use_node_ref());
     {
         let (text, running) = (text.clone(), running.clone());
         use_effect_with(props.pasted.clone(), move |(n, pasted)| {
@@ -92,6 +92,17 @@ pub fn Editor(props: &Props) -> Html {
     };
     let lines = text.lines().count().max(1) + usize::from(text.ends_with('\n'));
     let wrong = problem.as_ref().and_then(|p| p.line);
+    {
+        // The line concerned comes into view by itself.
+        let band = band.clone();
+        use_effect_with(wrong, move |_| {
+            if let Some(e) = band.cast::<web_sys::Element>() {
+                let options = web_sys::ScrollIntoViewOptions::new();
+                options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+                e.scroll_into_view_with_scroll_into_view_options(&options);
+            }
+        });
+    }
     let numbers: Html = (0..lines)
         .map(|i| {
             let class = if Some(i) == wrong { "number wrong" } else { "number" };
@@ -107,18 +118,21 @@ pub fn Editor(props: &Props) -> Html {
                 set_text((*manifest).to_owned());
                 running.set(None);
             });
-            html! { <button type="button" class="quiet" data-testid={format!("example-{}", name.to_lowercase())} {onclick}>{ *name }</button> }
+            html! { <button type="button" class="quiet example" data-testid={format!("example-{}", name.to_lowercase())} {onclick}>{ *name }</button> }
         })
         .collect();
     let busy = said.as_ref().is_some_and(|s| s.code.is_none());
     html! {
         <section class="drawer left" aria-label="YAML" data-testid="editor-drawer">
             <header>
-                <h2>{ "YAML" }</h2>
-                <div class="row">{ examples }</div>
+                <h2 class="grow">{ "YAML" }</h2>
                 <button type="button" class="icon" aria-label="Close the editor" data-testid="editor-close" onclick={close}>{ "×" }</button>
             </header>
+            <div class="row tools" role="group" aria-label="Examples">{ examples }</div>
             <div class="code">
+                if let Some(i) = wrong {
+                    <div class="band" aria-hidden="true" ref={band} style={format!("top:calc(12px + {i} * var(--code-line))")} />
+                }
                 <div class="numbers" aria-hidden="true">{ numbers }</div>
                 <textarea ref={area} data-testid="editor" spellcheck="false" autocapitalize="off" autocomplete="off" wrap="off"
                     aria-label="Manifest" placeholder={"Paste a manifest here.\nCtrl+Enter applies it."}
@@ -143,7 +157,7 @@ pub fn Editor(props: &Props) -> Html {
                 <button type="button" class="primary" data-testid="editor-apply" disabled={busy || text.trim().is_empty()} onclick={on_apply}>
                     { if busy { "Applying" } else { "Apply" } }
                 </button>
-                <span class="soft">{ "kubectl apply -f manifest.yaml" }</span>
+                <span class="soft">{ "kubectl apply -f manifest.yaml, or Ctrl+Enter" }</span>
             </footer>
         </section>
     }

@@ -1,9 +1,9 @@
 //! What the page knows of the cluster: all frames so far, added up. Views read it and never write.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use podarium_core::observe::{
-    EventView, Frame, MessageView, NodeView, PartView, PodShape, PodView, TimerView, WorkloadView,
+    EventView, Frame, MessageView, NodeView, PartView, PodShape, PodView, TimerKind, TimerView, WorkloadView,
 };
 
 use crate::protocol::{Clock, Speed};
@@ -12,6 +12,10 @@ use crate::protocol::{Clock, Speed};
 const EVENTS_MAX: usize = 1_000;
 /// How many messages wait to be drawn at most.
 const MESSAGES_MAX: usize = 400;
+/// How many lines of etcd's ledger are remembered.
+const LEDGER_MAX: usize = 8;
+/// What a part did is told for so long, in virtual nanoseconds.
+const DOING_NS: u64 = 30_000_000_000;
 
 /// The world as the last frame left it.
 #[derive(Debug)]
@@ -34,6 +38,12 @@ pub struct Model {
     pub parts: Vec<PartView>,
     /// The newest events, oldest first.
     pub events: VecDeque<EventView>,
+    /// etcd's newest writes, the newest last.
+    pub ledger: VecDeque<String>,
+    /// What parts did last, as their events tell it, and when.
+    doings: BTreeMap<&'static str, (u64, String)>,
+    /// Pods whose image is on its way.
+    pulling: BTreeSet<String>,
     /// What is being waited for.
     pub timers: Vec<TimerView>,
     /// Messages that have not been drawn yet.
@@ -56,6 +66,9 @@ impl Default for Model {
             workloads: BTreeMap::new(),
             parts: Vec::new(),
             events: VecDeque::new(),
+            ledger: VecDeque::new(),
+            doings: BTreeMap::new(),
+            pulling: BTreeSet::new(),
             timers: Vec::new(),
             messages: VecDeque::new(),
             clock: Clock { speed: Speed::Times(1.0), real_speed: 0.0, behind: false, booting: true },
@@ -99,12 +112,19 @@ impl Model {
         }
         self.workloads.extend(frame.workloads.into_iter().map(|w| (w.id, w)));
         for part in frame.parts {
+            if part.name == "etcd" && !part.last.is_empty() && self.ledger.back() != Some(&part.last) {
+                self.ledger.push_back(part.last.clone());
+                while self.ledger.len() > LEDGER_MAX {
+                    self.ledger.pop_front();
+                }
+            }
             match self.parts.iter_mut().find(|p| p.name == part.name && p.machine == part.machine) {
                 Some(p) => *p = part,
                 None => self.parts.push(part),
             }
         }
         for event in frame.events {
+            self.tell_doing(&event);
             if let Some(at) = self.events.iter().rposition(|e| e.key == event.key) {
                 self.events.remove(at);
             }
@@ -114,10 +134,41 @@ impl Model {
             self.events.pop_front();
         }
         self.timers = frame.timers;
+        self.pulling =
+            self.timers.iter().filter(|t| t.kind == TimerKind::ImagePull).map(|t| t.pod.clone()).collect();
         self.messages.extend(frame.messages);
         while self.messages.len() > MESSAGES_MAX {
             self.messages.pop_front();
         }
+    }
+
+    fn tell_doing(&mut self, e: &EventView) {
+        let name = e.about.split_once('/').map_or(e.about.as_str(), |(_, n)| n);
+        let (part, what) = match (e.source.as_str(), e.reason.as_str()) {
+            ("default-scheduler", "Scheduled") => {
+                let node = e.message.rsplit(' ').next().unwrap_or_default();
+                ("kube-scheduler", format!("{} to {node}", super::words::tail(name)))
+            }
+            ("default-scheduler", reason) => ("kube-scheduler", format!("{reason}: {name}")),
+            (source, reason)
+                if source.ends_with("controller") || source.contains("controller-manager") || source.contains("taint") =>
+            {
+                ("kube-controller-manager", format!("{reason}: {name}"))
+            }
+            _ => return,
+        };
+        self.doings.insert(part, (self.now_ns, what));
+    }
+
+    /// What a part did a moment ago, in words.
+    pub fn doing(&self, part: &str) -> Option<String> {
+        let (at, what) = self.doings.get(part)?;
+        (self.now_ns.saturating_sub(*at) < DOING_NS).then(|| what.clone())
+    }
+
+    /// A pod's shape: as the api-server has it, but a pull is known to the machine alone.
+    pub fn shape(&self, p: &PodView) -> PodShape {
+        if p.shape == PodShape::Creating && self.pulling.contains(&p.uid) { PodShape::Pulling } else { p.shape }
     }
 
     /// A node by its name.

@@ -33,6 +33,9 @@ pub struct Palette {
     pub hue_lightness: f64,
 }
 
+/// Chroma of workloads' hues in OKLCH.
+const HUE_CHROMA: f64 = 0.12;
+
 /// Paper and ink.
 pub const LIGHT: Palette = Palette {
     ground: "#f4f1ea",
@@ -46,9 +49,9 @@ pub const LIGHT: Palette = Palette {
     accent: "#0a6580",
     on_accent: "#ffffff",
     good: "#00734f",
-    warn: "#9a5b00",
+    warn: "#8a5200",
     bad: "#b3400a",
-    hue_lightness: 0.62,
+    hue_lightness: 0.58,
 };
 
 /// Deep water.
@@ -96,7 +99,7 @@ impl Palette {
             return self.soft.to_owned();
         }
         let hue = (f64::from(id) * 137.508 + 160.0) % 360.0;
-        format!("oklch({} 0.12 {hue:.1})", self.hue_lightness)
+        format!("oklch({} {HUE_CHROMA} {hue:.1})", self.hue_lightness)
     }
 }
 
@@ -117,18 +120,55 @@ mod tests {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
+    /// OKLCH in linear sRGB, clipped as a screen does.
+    fn linear(lightness: f64, chroma: f64, hue_degrees: f64) -> [f64; 3] {
+        let (a, b) = (chroma * hue_degrees.to_radians().cos(), chroma * hue_degrees.to_radians().sin());
+        let l = (lightness + 0.396_337_777_4 * a + 0.215_803_757_3 * b).powi(3);
+        let m = (lightness - 0.105_561_345_8 * a - 0.063_854_172_8 * b).powi(3);
+        let s = (lightness - 0.089_484_177_5 * a - 1.291_485_548 * b).powi(3);
+        [
+            4.076_741_662_1 * l - 3.307_711_591_3 * m + 0.230_969_929_2 * s,
+            -1.268_438_004_6 * l + 2.609_757_401_1 * m - 0.341_319_396_5 * s,
+            -0.004_196_086_3 * l - 0.703_418_614_7 * m + 1.707_614_701 * s,
+        ]
+        .map(|v| v.clamp(0.0, 1.0))
+    }
+
     #[test]
     fn text_and_marks_can_be_seen_in_both_themes() {
         for p in [&LIGHT, &DARK] {
             for text in [p.ink, p.soft, p.accent, p.good, p.warn, p.bad] {
-                for behind in [p.ground, p.panel, p.glass] {
+                for behind in [p.ground, p.panel, p.glass, p.fill] {
+                    // On a level only names and what is requested are written.
+                    if behind == p.fill && ![p.ink, p.soft, p.bad].contains(&text) {
+                        continue;
+                    }
                     assert!(contrast(text, behind) >= 4.5, "{text} on {behind}: {:.2}", contrast(text, behind));
                 }
             }
             assert!(contrast(p.on_accent, p.accent) >= 4.5);
-            for behind in [p.ground, p.panel, p.glass] {
-                assert!(contrast(p.edge, behind) >= 3.0, "{} on {behind}: {:.2}", p.edge, contrast(p.edge, behind));
+            for mark in [p.edge, p.accent, p.good, p.warn, p.bad] {
+                for behind in [p.ground, p.panel, p.glass, p.fill] {
+                    assert!(contrast(mark, behind) >= 3.0, "{mark} on {behind}: {:.2}", contrast(mark, behind));
+                }
             }
+        }
+    }
+
+    #[test]
+    fn every_workload_can_be_seen_and_none_shouts() {
+        for p in [&LIGHT, &DARK] {
+            for hue in 0..360 {
+                let [r, g, b] = linear(p.hue_lightness, HUE_CHROMA, f64::from(hue));
+                let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+                for behind in [p.ground, p.glass, p.fill] {
+                    let other = luminance(behind);
+                    let contrast = (y.max(other) + 0.05) / (y.min(other) + 0.05);
+                    assert!(contrast >= 3.0, "hue {hue} on {behind}: {contrast:.2}");
+                }
+            }
+            let hue = |id: u32| p.workload(id);
+            assert!(hue(1) != hue(2) && hue(2) != hue(3));
         }
     }
 }

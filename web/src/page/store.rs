@@ -6,6 +6,8 @@ use gloo::storage::{LocalStorage, Storage};
 pub const SESSION: &str = "podarium.session";
 /// The editor's draft.
 pub const DRAFT: &str = "podarium.draft";
+/// Whether the clock stood.
+pub const PAUSED: &str = "podarium.paused";
 /// Open drawers and theme.
 pub const UI: &str = "podarium.ui";
 
@@ -24,11 +26,15 @@ pub fn remove(key: &str) {
     LocalStorage::delete(key);
 }
 
-/// The session in the page's address, if somebody shared one.
-pub fn shared() -> Option<String> {
-    let hash = gloo::utils::window().location().hash().ok()?;
+/// Takes the session out of the page's address, if somebody shared one: from here on it is stored as any other.
+pub fn take_shared() -> Option<String> {
+    let location = gloo::utils::window().location();
+    let hash = location.hash().ok()?;
     let encoded = hash.strip_prefix("#session=")?;
-    js_sys::decode_uri_component(encoded).ok().map(String::from)
+    let session = js_sys::decode_uri_component(encoded).ok().map(String::from)?;
+    let _ = location.set_hash("");
+    set(SESSION, &session);
+    Some(session)
 }
 
 /// The page's address with a session in it.

@@ -1,7 +1,12 @@
 //! The tank: a canvas that shows the cluster, and over it what keyboards, screen readers and tests hold on to.
 
-pub mod draw;
+mod cells;
+mod draw;
+pub mod holds;
 pub mod layout;
+pub mod motion;
+mod overlay;
+pub mod route;
 mod view;
 
 pub use view::Tank;

@@ -4,6 +4,7 @@ use podarium_core::session::Input;
 use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
+use super::complete;
 use super::desk::Desk;
 use super::ui::Act;
 
@@ -16,11 +17,17 @@ pub struct Props {
     pub version: u64,
 }
 
+/// Commands shown: the newest.
+const SHOWN_MAX: usize = 60;
+/// Completions shown at one time.
+const OFFERED_MAX: usize = 24;
+
 /// The terminal.
 #[component]
 pub fn Terminal(props: &Props) -> Html {
     let line = use_state(String::new);
     let back = use_state(|| 0usize);
+    let offered = use_state(Vec::<String>::new);
     let screen = use_node_ref();
     {
         let screen = screen.clone();
@@ -31,15 +38,16 @@ pub fn Terminal(props: &Props) -> Html {
         });
     }
     let on_input = {
-        let line = line.clone();
+        let (line, offered) = (line.clone(), offered.clone());
         Callback::from(move |e: InputEvent| {
+            offered.set(Vec::new());
             if let Some(t) = e.target_dyn_into::<HtmlInputElement>() {
                 line.set(t.value());
             }
         })
     };
     let on_key = {
-        let (line, back, desk) = (line.clone(), back.clone(), props.desk.clone());
+        let (line, back, offered, desk) = (line.clone(), back.clone(), offered.clone(), props.desk.clone());
         Callback::from(move |e: KeyboardEvent| {
             let history: Vec<String> = desk.commands.borrow().values().map(|s| s.line.clone()).collect();
             match e.key().as_str() {
@@ -52,7 +60,17 @@ pub fn Terminal(props: &Props) -> Html {
                         desk.command(&typed, Vec::new());
                     }
                     line.set(String::new());
+                    offered.set(Vec::new());
                     back.set(0);
+                }
+                // An empty line lets the Tab key go on to the next control, as everywhere.
+                "Tab" if !e.shift_key() && !line.trim().is_empty() => {
+                    let found = complete::candidates(&line, &desk.model.borrow());
+                    if !found.is_empty() {
+                        e.prevent_default();
+                        line.set(complete::extend(&line, &found));
+                        offered.set(if found.len() > 1 { found } else { Vec::new() });
+                    }
                 }
                 "ArrowUp" if *back < history.len() => {
                     e.prevent_default();
@@ -90,6 +108,7 @@ pub fn Terminal(props: &Props) -> Html {
     let commands = props.desk.commands.borrow();
     let body: Html = commands
         .values()
+        .skip(commands.len().saturating_sub(SHOWN_MAX))
         .map(|s| {
             let out: Html =
                 s.text.iter().map(|(stderr, t)| html! { <span class={if *stderr { "stderr" } else { "stdout" }}>{ t }</span> }).collect();
@@ -98,13 +117,20 @@ pub fn Terminal(props: &Props) -> Html {
         .collect();
     html! {
         <section class="terminal" aria-label="Terminal" data-testid="terminal">
-            <button type="button" class="icon close" aria-label="Close the terminal" data-testid="terminal-close" onclick={close}>{ "×" }</button>
+            <header><h2 class="grow">{ "Terminal" }</h2>
+                <button type="button" class="icon" aria-label="Close the terminal" data-testid="terminal-close" onclick={close}>{ "×" }</button></header>
             <div class="screen" ref={screen} data-testid="terminal-output" role="log">
                 if commands.is_empty() {
-                    <p class="soft">{ "This is your computer, and kubectl knows the cluster. Try: kubectl get nodes" }</p>
+                    <p class="soft">{ "This is your computer, and kubectl knows the cluster. Try kubectl get nodes. The Tab key completes, the arrow keys bring back what was typed." }</p>
                 }
                 { body }
             </div>
+            if !offered.is_empty() {
+                <ul class="offered" role="status" data-testid="terminal-completions">
+                    { for offered.iter().take(OFFERED_MAX).map(|c| html! { <li>{ c }</li> }) }
+                    if offered.len() > OFFERED_MAX { <li>{ format!("and {} more", offered.len() - OFFERED_MAX) }</li> }
+                </ul>
+            }
             <label class="entry">
                 <span class="prompt" aria-hidden="true">{ "$ " }</span>
                 <input type="text" data-testid="terminal-input" aria-label="Command" autocomplete="off" autocapitalize="off" spellcheck="false"

@@ -38,8 +38,13 @@ pub fn TimeBar(props: &Props) -> Html {
         "starting up, faster than it does in life".to_owned()
     } else {
         match clock.speed {
-            Speed::Paused => "paused".to_owned(),
-            Speed::Times(f) if clock.behind => format!("running at {:.0}x of {f:.0}x", clock.real_speed),
+            Speed::Paused => match props.desk.commands_running() {
+                0 => "paused".to_owned(),
+                n => format!("paused; {} for time to go on", if n == 1 { "1 command waits".to_owned() } else { format!("{n} commands wait") }),
+            },
+            Speed::Times(f) if clock.behind && clock.real_speed < f * 0.95 => {
+                format!("running at {:.0}x: this machine can't do {f:.0}x", clock.real_speed)
+            }
             Speed::Max => format!("running at {}x", words::thousands(clock.real_speed as u64)),
             Speed::Times(f) => format!("{f:.0}x"),
         }
@@ -67,8 +72,7 @@ pub fn TimeBar(props: &Props) -> Html {
                     title="Skip to the next change" onclick={send(ToWorker::SkipToChange)}>{ "Skip" }</button>
             </div>
             <output class="clock" data-testid="clock" aria-live="off">{ words::clock(m.now_ns) }</output>
-            <span class="soft pace" data-testid="pace">{ words }</span>
-            <span class="grow" />
+            <span class="soft pace grow" data-testid="pace" title={words.clone()}>{ words.clone() }</span>
             { toggle("toggle-editor", "YAML", ui.editor_open, Act::Editor(!ui.editor_open)) }
             { toggle("toggle-terminal", "Terminal", ui.terminal_open, Act::Terminal(!ui.terminal_open)) }
             { toggle("toggle-feed", "Events", ui.feed_open, Act::Feed(!ui.feed_open)) }

@@ -64,13 +64,81 @@ pub fn clip(name: &str, max_chars: usize) -> String {
     format!("{start}…{end}")
 }
 
+/// The part of a pod's name that tells it from its like: what follows the last dash.
+pub fn tail(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((_, t)) if t.len() >= 2 => t,
+        _ => name,
+    }
+}
+
+/// Whether any of the texts has the filter's text in it; an empty filter matches all.
+pub fn matches(filter: &str, texts: &[&str]) -> bool {
+    if filter.is_empty() {
+        return true;
+    }
+    let wanted = filter.to_lowercase();
+    texts.iter().any(|t| t.contains(filter) || t.to_lowercase().contains(&wanted))
+}
+
+/// What is left of a wait, as short as can be: `31 s`, `4:12`.
+pub fn countdown(ns: u64) -> String {
+    let s = ns.div_ceil(1_000_000_000);
+    match s {
+        0..=59 => format!("{s} s"),
+        60..=3_599 => format!("{}:{:02}", s / 60, s % 60),
+        _ => format!("{}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60),
+    }
+}
+
+/// What is wrong with the machine under a node, if anything.
+pub fn machine_trouble(n: &NodeView) -> Option<String> {
+    if !n.powered {
+        return Some("the machine is switched off".into());
+    }
+    if !n.plugged {
+        return Some("its network is cut".into());
+    }
+    if n.health == NodeHealth::Joining {
+        return None;
+    }
+    match (n.kubelet, n.containerd) {
+        (true, true) => None,
+        (false, true) => Some("its kubelet is not running".into()),
+        (true, false) => Some("its containerd is not running".into()),
+        (false, false) => Some("neither kubelet nor containerd runs".into()),
+    }
+}
+
+/// What of a node is requested: in full, and in short.
+pub fn requested(n: &NodeView) -> (String, String) {
+    let cpus = |milli: u64| {
+        if milli.is_multiple_of(1000) { format!("{}", milli / 1000) } else { format!("{:.2}", milli as f64 / 1000.0) }
+    };
+    let percent = |used: u64, of: u64| (used * 100).checked_div(of).unwrap_or(0);
+    let full = format!(
+        "{} of {} CPU, {} of {} requested",
+        cpus(n.cpu_requested_milli),
+        cpus(n.cpu_milli),
+        bytes(n.memory_requested_bytes),
+        bytes(n.memory_bytes)
+    );
+    let short = format!(
+        "CPU {}%, memory {}%",
+        percent(n.cpu_requested_milli, n.cpu_milli),
+        percent(n.memory_requested_bytes, n.memory_bytes)
+    );
+    (full, short)
+}
+
 /// How a node does, in a word or two.
 pub fn node_state(n: &NodeView, silence_ns: Option<u64>) -> String {
     if !n.powered {
-        return "switched off".into();
+        return if n.health == NodeHealth::Unknown { "switched off, NotReady" } else { "switched off" }.into();
     }
     if let Some(s) = silence_ns.filter(|s| *s > 15_000_000_000 && n.health != NodeHealth::Gone) {
-        return format!("silent for {}", age(s));
+        let notready = if n.health == NodeHealth::Unknown { "NotReady, " } else { "" };
+        return format!("{notready}silent for {}", age(s));
     }
     match n.health {
         NodeHealth::Joining => "joining".into(),
@@ -84,7 +152,13 @@ pub fn node_state(n: &NodeView, silence_ns: Option<u64>) -> String {
 
 /// A pod's state in words.
 pub fn pod_state(p: &PodView) -> String {
-    match p.shape {
+    pod_state_shaped(p, p.shape)
+}
+
+/// A pod's state in words, with the shape that it is drawn in.
+pub fn pod_state_shaped(p: &PodView, shape: PodShape) -> String {
+    match shape {
+        PodShape::Pulling => format!("{}, pulling its image", p.status),
         PodShape::Ghost => format!("{}, as the api-server last heard", p.status),
         PodShape::NotReady => "Running, not ready".into(),
         _ => p.status.clone(),
@@ -102,14 +176,34 @@ pub fn part_state(s: PartState) -> &'static str {
     }
 }
 
-/// What a timer waits for, as a sentence.
-pub fn timer(t: &TimerView, now_ns: u64) -> String {
-    let left = t.until_ns.saturating_sub(now_ns);
-    let when = if left == 0 { "now".to_owned() } else { format!("in {}", age(left + 999_999_999)) };
+/// What a timer waits for, as a sentence: what happened, and what will happen when.
+pub fn timer(t: &TimerView, m: &Model) -> String {
+    let left = t.until_ns.saturating_sub(m.now_ns);
+    let when = if left == 0 {
+        "now".to_owned()
+    } else {
+        format!("in {}, at {}", age(left.div_ceil(1_000_000_000) * 1_000_000_000), &clock(t.until_ns)[..8])
+    };
     match t.kind {
-        TimerKind::NodeMonitorGrace => format!("{when}: {} (at 50 s of silence)", t.then),
-        _ => format!("{when}: {}", t.then),
+        TimerKind::NodeMonitorGrace => {
+            let name = t.machine.and_then(|id| m.nodes.get(&id)).map_or("It", |n| n.name.as_str());
+            let silent = age(m.now_ns.saturating_sub(t.from_ns));
+            if left == 0 {
+                return format!(
+                    "{name} has been silent for {silent}; the node controller looks every 5 s, and calls it NotReady next."
+                );
+            }
+            let limit = age(t.until_ns.saturating_sub(t.from_ns));
+            format!("{name} has been silent for {silent}; at {limit} the node controller will call it NotReady.")
+        }
+        TimerKind::ImagePull => format!("Its image is on the way. {}: {}.", capital(&when), t.then),
+        _ => format!("{}: {}.", capital(&when), t.then),
     }
+}
+
+fn capital(s: &str) -> String {
+    let mut chars = s.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 /// The cluster in one line.
@@ -126,10 +220,12 @@ pub fn summary(m: &Model) -> String {
     let mut bad_nodes = 0;
     for n in m.nodes.values() {
         let state = node_state(n, m.silence_ns(n.id));
-        if !state.starts_with("Ready") {
+        let trouble = if state.starts_with("Ready") { machine_trouble(n) } else { Some(state) };
+        if let Some(what) = trouble {
             bad_nodes += 1;
             if bad_nodes <= 2 {
-                troubles.push(format!("{} {}", n.name, state));
+                let join = if what.starts_with("its ") { ": " } else { " " };
+                troubles.push(format!("{}{join}{what}", n.name));
             }
         }
     }
@@ -150,6 +246,15 @@ pub fn summary(m: &Model) -> String {
             n => troubles.push(format!("{} {what}", count(n, "pod"))),
         }
     }
+    // What the api-server calls Running on a machine that can't be heard is not well, whatever it says.
+    let stranded = m
+        .own_pods()
+        .filter(|p| !matches!(p.shape, PodShape::Ghost | PodShape::Succeeded | PodShape::Failed))
+        .filter(|p| p.node.and_then(|id| m.nodes.get(&id)).is_some_and(|n| !n.powered || !n.plugged))
+        .count();
+    if stranded > 0 {
+        troubles.push(format!("{} out of reach", count(stranded, "pod")));
+    }
     let coming = of(PodShape::Creating) + of(PodShape::Pulling);
     let head = format!("{}, {}", count(workers, "node"), count(pods, "pod"));
     if troubles.is_empty() && coming > 0 {
@@ -164,6 +269,7 @@ pub fn summary(m: &Model) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::testing;
 
     #[test]
     fn numbers_and_names_for_people() {
@@ -174,6 +280,50 @@ mod tests {
         assert_eq!(clip("myapp-rc-with-a-very-long-name-x7k2p", 17), "myapp-rc…me-x7k2p");
         assert_eq!(clip("short", 17), "short");
         assert_eq!(bytes(8_436_842_496), "7.9 GiB");
+    }
+
+    #[test]
+    fn all_is_well_only_while_it_is() {
+        let well = testing::world(3, 3);
+        assert_eq!(summary(&well), "3 nodes, 3 pods, all well");
+        let with = |change: fn(&mut NodeView)| {
+            let mut m = testing::world(3, 3);
+            change(m.nodes.get_mut(&2).expect("worker-1"));
+            summary(&m)
+        };
+        assert_eq!(with(|n| n.powered = false), "3 nodes, 3 pods; worker-1 switched off; 1 pod out of reach");
+        assert_eq!(with(|n| n.plugged = false), "3 nodes, 3 pods; worker-1: its network is cut; 1 pod out of reach");
+        assert_eq!(with(|n| n.kubelet = false), "3 nodes, 3 pods; worker-1: its kubelet is not running");
+        assert_eq!(with(|n| n.unschedulable = true), "3 nodes, 3 pods, all well");
+    }
+
+    #[test]
+    fn waits_are_told_with_their_ends() {
+        let mut m = testing::world(3, 3);
+        m.now_ns = 131_000_000_000;
+        let mut t = TimerView {
+            kind: TimerKind::NodeMonitorGrace,
+            machine: Some(3),
+            pod: String::new(),
+            from_ns: 100_000_000_000,
+            until_ns: 150_000_000_000,
+            then: String::new(),
+        };
+        assert_eq!(
+            timer(&t, &m),
+            "worker-2 has been silent for 31 s; at 50 s the node controller will call it NotReady."
+        );
+        (t.kind, t.machine, t.then) = (TimerKind::Eviction, None, "taint eviction deletes it".into());
+        assert_eq!(timer(&t, &m), "In 19 s, at 00:02:30: taint eviction deletes it.");
+        assert_eq!(countdown(251_000_000_001), "4:12");
+        assert_eq!(countdown(9_100_000_000), "10 s");
+    }
+
+    #[test]
+    fn names_have_a_tail_and_filters_match_states() {
+        assert_eq!(tail("myapp-rc-x7k2p"), "x7k2p");
+        assert_eq!(tail("web"), "web");
+        assert!(matches("", &["a"]) && matches("backoff", &["web-1", "CrashLoopBackOff"]) && !matches("x", &["web"]));
     }
 
     #[test]

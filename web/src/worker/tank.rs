@@ -80,11 +80,17 @@ impl Tank {
         let (engine, images) = guests.parts();
         let config = stored.as_ref().map_or(config, |s| &s.config).clone();
         let cluster = Cluster::new(config, engine, images);
+        if stored.is_none() {
+            // From the first moment on a reload brings this cluster back, and no other.
+            port::send(&ToPage::Saved(cluster.session().to_json()));
+        }
+        // A session that ends before anything was done may end in the middle of the boot.
+        let booting = stored.as_ref().is_none_or(|s| s.inputs.is_empty());
         let now = port::now_ms();
         self.run = Some(Run {
             cluster,
             observer: Observer::new(),
-            booting: stored.is_none(),
+            booting,
             replay: stored,
             speed: Speed::Times(1.0),
             skip: None,

@@ -1,18 +1,21 @@
-//! The tank as a component: the canvas, its zoom and pan, and the overlay of things to hold on to.
+//! The tank as a component: its two canvases, zoom and pan by wheel, finger and key, and what can be held.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use gloo::events::{EventListener, EventListenerOptions};
 use wasm_bindgen::prelude::*;
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, MouseEvent, WheelEvent};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, PointerEvent, WheelEvent};
 use yew::prelude::*;
 
-use super::draw::{Motion, Scene};
-use super::layout::Layout;
+use super::draw::Scene;
+use super::holds;
+use super::layout::{Layout, Lens};
+use super::motion::Motion;
 use crate::page::desk::Desk;
 use crate::page::palette::Palette;
 use crate::page::ui::{Act, Pick};
-use crate::page::words;
 
 /// What the tank needs.
 #[derive(Properties, Clone, PartialEq)]
@@ -29,17 +32,28 @@ pub struct Props {
     pub palette: &'static Palette,
 }
 
-/// Things beyond this many are held on to by zooming in or by the terminal, not each by an element.
-const HOLDS_MAX: usize = 300;
+/// What stands still is drawn again after this at the latest: countdown words go on, fonts arrive.
+const STILL_MS: f64 = 400.0;
+/// Above this many pods places are found anew at most every so often.
+const MANY_PODS: usize = 2_000;
+const MANY_PODS_MS: f64 = 120.0;
 
-struct Glass {
-    layout: Layout,
-    layout_version: u64,
+/// What the tank remembers between drawings.
+pub struct Glass {
+    /// Places.
+    pub layout: Layout,
+    /// The model's version that they are of.
+    pub layout_version: u64,
+    layout_lens: Lens,
+    layout_ms: f64,
     motion: Motion,
-    zoom: f64,
-    pan: (f64, f64),
-    drag: Option<(f64, f64)>,
+    /// How the field is looked at.
+    pub lens: Lens,
+    /// Fingers and buttons that are down, and where.
+    fingers: BTreeMap<i32, (f64, f64)>,
     moved: bool,
+    drawn: Option<(u64, Option<Pick>, AttrValue, usize, f64)>,
+    moving: bool,
 }
 
 impl Default for Glass {
@@ -47,253 +61,276 @@ impl Default for Glass {
         Glass {
             layout: Layout::default(),
             layout_version: u64::MAX,
+            layout_lens: Lens::default(),
+            layout_ms: 0.0,
             motion: Motion::default(),
-            zoom: 1.0,
-            pan: (0.0, 0.0),
-            drag: None,
+            lens: Lens::default(),
+            fingers: BTreeMap::new(),
             moved: false,
+            drawn: None,
+            moving: false,
         }
     }
 }
 
 impl Glass {
-    /// From the screen to the tank.
-    fn inside(&self, x: f64, y: f64) -> (f64, f64) {
-        ((x - self.pan.0) / self.zoom, (y - self.pan.1) / self.zoom)
-    }
-
-    fn zoom_at(&mut self, x: f64, y: f64, factor: f64) {
-        let zoom = (self.zoom * factor).clamp(1.0, 24.0);
-        let (ix, iy) = self.inside(x, y);
-        self.zoom = zoom;
-        self.pan = (x - ix * zoom, y - iy * zoom);
-        self.hold();
-    }
-
-    /// The glass never leaves the window.
-    fn hold(&mut self) {
-        let (w, h) = self.layout.size;
-        self.pan.0 = self.pan.0.clamp(w - w * self.zoom, 0.0);
-        self.pan.1 = self.pan.1.clamp(h - h * self.zoom, 0.0);
-    }
-
     fn hit(&self, x: f64, y: f64, parts: &[(String, u32)]) -> Option<Pick> {
-        let (x, y) = self.inside(x, y);
-        if let Some((uid, _)) = self.layout.pods.iter().find(|(_, r)| r.contains(x, y)) {
+        let l = &self.layout;
+        let field = l.field.contains(x, y);
+        let seen = |r: &super::layout::Rect| field || r.y < l.field.y;
+        if let Some((uid, _)) = l.pods.iter().find(|(_, r)| seen(r) && r.contains(x, y)) {
             return Some(Pick::Pod(uid.clone()));
         }
-        if let Some(i) = self.layout.parts.iter().position(|r| r.contains(x, y)) {
+        if let Some(i) = l.parts.iter().position(|r| r.contains(x, y)) {
             return parts.get(i).map(|(n, m)| Pick::Part(n.clone(), *m));
         }
-        if let Some((id, _)) = self.layout.nodes.iter().find(|(_, r)| r.contains(x, y)) {
+        if let Some((id, _)) = l.nodes.iter().find(|(_, r)| field && r.contains(x, y)) {
             return Some(Pick::Node(*id));
         }
-        self.layout.control_plane.filter(|(_, r)| r.contains(x, y)).map(|(id, _)| Pick::Node(id))
+        l.control_plane.filter(|(_, r)| r.contains(x, y)).map(|(id, _)| Pick::Node(id))
+    }
+
+    /// Whether the last press was a drag rather than a click.
+    pub fn was_dragged(&self) -> bool {
+        self.moved
+    }
+
+    /// A finger moves: one drags, two zoom. Whether anything came of it.
+    fn dragged(&mut self, id: i32, to: (f64, f64)) -> bool {
+        let Some(from) = self.fingers.insert(id, to) else {
+            self.fingers.remove(&id);
+            return false;
+        };
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let field = self.layout.field;
+        if let Some((_, other)) = self.fingers.iter().find(|(i, _)| **i != id) {
+            let spread = |p: (f64, f64)| (p.0 - other.0).hypot(p.1 - other.1).max(1.0);
+            let middle = ((to.0 + other.0) / 2.0, (to.1 + other.1) / 2.0);
+            self.lens = self.lens.zoom_at(field, middle.0, middle.1, spread(to) / spread(from));
+            self.lens = self.lens.moved(field, dx / 2.0, dy / 2.0);
+            self.moved = true;
+        } else if self.moved || dx.hypot(dy) > 3.0 {
+            self.moved = true;
+            self.lens = self.lens.moved(field, dx, dy);
+        } else {
+            // Not a drag yet: the way so far still counts.
+            self.fingers.insert(id, from);
+            return false;
+        }
+        true
     }
 }
 
-/// Draws once and asks for the next time.
-fn paint(canvas: &HtmlCanvasElement, glass: &Rc<RefCell<Glass>>, props: &Props) {
-    let Some(context) =
-        canvas.get_context("2d").ok().flatten().and_then(|c| c.dyn_into::<CanvasRenderingContext2d>().ok())
-    else {
-        return;
-    };
+fn context(canvas: &HtmlCanvasElement, ratio: f64, size: (f64, f64)) -> Option<CanvasRenderingContext2d> {
+    let (w, h) = ((size.0 * ratio) as u32, (size.1 * ratio) as u32);
+    if canvas.width() != w || canvas.height() != h {
+        canvas.set_width(w);
+        canvas.set_height(h);
+    }
+    let c = canvas.get_context("2d").ok().flatten()?.dyn_into::<CanvasRenderingContext2d>().ok()?;
+    let _ = c.set_transform(ratio, 0.0, 0.0, ratio, 0.0, 0.0);
+    Some(c)
+}
+
+/// Draws what has changed since the last time.
+fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, props: &Props) {
     let window = gloo::utils::window();
     let ratio = window.device_pixel_ratio().max(1.0);
-    let (w, h) = (f64::from(canvas.client_width()), f64::from(canvas.client_height()));
-    let (pw, ph) = ((w * ratio) as u32, (h * ratio) as u32);
-    if canvas.width() != pw || canvas.height() != ph {
-        canvas.set_width(pw);
-        canvas.set_height(ph);
+    let size = (f64::from(still.client_width()), f64::from(still.client_height()));
+    if size.0 < 1.0 || size.1 < 1.0 {
+        return;
     }
     let now_ms = window.performance().map_or(0.0, |p| p.now());
-    let mut g = glass.borrow_mut();
     let mut m = props.desk.model.borrow_mut();
-    if g.layout_version != m.version || g.layout.size != (w, h) {
-        g.layout = Layout::new(&m, w, h);
+    let looked = g.layout.size != size || g.layout_lens != g.lens;
+    let changed = g.layout_version != m.version;
+    let rest = m.pods.len() > MANY_PODS && now_ms - g.layout_ms < MANY_PODS_MS;
+    if looked || (changed && !rest) {
+        g.layout = Layout::new(&m, size.0, size.1, g.lens);
         g.layout_version = m.version;
-        g.hold();
+        g.layout_lens = g.lens;
+        g.layout_ms = now_ms;
+        g.motion.moved(&m, &g.layout);
+        g.drawn = None;
     }
-    let still = window.match_media("(prefers-reduced-motion: reduce)").ok().flatten().is_some_and(|q| q.matches());
-    {
-        let g = &mut *g;
-        g.motion.follow(&mut m, &g.layout, now_ms);
-    }
-    let _ = context.set_transform(ratio, 0.0, 0.0, ratio, 0.0, 0.0);
-    context.clear_rect(0.0, 0.0, w, h);
-    let _ = context.set_transform(ratio * g.zoom, 0.0, 0.0, ratio * g.zoom, g.pan.0 * ratio, g.pan.1 * ratio);
-    let scene = Scene {
-        c: &context,
-        p: props.palette,
-        l: &g.layout,
-        now_ms,
-        picked: props.picked.as_ref(),
-        filter: &props.filter,
-        still,
-        zoom: g.zoom,
+    g.motion.follow(&mut m, &g.layout, now_ms);
+    let calm = window.match_media("(prefers-reduced-motion: reduce)").ok().flatten().is_some_and(|q| q.matches());
+    let wanted = (props.picked.clone(), props.filter.clone(), std::ptr::from_ref(props.palette) as usize);
+    let fresh = g.drawn.as_ref().is_some_and(|(version, picked, filter, palette, at)| {
+        *version == g.layout_version
+            && (picked, filter, *palette) == (&wanted.0, &wanted.1, wanted.2)
+            && now_ms - at < STILL_MS
+    });
+    let motion = g.motion.moving(now_ms) || !m.timers.is_empty();
+    let scene_on = |canvas: &HtmlCanvasElement, draw: &dyn Fn(&Scene<'_>)| {
+        let Some(c) = context(canvas, ratio, size) else { return };
+        c.clear_rect(0.0, 0.0, size.0, size.1);
+        draw(&Scene {
+            c: &c,
+            p: props.palette,
+            l: &g.layout,
+            now_ms,
+            picked: props.picked.as_ref(),
+            filter: &props.filter,
+            still: calm,
+            hues: RefCell::default(),
+        });
     };
-    scene.draw(&m, &g.motion);
+    if !fresh {
+        scene_on(still, &|s| s.draw(&m));
+    }
+    if motion || g.moving {
+        scene_on(moving, &|s| s.overlay(&m, &g.motion));
+    }
+    g.moving = motion;
+    if !fresh {
+        g.drawn = Some((g.layout_version, wanted.0, wanted.1, wanted.2, now_ms));
+    }
 }
 
 /// The animation's callback, once it is made: it asks for itself again.
 type Tick = Option<Closure<dyn FnMut()>>;
 
+fn ask(tick: &RefCell<Tick>) {
+    if let Some(f) = &*tick.borrow() {
+        let _ = gloo::utils::window().request_animation_frame(f.as_ref().unchecked_ref());
+    }
+}
+
 /// The tank.
 #[component]
 pub fn Tank(props: &Props) -> Html {
-    let canvas = use_node_ref();
+    let (still, moving, glass_ref) = (use_node_ref(), use_node_ref(), use_node_ref());
     let glass = use_mut_ref(Glass::default);
     let redraw = use_force_update();
     let latest = use_mut_ref(|| props.clone());
     *latest.borrow_mut() = props.clone();
     {
         // One animation loop for the component's life; it reads the newest properties.
-        let (canvas, glass, latest) = (canvas.clone(), glass.clone(), latest.clone());
+        let (still, moving, glass, latest) = (still.clone(), moving.clone(), glass.clone(), latest.clone());
+        let redraw = redraw.clone();
         use_effect_with((), move |()| {
-            let alive = Rc::new(std::cell::Cell::new(true));
+            let alive = Rc::new(Cell::new(true));
             let tick: Rc<RefCell<Tick>> = Rc::default();
-            let (again, stay) = (tick.clone(), alive.clone());
+            let (again, stay, size) = (tick.clone(), alive.clone(), Cell::new((0.0, 0.0)));
             *tick.borrow_mut() = Some(Closure::new(move || {
                 if !stay.get() {
                     return;
                 }
-                if let Some(c) = canvas.cast::<HtmlCanvasElement>() {
+                if let (Some(s), Some(m)) = (still.cast(), moving.cast()) {
                     let props = latest.borrow().clone();
-                    paint(&c, &glass, &props);
+                    paint(&s, &m, &mut glass.borrow_mut(), &props);
                 }
-                if let Some(f) = &*again.borrow() {
-                    let _ = gloo::utils::window().request_animation_frame(f.as_ref().unchecked_ref());
+                let now = glass.borrow().layout.size;
+                if size.replace(now) != now {
+                    // The glass got another size: what can be held goes along.
+                    redraw.force_update();
                 }
+                ask(&again);
             }));
-            if let Some(f) = &*tick.borrow() {
-                let _ = gloo::utils::window().request_animation_frame(f.as_ref().unchecked_ref());
-            }
+            ask(&tick);
             move || alive.set(false)
         });
     }
-    let position = |e: &MouseEvent| (f64::from(e.offset_x()), f64::from(e.offset_y()));
-    let on_wheel = {
-        let (glass, redraw) = (glass.clone(), redraw.clone());
-        Callback::from(move |e: WheelEvent| {
-            e.prevent_default();
-            let factor = (-e.delta_y() * 0.0016).exp();
-            glass.borrow_mut().zoom_at(f64::from(e.offset_x()), f64::from(e.offset_y()), factor);
-            redraw.force_update();
-        })
+    {
+        // A wheel zooms instead of scrolling, which a passive listener could not prevent.
+        let (element, glass, redraw) = (glass_ref.clone(), glass.clone(), redraw.clone());
+        use_effect_with((), move |()| {
+            let target = element.cast::<HtmlElement>();
+            let listener = target.map(|t| {
+                let options = EventListenerOptions::enable_prevent_default();
+                EventListener::new_with_options(&t.clone(), "wheel", options, move |e| {
+                    let Some(e) = e.dyn_ref::<WheelEvent>() else { return };
+                    e.prevent_default();
+                    let r = t.get_bounding_client_rect();
+                    let (x, y) = (f64::from(e.client_x()) - r.left(), f64::from(e.client_y()) - r.top());
+                    let factor = (-e.delta_y().clamp(-200.0, 200.0) * 0.002).exp();
+                    let mut g = glass.borrow_mut();
+                    g.lens = g.lens.zoom_at(g.layout.field, x, y, factor);
+                    drop(g);
+                    redraw.force_update();
+                })
+            });
+            move || drop(listener)
+        });
+    }
+    let position = {
+        let element = glass_ref.clone();
+        move |e: &PointerEvent| {
+            let r = element.cast::<HtmlElement>().map(|t| t.get_bounding_client_rect());
+            let (left, top) = r.map_or((0.0, 0.0), |r| (r.left(), r.top()));
+            (f64::from(e.client_x()) - left, f64::from(e.client_y()) - top)
+        }
     };
     let on_down = {
-        let glass = glass.clone();
-        Callback::from(move |e: MouseEvent| {
+        let (glass, position) = (glass.clone(), position.clone());
+        Callback::from(move |e: PointerEvent| {
             let mut g = glass.borrow_mut();
-            g.drag = Some(position(&e));
-            g.moved = false;
+            g.moved &= !g.fingers.is_empty();
+            g.fingers.insert(e.pointer_id(), position(&e));
         })
     };
     let on_move = {
-        let glass = glass.clone();
-        Callback::from(move |e: MouseEvent| {
+        let (glass, redraw, position) = (glass.clone(), redraw.clone(), position.clone());
+        Callback::from(move |e: PointerEvent| {
             let mut g = glass.borrow_mut();
-            let at = position(&e);
             if e.buttons() == 0 {
-                g.drag = None;
-            }
-            if let Some(from) = g.drag {
-                let (dx, dy) = (at.0 - from.0, at.1 - from.1);
-                g.moved |= dx.hypot(dy) > 3.0;
-                g.pan = (g.pan.0 + dx, g.pan.1 + dy);
-                g.hold();
-                g.drag = Some(at);
+                g.fingers.remove(&e.pointer_id());
+            } else if g.dragged(e.pointer_id(), position(&e)) {
+                drop(g);
+                redraw.force_update();
             }
         })
     };
+    let on_up = {
+        let glass = glass.clone();
+        Callback::from(move |e: PointerEvent| {
+            glass.borrow_mut().fingers.remove(&e.pointer_id());
+        })
+    };
     let on_click = {
-        let (glass, desk, redraw) = (glass.clone(), props.desk.clone(), redraw.clone());
+        let (glass, desk) = (glass.clone(), props.desk.clone());
         Callback::from(move |e: MouseEvent| {
-            let (x, y) = position(&e);
-            let mut g = glass.borrow_mut();
-            g.drag = None;
+            let g = glass.borrow();
             if g.moved {
-                redraw.force_update();
                 return;
             }
             let parts: Vec<(String, u32)> =
                 desk.model.borrow().parts.iter().map(|p| (p.name.clone(), p.machine)).collect();
-            desk.act(Act::Pick(g.hit(x, y, &parts)));
+            let hit = g.hit(f64::from(e.offset_x()), f64::from(e.offset_y()), &parts);
+            desk.act(Act::Pick(hit));
         })
     };
-    let on_double = {
+    let zoom_by = {
         let (glass, redraw) = (glass.clone(), redraw.clone());
-        Callback::from(move |_: MouseEvent| {
+        Callback::from(move |factor: f64| {
             let mut g = glass.borrow_mut();
-            g.zoom = 1.0;
-            g.pan = (0.0, 0.0);
+            let (x, y) = g.layout.field.centre();
+            g.lens = if factor == 0.0 { Lens::default() } else { g.lens.zoom_at(g.layout.field, x, y, factor) };
+            drop(g);
             redraw.force_update();
         })
     };
+    let zoomed = glass.borrow().lens.zoom > 1.0;
+    let button = |testid: &'static str, name: &'static str, sign: &'static str, factor: f64, off: bool| {
+        let zoom_by = zoom_by.clone();
+        let onclick = Callback::from(move |_: MouseEvent| zoom_by.emit(factor));
+        html! { <button type="button" class="icon" data-testid={testid} aria-label={name} title={name} disabled={off} {onclick}>{ sign }</button> }
+    };
     html! {
-        <div class="tank" data-testid="tank">
-            <canvas ref={canvas} aria-hidden="true" onwheel={on_wheel} onmousedown={on_down} onmousemove={on_move}
-                onclick={on_click} ondblclick={on_double} data-testid="tank-canvas" />
-            { holds(props, &glass.borrow()) }
+        <div class="tank" data-testid="tank" ref={glass_ref} onpointerdown={on_down} onpointermove={on_move} onpointerup={on_up.clone()}
+            onpointercancel={on_up}>
+            <canvas ref={still} aria-hidden="true" onclick={on_click} data-testid="tank-canvas" />
+            <canvas ref={moving} aria-hidden="true" class="moving" />
+            <holds::Holds props={props.clone()} glass={holds::Shared(glass.clone())} redraw={let r = redraw.clone(); Callback::from(move |()| r.force_update())} pan={(glass.borrow().lens.pan.0, glass.borrow().lens.pan.1, glass.borrow().lens.zoom)}
+                size={glass.borrow().layout.size} zoom_by={zoom_by.clone()} />
+            <div class="zoom">
+                { button("zoom-out", "Zoom out", "−", 0.5, !zoomed) }
+                { button("zoom-in", "Zoom in", "+", 2.0, false) }
+                if zoomed {
+                    { button("zoom-all", "Show all", "1:1", 0.0, false) }
+                }
+            </div>
         </div>
     }
-}
-
-/// The elements that keyboards, screen readers and tests hold on to.
-fn holds(props: &Props, g: &Glass) -> Html {
-    let m = props.desk.model.borrow();
-    // The canvas may not have drawn this version yet: places come from the same pure geometry.
-    let fresh;
-    let layout = if g.layout_version == m.version {
-        &g.layout
-    } else {
-        let (w, h) = if g.layout.size.0 > 0.0 { g.layout.size } else { (1000.0, 600.0) };
-        fresh = Layout::new(&m, w, h);
-        &fresh
-    };
-    let mut out: Vec<Html> = Vec::new();
-    let mut hold = |key: String, testid: String, label: String, r: super::layout::Rect, pick: Pick| {
-        if out.len() >= HOLDS_MAX {
-            return;
-        }
-        let style = format!(
-            "left:{:.1}px;top:{:.1}px;width:{:.1}px;height:{:.1}px",
-            r.x * g.zoom + g.pan.0,
-            r.y * g.zoom + g.pan.1,
-            r.w * g.zoom,
-            r.h * g.zoom
-        );
-        let desk = props.desk.clone();
-        let pressed = props.picked.as_ref() == Some(&pick);
-        let onclick = Callback::from(move |_: MouseEvent| desk.act(Act::Pick(Some(pick.clone()))));
-        out.push(html! {
-            <button key={key} type="button" class="hold" {style} data-testid={testid} title={label.clone()}
-                aria-label={label} aria-pressed={pressed.to_string()} {onclick} />
-        });
-    };
-    if let Some((id, r)) = layout.control_plane
-        && let Some(n) = m.nodes.get(&id)
-    {
-        let header = super::layout::Rect { h: 32.0, ..r };
-        let label = format!("Node {}, control plane, {}", n.name, words::node_state(n, m.silence_ns(id)));
-        hold(format!("n{id}"), format!("node-{}", n.name), label, header, Pick::Node(id));
-    }
-    for (p, r) in m.parts.iter().zip(&layout.parts) {
-        let label = format!("{}, {}", p.name, words::part_state(p.state));
-        let pick = Pick::Part(p.name.clone(), p.machine);
-        hold(format!("part{}@{}", p.name, p.machine), format!("part-{}", p.name), label, *r, pick);
-    }
-    for (id, r) in &layout.nodes {
-        let Some(n) = m.nodes.get(id) else { continue };
-        let header = if layout.dense { *r } else { super::layout::Rect { h: 32.0, ..*r } };
-        let label = format!("Node {}, {}", n.name, words::node_state(n, m.silence_ns(*id)));
-        hold(format!("n{id}"), format!("node-{}", n.name), label, header, Pick::Node(*id));
-    }
-    for p in m.pods.values() {
-        let Some(r) = layout.pods.get(&p.uid) else { continue };
-        let label = format!("Pod {}, {}", p.name, words::pod_state(p));
-        hold(p.uid.clone(), format!("pod-{}", p.name), label, *r, Pick::Pod(p.uid.clone()));
-    }
-    html! { <div class="holds" role="group" aria-label="The cluster">{ for out }</div> }
 }
