@@ -95,7 +95,9 @@ async fn three_pods(page: &Page) -> Result {
 async fn pick_a_pod(page: &Page) -> Result<String> {
     page.wait_for_js("document.querySelector('[data-testid^=\"pod-myapp-rc-\"]') !== null").await?;
     let name: String = page
-        .evaluate("(e => (e.click(), e.dataset.testid.slice(4)))(document.querySelector('[data-testid^=\"pod-myapp-rc-\"]'))")
+        .evaluate(
+            "(e => (e.click(), e.dataset.testid.slice(4)))(document.querySelector('[data-testid^=\"pod-myapp-rc-\"]'))",
+        )
         .await?;
     page.wait_for_text("inspector-title", &name).await?;
     Ok(name)
@@ -112,7 +114,13 @@ async fn press(page: &Page, key: &str) -> Result {
         "ArrowDown" => 40,
         _ => 0,
     };
-    let text = if key == "Enter" { "\r" } else if key.chars().count() == 1 { key } else { "" };
+    let text = if key == "Enter" {
+        "\r"
+    } else if key.chars().count() == 1 {
+        key
+    } else {
+        ""
+    };
     for kind in ["keyDown", "keyUp"] {
         let mut event = json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code });
         if kind == "keyDown" && !text.is_empty() {
@@ -209,7 +217,8 @@ async fn time_obeys() -> Result {
         page.wait_for_text("pace", "1 command waits").await?;
         assert_eq!(page.text("clock").await?, stands);
         page.click("skip-change").await?;
-        page.until("a skip to move the clock", async || Ok((page.text("clock").await? != stands).then_some(()))).await?;
+        page.until("a skip to move the clock", async || Ok((page.text("clock").await? != stands).then_some(())))
+            .await?;
         page.click("speed-max").await?;
         page.wait_for_text("pace", "running at").await?;
         page.click("speed-100x").await?;
@@ -306,7 +315,8 @@ async fn the_prompt_completes_and_remembers() -> Result {
         page.wait_for_text("terminal-completions", "worker-3").await?;
         page.fill("terminal-input", "kubectl get no").await?;
         press(page, "Tab").await?;
-        page.wait_for_js("document.querySelector('[data-testid=terminal-input]').value === 'kubectl get nodes '").await?;
+        page.wait_for_js("document.querySelector('[data-testid=terminal-input]').value === 'kubectl get nodes '")
+            .await?;
         press(page, "Enter").await?;
         page.wait_for_text("terminal-output", "control-plane").await?;
         press(page, "ArrowUp").await?;
@@ -375,6 +385,24 @@ async fn events_are_filtered_and_hostile_text_is_text() -> Result {
         let clean: bool =
             page.evaluate("document.title === 'Podarium' && !document.querySelector('b, img')").await?;
         assert!(clean, "text became elements");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_worker_that_stopped_is_told_and_survived() -> Result {
+    story("broken", Viewport::PHONE, Theme::Light, async |page| {
+        booted(page).await?;
+        page.click("add-node").await?;
+        page.wait_for_text("summary", "4 nodes, 0 pods, all well").await?;
+        let _: bool = page
+            .evaluate("document.dispatchEvent(new CustomEvent('podarium-broken', { detail: 'out of memory' }))")
+            .await?;
+        page.wait_for_text("broken", "The cluster's worker has stopped").await?;
+        page.click("reload").await?;
+        page.wait_for_text("summary", "4 nodes, 0 pods, all well").await?;
+        assert!(page.find_all("broken").await?.is_empty());
         Ok(())
     })
     .await

@@ -13,6 +13,7 @@ pub mod link;
 pub mod mend;
 pub mod model;
 pub mod palette;
+mod signs;
 pub mod store;
 pub mod tank;
 mod terminal;

@@ -69,7 +69,8 @@ impl Cluster {
             return Answer::Nothing(format!("There is no {resource} {name} any more."));
         };
         let v = o.to_value();
-        let text = |v: &serde_json::Value, key: &str| v.get(key).and_then(|t| t.as_str()).unwrap_or_default().to_owned();
+        let text =
+            |v: &serde_json::Value, key: &str| v.get(key).and_then(|t| t.as_str()).unwrap_or_default().to_owned();
         let status = v.get("status").cloned().unwrap_or_default();
         let listed = status.get("conditions").and_then(|c| c.as_array()).cloned().unwrap_or_default();
         let conditions = listed.iter().map(|c| ConditionView {

@@ -14,12 +14,16 @@ use crate::sim::TraceSeq;
 
 /// How long a status that couldn't be written waits.
 const RETRY: Duration = Duration::from_secs(10);
+/// How often what the api-server shows is compared with what was sent.
+const SYNC_PERIOD: Duration = Duration::from_secs(10);
 
 struct Cached {
     status: Rc<PodStatus>,
     version: u64,
     sent: u64,
     queued: bool,
+    /// Whether somebody else's word is looked at again when the period is over.
+    doubted: bool,
     /// Which object it was sent to: a mirror pod that was made anew wants it again.
     sent_to: Option<String>,
     cause: TraceSeq,
@@ -73,9 +77,11 @@ impl Kubelet {
                 Some(c) => c.version + 1,
                 None => 1,
             };
-            let (sent, sent_to, queued) =
-                all.pods.remove(uid).map_or((0, None, false), |c| (c.sent, c.sent_to, c.queued));
-            all.pods.insert(uid.clone(), Cached { status: Rc::new(s), version, sent, queued, sent_to, cause });
+            let before = all.pods.remove(uid);
+            let (sent, sent_to, queued, doubted) =
+                before.map_or((0, None, false, false), |c| (c.sent, c.sent_to, c.queued, c.doubted));
+            let status = Rc::new(s);
+            all.pods.insert(uid.clone(), Cached { status, version, sent, queued, doubted, sent_to, cause });
             all.enqueue(uid);
         }
         self.0.status_changed.notify();
@@ -94,7 +100,43 @@ impl Kubelet {
             all.enqueue(uid);
             drop(all);
             self.0.status_changed.notify();
+            return;
         }
+        drop(all);
+        if self.needs_reconcile(uid) {
+            self.reconcile_later(uid);
+        }
+    }
+
+    /// Whether the api-server shows another status than the one that was sent: the node controller called the pod not ready
+    /// while nothing was heard of its node. Models needsReconcile.
+    fn needs_reconcile(&self, uid: &Rc<str>) -> bool {
+        let Some((p, is_static, state)) = self.with_entry(uid, |e| (e.pod.clone(), e.is_static, e.state)) else {
+            return false;
+        };
+        let Some(target) = (if is_static { self.mirror_of(&p) } else { Some(p) }) else { return false };
+        let over = state == WorkState::Finished || state == WorkState::Terminated;
+        let all = self.0.statuses.borrow();
+        let Some(c) = all.pods.get(uid).filter(|c| c.sent == c.version && !c.queued) else { return false };
+        target.status.as_ref().is_some_and(|stored| merge(Some(stored), &c.status, over) != *stored)
+    }
+
+    /// Upstream compares all pods each period; here the one that was seen to differ is looked at when the period is over.
+    fn reconcile_later(&self, uid: &Rc<str>) {
+        let doubted = self.0.statuses.borrow_mut().pods.get_mut(uid).map(|c| std::mem::replace(&mut c.doubted, true));
+        if doubted != Some(false) {
+            return;
+        }
+        let (kubelet, uid) = (self.clone(), uid.clone());
+        self.spawn(async move {
+            kubelet.0.sim.sleep(SYNC_PERIOD).await;
+            if let Some(c) = kubelet.0.statuses.borrow_mut().pods.get_mut(&uid) {
+                c.doubted = false;
+            }
+            if kubelet.needs_reconcile(&uid) {
+                kubelet.enqueue_status(&uid);
+            }
+        });
     }
 
     /// A pod is over for the kubelet: its object can go.

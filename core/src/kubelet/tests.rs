@@ -474,6 +474,26 @@ fn a_power_cut_restarts_containers() {
     );
 }
 
+#[test]
+fn a_pod_is_ready_again_after_a_partition() {
+    let mut c = cluster(2);
+    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
+    apply(&mut c, pod_json("web", spec));
+    c.run_for(Duration::from_secs(15));
+    let ready = |c: &Cluster| {
+        let conditions = pod(c, "web").and_then(|p| p.status?.conditions).unwrap_or_default();
+        conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+    };
+    assert!(ready(&c));
+    c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::Unplug });
+    c.run_for(Duration::from_secs(90));
+    assert!(!ready(&c), "the node controller calls pods of a silent node not ready");
+    c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::Plug });
+    // Its kubelet never stopped, and has sent this status long ago: it sees that the api-server shows another.
+    c.run_for(Duration::from_secs(40));
+    assert!(ready(&c));
+}
+
 /// The status of `GET /` at an address, asked from a machine; 0 for none.
 fn get(c: &mut Cluster, from: u32, ip: &str, port: u16) -> u16 {
     let (network, answer) = (c.network().clone(), Rc::new(std::cell::Cell::new(0)));

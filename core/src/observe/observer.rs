@@ -98,6 +98,8 @@ pub struct Observer {
     machines: BTreeMap<Rc<str>, MachineFacts>,
     parts: BTreeMap<(String, u32), PartView>,
     workloads: BTreeMap<Rc<str>, (u32, WorkloadView)>,
+    /// Numbers of workloads that were there once: a viewer that begins anew finds each in its hue again.
+    numbers: BTreeMap<Rc<str>, u32>,
     workload_ids: u32,
     waiting: BTreeSet<Rc<str>>,
     silent: BTreeSet<(u64, Rc<str>)>,
@@ -181,10 +183,12 @@ impl Observer {
             _ => {
                 // The first frame, or the viewer slept past a compaction: the whole world again.
                 let (machines, ids) = (std::mem::take(&mut self.machines), self.workload_ids);
+                let numbers = std::mem::take(&mut self.numbers);
                 let (trace, total) = (self.trace, self.messages_total);
                 *self = Observer {
                     machines,
                     workload_ids: ids,
+                    numbers,
                     trace,
                     messages_total: total,
                     started: true,
@@ -314,16 +318,18 @@ impl Observer {
         let Some(mut view) = workload_view(&**o) else { return };
         let uid: Rc<str> = o.meta().uid.as_deref().unwrap_or_default().into();
         if !there {
+            self.numbers.remove(&uid);
             if let Some((id, _)) = self.workloads.remove(&uid) {
                 frame.workloads_gone.push(id);
             }
             return;
         }
         let owner = controller_uid(o.meta()).and_then(|u| self.workloads.get(u)).map_or(0, |(id, _)| *id);
-        let id = match self.workloads.get(&uid) {
-            Some((id, _)) => *id,
+        let id = match self.numbers.get(&uid) {
+            Some(id) => *id,
             None => {
                 self.workload_ids += 1;
+                self.numbers.insert(uid.clone(), self.workload_ids);
                 self.workload_ids
             }
         };
@@ -385,14 +391,19 @@ impl Observer {
         }
     }
 
-    fn process_name(&mut self, sim: &Sim, id: ProcessId) -> String {
+    /// A process as an end of a message.
+    fn process_name(&mut self, w: &World<'_>, id: ProcessId) -> String {
         if let Some(n) = self.process_names.get(&id) {
             return n.clone();
         }
-        let name = match sim.process(id) {
+        let name = match w.sim.process(id) {
             Some(p) if p.machine == crate::sim::MachineId::OUTSIDE => "person".to_owned(),
             Some(p) => format!("{}@{}", p.name, p.machine.0),
-            None => "person".to_owned(),
+            // Who calls an api-server that is not there meant the api-server all the same.
+            None => match w.parts.iter().find(|p| p.name == "kube-apiserver") {
+                Some(p) => return format!("{}@{}", p.name, p.machine),
+                None => return "person".to_owned(),
+            },
         };
         self.process_names.insert(id, name.clone());
         name
@@ -409,7 +420,9 @@ impl Observer {
         for e in trace.since(from).step_by(stride) {
             let (kind, from, to, what) = match &e.event {
                 TraceEvent::Request { from, to, verb, resource, namespace, name, code, .. } => {
-                    let kind = if *code >= 400 {
+                    // Somebody who looks whether a thing is there has not failed when it isn't.
+                    let refused = *code >= 400 && !(*code == 404 && &**verb == "get");
+                    let kind = if refused {
                         MessageKind::Error
                     } else if &**resource == "leases" {
                         MessageKind::Heartbeat
@@ -422,15 +435,15 @@ impl Observer {
                         (false, false) => format!("{namespace}/{name}"),
                     };
                     let what = format!("{verb} {resource} {about} {code}");
-                    (kind, self.process_name(w.sim, *from), self.process_name(w.sim, *to), what)
+                    (kind, self.process_name(w, *from), self.process_name(w, *to), what)
                 }
                 TraceEvent::RequestFailed { from, to, verb, resource, why } => {
                     let what = format!("{verb} {resource}: {why}");
-                    (MessageKind::Error, self.process_name(w.sim, *from), self.process_name(w.sim, *to), what)
+                    (MessageKind::Error, self.process_name(w, *from), self.process_name(w, *to), what)
                 }
                 TraceEvent::Watch { from, to, resource, namespace, name } => {
                     let what = format!("{resource} {namespace}/{name}");
-                    (MessageKind::Watch, self.process_name(w.sim, *from), self.process_name(w.sim, *to), what)
+                    (MessageKind::Watch, self.process_name(w, *from), self.process_name(w, *to), what)
                 }
                 TraceEvent::Traffic { from, to, what } => {
                     (MessageKind::Traffic, from.to_string(), to.to_string(), what.to_string())

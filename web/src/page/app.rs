@@ -263,8 +263,7 @@ pub fn App() -> Html {
         let setter = notice.setter();
         use_effect_with((*notice).clone(), move |n| {
             let passing = n.as_ref().is_some_and(|n| n.passing);
-            let timer =
-                passing.then(|| gloo::timers::callback::Timeout::new(NOTICE_MS, move || setter.set(None)));
+            let timer = passing.then(|| gloo::timers::callback::Timeout::new(NOTICE_MS, move || setter.set(None)));
             move || drop(timer)
         });
     }
@@ -285,7 +284,9 @@ pub fn App() -> Html {
         let (desk, notice) = (desk.clone(), notice.setter());
         Callback::from(move |()| {
             let Some(s) = session_now(&desk) else {
-                notice.set(Some(Notice::passing("Nothing has been done to this cluster yet, so there is nothing to share.")));
+                notice.set(Some(Notice::passing(
+                    "Nothing has been done to this cluster yet, so there is nothing to share.",
+                )));
                 return;
             };
             let link = store::share_link(&s);

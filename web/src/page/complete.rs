@@ -3,18 +3,77 @@
 use super::model::Model;
 
 const VERBS: &[&str] = &[
-    "annotate", "api-resources", "api-versions", "apply", "auth", "autoscale", "cluster-info", "cordon", "create", "delete",
-    "describe", "diff", "drain", "exec", "expose", "get", "label", "logs", "patch", "replace", "rollout", "run", "scale", "set",
-    "taint", "top", "uncordon", "version", "wait",
+    "annotate",
+    "api-resources",
+    "api-versions",
+    "apply",
+    "auth",
+    "autoscale",
+    "cluster-info",
+    "cordon",
+    "create",
+    "delete",
+    "describe",
+    "diff",
+    "drain",
+    "exec",
+    "expose",
+    "get",
+    "label",
+    "logs",
+    "patch",
+    "replace",
+    "rollout",
+    "run",
+    "scale",
+    "set",
+    "taint",
+    "top",
+    "uncordon",
+    "version",
+    "wait",
 ];
 const RESOURCES: &[&str] = &[
-    "configmaps", "cronjobs", "daemonsets", "deployments", "endpoints", "endpointslices", "events", "jobs", "leases", "namespaces",
-    "nodes", "pods", "replicasets", "replicationcontrollers", "secrets", "serviceaccounts", "services", "statefulsets",
+    "configmaps",
+    "cronjobs",
+    "daemonsets",
+    "deployments",
+    "endpoints",
+    "endpointslices",
+    "events",
+    "jobs",
+    "leases",
+    "namespaces",
+    "nodes",
+    "pods",
+    "replicasets",
+    "replicationcontrollers",
+    "secrets",
+    "serviceaccounts",
+    "services",
+    "statefulsets",
 ];
 const FLAGS: &[&str] = &[
-    "--all", "--all-namespaces", "--dry-run=client", "--dry-run=server", "--field-selector", "--filename", "--follow", "--force",
-    "--grace-period", "--ignore-daemonsets", "--namespace", "--output=wide", "--output=yaml", "--output=json", "--previous",
-    "--replicas", "--selector", "--show-labels", "--tail", "--watch",
+    "--all",
+    "--all-namespaces",
+    "--dry-run=client",
+    "--dry-run=server",
+    "--field-selector",
+    "--filename",
+    "--follow",
+    "--force",
+    "--grace-period",
+    "--ignore-daemonsets",
+    "--namespace",
+    "--output=wide",
+    "--output=yaml",
+    "--output=json",
+    "--previous",
+    "--replicas",
+    "--selector",
+    "--show-labels",
+    "--tail",
+    "--watch",
 ];
 /// Verbs that are followed by a node's name.
 const NODE_VERBS: &[&str] = &["cordon", "uncordon", "drain"];
@@ -24,7 +83,8 @@ const POD_VERBS: &[&str] = &["logs"];
 /// What can stand where the line ends, in order.
 pub fn candidates(line: &str, m: &Model) -> Vec<String> {
     let mut words: Vec<&str> = line.split_whitespace().collect();
-    let begun = if line.is_empty() || line.ends_with(char::is_whitespace) { "" } else { words.pop().unwrap_or_default() };
+    let begun =
+        if line.is_empty() || line.ends_with(char::is_whitespace) { "" } else { words.pop().unwrap_or_default() };
     let plain: Vec<&str> = words.iter().filter(|w| !w.starts_with('-')).copied().collect();
     let mut out: Vec<String> = match (words.first(), plain.get(1)) {
         (None, _) => vec!["kubectl".into()],
@@ -52,7 +112,9 @@ fn arguments(verb: &str, resource: Option<&str>, begun: &str, m: &Model) -> Vec<
         return names(resource, m).into_iter().map(|n| format!("{resource}/{n}")).collect();
     }
     match resource {
-        None if verb == "rollout" => ["history", "pause", "restart", "resume", "status", "undo"].map(str::to_owned).to_vec(),
+        None if verb == "rollout" => {
+            ["history", "pause", "restart", "resume", "status", "undo"].map(str::to_owned).to_vec()
+        }
         None => RESOURCES.iter().map(|r| (*r).to_owned()).collect(),
         Some(r) if verb == "rollout" => {
             let _ = r;
@@ -87,9 +149,14 @@ fn names(resource: &str, m: &Model) -> Vec<String> {
 /// The line with all that its candidates have in common; with a space when there is but one.
 pub fn extend(line: &str, candidates: &[String]) -> String {
     let Some(first) = candidates.first() else { return line.to_owned() };
-    let begun = if line.ends_with(char::is_whitespace) { "" } else { line.split_whitespace().last().unwrap_or_default() };
+    let begun =
+        if line.ends_with(char::is_whitespace) { "" } else { line.split_whitespace().last().unwrap_or_default() };
     let common = candidates.iter().skip(1).fold(first.as_str(), |common, c| {
-        let n = common.char_indices().zip(c.chars()).find(|((_, a), b)| a != b).map_or(common.len().min(c.len()), |((i, _), _)| i);
+        let n = common
+            .char_indices()
+            .zip(c.chars())
+            .find(|((_, a), b)| a != b)
+            .map_or(common.len().min(c.len()), |((i, _), _)| i);
         common.get(..n).unwrap_or_default()
     });
     let head = line.strip_suffix(begun).unwrap_or(line);

@@ -39,10 +39,15 @@ fn sentence(m: &Model) -> &'static str {
         "This is a cluster. Give it something to run."
     } else if !m.anything_runs() {
         "Watch the parts at work."
-    } else if words::summary(m).ends_with("all well") {
-        "Now break it: touch a node, a pod, or a part of the control plane."
     } else {
-        "Watch it repair itself, or skip to what happens next."
+        let summary = words::summary(m);
+        if summary.contains(';') {
+            "Watch it repair itself, or skip to what happens next."
+        } else if summary.ends_with("all well") {
+            "Now break it: touch a node, a pod, or a part of the control plane."
+        } else {
+            "Watch the parts at work."
+        }
     }
 }
 

@@ -166,15 +166,21 @@ pub fn Inspector(props: &Props) -> Html {
         _ if found.is_none() => {
             html! { <p class="soft empty" data-testid="inspector-gone">{ "It is gone: it was deleted, or its machine was taken away." }</p> }
         }
-        (Tab::Summary, Pick::Node(id)) => m.nodes.get(id).map(|n| node::view(desk, &m, n, answer(0))).unwrap_or_default(),
-        (Tab::Summary, Pick::Pod(uid)) => m.pods.get(uid).map(|p| pod::view(desk, &m, p, answer(0))).unwrap_or_default(),
+        (Tab::Summary, Pick::Node(id)) => {
+            m.nodes.get(id).map(|n| node::view(desk, &m, n, answer(0))).unwrap_or_default()
+        }
+        (Tab::Summary, Pick::Pod(uid)) => {
+            m.pods.get(uid).map(|p| pod::view(desk, &m, p, answer(0))).unwrap_or_default()
+        }
         (Tab::Summary, Pick::Part(name, machine)) => {
             let part = m.parts.iter().find(|p| p.name == *name && p.machine == *machine);
             part.map(|p| part::view(desk, &m, p)).unwrap_or_default()
         }
-        (Tab::Summary, Pick::Workload(id)) => {
-            m.workloads.get(id).map(|w| html! { <workload::Workload desk={desk.clone()} w={w.clone()} /> }).unwrap_or_default()
-        }
+        (Tab::Summary, Pick::Workload(id)) => m
+            .workloads
+            .get(id)
+            .map(|w| html! { <workload::Workload desk={desk.clone()} w={w.clone()} /> })
+            .unwrap_or_default(),
         (Tab::Events, _) => events(&m, &t),
         (Tab::Logs, _) => html! {
             <>
@@ -182,7 +188,9 @@ pub fn Inspector(props: &Props) -> Html {
                 { log(answer(0)) }
             </>
         },
-        (Tab::Yaml, _) => html! { <pre class="yaml" data-testid="inspector-yaml" tabindex="0">{ text(answer(0)) }</pre> },
+        (Tab::Yaml, _) => {
+            html! { <pre class="yaml" data-testid="inspector-yaml" tabindex="0">{ text(answer(0)) }</pre> }
+        }
         (Tab::Why, Pick::Pod(_)) => html! {
             <div data-testid="inspector-why">
                 <h3>{ "The scheduler's choice" }</h3>
@@ -224,7 +232,8 @@ fn strip(desk: &Desk, tabs: &[Tab], shown: Tab) -> Html {
 }
 
 fn events(m: &Model, t: &Thing) -> Html {
-    let mine = m.events.iter().rev().filter(|e| if t.uid.is_empty() { e.about == t.about } else { e.about_uid == t.uid });
+    let mine =
+        m.events.iter().rev().filter(|e| if t.uid.is_empty() { e.about == t.about } else { e.about_uid == t.uid });
     let rows: Vec<Html> = mine.take(80).map(feed::row).collect();
     if rows.is_empty() {
         html! { <p class="soft empty" data-testid="inspector-events">{ "No events about it. Events are kept for an hour." }</p> }
@@ -261,7 +270,9 @@ fn log_choice(t: &Thing, chosen: &UseStateHandle<usize>, previous: &UseStateHand
 
 fn log(a: Option<&Answer>) -> Html {
     let lines = match a {
-        Some(Answer::Text(t)) if t.is_empty() => return html! { <p class="soft empty" data-testid="inspector-logs">{ "It has written nothing yet." }</p> },
+        Some(Answer::Text(t)) if t.is_empty() => {
+            return html! { <p class="soft empty" data-testid="inspector-logs">{ "It has written nothing yet." }</p> };
+        }
         Some(Answer::Nothing(why)) => return html! { <p class="soft empty" data-testid="inspector-logs">{ why }</p> },
         other => text(other),
     };
@@ -307,9 +318,7 @@ fn facts_list<'a>(facts: impl Iterator<Item = (&'a str, String)>) -> Html {
 
 /// A long name may be broken after its dots, slashes, dashes and colons rather than inside a word.
 fn breakable(text: &str) -> Html {
-    text.split_inclusive(['.', '/', ':', '='])
-        .map(|piece| html! { <>{ piece.to_owned() }<wbr /></> })
-        .collect()
+    text.split_inclusive(['.', '/', ':', '=']).map(|piece| html! { <>{ piece.to_owned() }<wbr /></> }).collect()
 }
 
 fn conditions(a: Option<&Answer>, now_ns: u64) -> Html {
@@ -317,6 +326,26 @@ fn conditions(a: Option<&Answer>, now_ns: u64) -> Html {
     if conditions.is_empty() {
         return Html::default();
     }
+    // A pressure, or a disruption, is well when it is not.
+    let bad_when_true =
+        |kind: &str| kind.ends_with("Pressure") || kind.ends_with("Unavailable") || kind == "DisruptionTarget";
+    let class = |c: &ConditionView| match c.status.as_str() {
+        "True" => {
+            if bad_when_true(&c.kind) {
+                "is-bad"
+            } else {
+                "is-good"
+            }
+        }
+        "False" => {
+            if bad_when_true(&c.kind) {
+                "is-good"
+            } else {
+                "is-bad"
+            }
+        }
+        _ => "is-bad",
+    };
     let row = |c: &ConditionView| {
         let since = c.since_ns.map_or(String::new(), |at| format!("for {}", words::age(now_ns.saturating_sub(at))));
         let why = match (c.reason.is_empty(), c.message.is_empty()) {
@@ -326,7 +355,7 @@ fn conditions(a: Option<&Answer>, now_ns: u64) -> Html {
         };
         html! {
             <li data-testid={format!("condition-{}", c.kind)}>
-                <span class="condition">{ &c.kind }</span>{ " " }<strong class={format!("is-{}", c.status.to_lowercase())}>{ &c.status }</strong>{ " " }
+                <span class="condition">{ &c.kind }</span>{ " " }<strong class={class(c)}>{ &c.status }</strong>{ " " }
                 <span class="soft">{ since }</span>
                 if !why.is_empty() { <p class="soft">{ why }</p> }
             </li>
@@ -385,8 +414,13 @@ mod tests {
             let t = thing(&m, &picked).expect("a thing");
             questions(&t, &picked, tab, 0, false)
         };
-        assert!(matches!(ask(Pick::Pod("uid-0".into()), Tab::Why)[..], [Question::Decision { .. }, Question::Why { .. }]));
-        assert!(matches!(&ask(Pick::Pod("uid-0".into()), Tab::Logs)[..], [Question::Logs { container, .. }] if container == "nginx"));
+        assert!(matches!(
+            ask(Pick::Pod("uid-0".into()), Tab::Why)[..],
+            [Question::Decision { .. }, Question::Why { .. }]
+        ));
+        assert!(
+            matches!(&ask(Pick::Pod("uid-0".into()), Tab::Logs)[..], [Question::Logs { container, .. }] if container == "nginx")
+        );
         assert!(matches!(ask(Pick::Node(2), Tab::Summary)[..], [Question::Status { .. }]));
         assert!(matches!(ask(Pick::Part("etcd".into(), 1), Tab::Why)[..], [Question::Part { .. }]));
         assert!(ask(Pick::Node(2), Tab::Events).is_empty());

@@ -5,6 +5,7 @@ use web_sys::{HtmlElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::desk::Desk;
+use super::signs;
 use super::ui::Act;
 use crate::protocol::{Speed, ToWorker};
 
@@ -51,9 +52,11 @@ pub fn Keys(props: &Props) -> Html {
     });
     html! {
         <div class="veil" data-testid="keys">
-            <section class="sheet" role="dialog" aria-modal="true" aria-label="Keys">
-                <h2>{ "Keys" }</h2>
-                <dl>{ for rows }</dl>
+            <section class="sheet" role="dialog" aria-modal="true" aria-label="Keys and signs">
+                <div class="columns">
+                    <div><h2>{ "Keys" }</h2><dl>{ for rows }</dl></div>
+                    <div><h2>{ "Signs" }</h2>{ signs::view() }<p class="soft">{ "Pods of one workload have one colour." }</p></div>
+                </div>
                 <button type="button" class="primary" ref={button} data-testid="keys-close" onclick={close}>{ "Close" }</button>
             </section>
         </div>

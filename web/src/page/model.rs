@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use podarium_core::observe::{
-    EventView, Frame, MessageView, NodeView, PartView, PodShape, PodView, TimerKind, TimerView, WorkloadView,
+    EventView, Frame, MessageKind, MessageView, NodeView, PartView, PodShape, PodView, TimerKind, TimerView,
+    WorkloadView,
 };
 
 use crate::protocol::{Clock, Speed};
@@ -113,6 +114,15 @@ impl Model {
         self.workloads.extend(frame.workloads.into_iter().map(|w| (w.id, w)));
         for part in frame.parts {
             if part.name == "etcd" && !part.last.is_empty() && self.ledger.back() != Some(&part.last) {
+                // Every write is a request of the api-server to etcd, and of nobody else.
+                self.messages.push_back(MessageView {
+                    seq: 0,
+                    at_ns: frame.now_ns,
+                    kind: MessageKind::Request,
+                    from: format!("kube-apiserver@{}", part.machine),
+                    to: format!("etcd@{}", part.machine),
+                    what: part.last.clone(),
+                });
                 self.ledger.push_back(part.last.clone());
                 while self.ledger.len() > LEDGER_MAX {
                     self.ledger.pop_front();
@@ -134,8 +144,7 @@ impl Model {
             self.events.pop_front();
         }
         self.timers = frame.timers;
-        self.pulling =
-            self.timers.iter().filter(|t| t.kind == TimerKind::ImagePull).map(|t| t.pod.clone()).collect();
+        self.pulling = self.timers.iter().filter(|t| t.kind == TimerKind::ImagePull).map(|t| t.pod.clone()).collect();
         self.messages.extend(frame.messages);
         while self.messages.len() > MESSAGES_MAX {
             self.messages.pop_front();
@@ -151,7 +160,9 @@ impl Model {
             }
             ("default-scheduler", reason) => ("kube-scheduler", format!("{reason}: {name}")),
             (source, reason)
-                if source.ends_with("controller") || source.contains("controller-manager") || source.contains("taint") =>
+                if source.ends_with("controller")
+                    || source.contains("controller-manager")
+                    || source.contains("taint") =>
             {
                 ("kube-controller-manager", format!("{reason}: {name}"))
             }
@@ -166,9 +177,15 @@ impl Model {
         (self.now_ns.saturating_sub(*at) < DOING_NS).then(|| what.clone())
     }
 
-    /// A pod's shape: as the api-server has it, but a pull is known to the machine alone.
+    /// A pod's shape: as the api-server has it, but a pull is known to the machine alone, and what the api-server calls
+    /// Running on a machine that is switched off is a memory.
     pub fn shape(&self, p: &PodView) -> PodShape {
-        if p.shape == PodShape::Creating && self.pulling.contains(&p.uid) { PodShape::Pulling } else { p.shape }
+        let off = || p.node.and_then(|id| self.nodes.get(&id)).is_some_and(|n| !n.powered);
+        match p.shape {
+            PodShape::Creating if self.pulling.contains(&p.uid) => PodShape::Pulling,
+            PodShape::Running | PodShape::NotReady if off() => PodShape::Ghost,
+            shape => shape,
+        }
     }
 
     /// A node by its name.

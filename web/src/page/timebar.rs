@@ -40,7 +40,10 @@ pub fn TimeBar(props: &Props) -> Html {
         match clock.speed {
             Speed::Paused => match props.desk.commands_running() {
                 0 => "paused".to_owned(),
-                n => format!("paused; {} for time to go on", if n == 1 { "1 command waits".to_owned() } else { format!("{n} commands wait") }),
+                n => format!(
+                    "paused; {} for time to go on",
+                    if n == 1 { "1 command waits".to_owned() } else { format!("{n} commands wait") }
+                ),
             },
             Speed::Times(f) if clock.behind && clock.real_speed < f * 0.95 => {
                 format!("running at {:.0}x: this machine can't do {f:.0}x", clock.real_speed)

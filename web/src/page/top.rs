@@ -57,7 +57,7 @@ pub fn Top(props: &Props) -> Html {
             <button type="button" class="quiet" data-testid="new-cluster" title="Forget this cluster and boot a new one" onclick={emit(&props.on_new)}>{ "New" }</button>
             <button type="button" class="quiet" data-testid="share" title="Copy a link to this cluster at this moment" onclick={emit(&props.on_share)}>{ "Share" }</button>
             <button type="button" class="quiet" data-testid="theme" title="Colours" onclick={on_theme}>{ if props.dark { "Light" } else { "Dark" } }</button>
-            <button type="button" class="quiet" data-testid="show-keys" title="Keys ( ? )" onclick={on_keys}>{ "Keys" }</button>
+            <button type="button" class="quiet" data-testid="show-keys" title="Keys and signs ( ? )" onclick={on_keys}>{ "Help" }</button>
         </header>
     }
 }

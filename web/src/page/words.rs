@@ -196,8 +196,11 @@ pub fn timer(t: &TimerView, m: &Model) -> String {
             let limit = age(t.until_ns.saturating_sub(t.from_ns));
             format!("{name} has been silent for {silent}; at {limit} the node controller will call it NotReady.")
         }
-        TimerKind::ImagePull => format!("Its image is on the way. {}: {}.", capital(&when), t.then),
-        _ => format!("{}: {}.", capital(&when), t.then),
+        TimerKind::ImagePull => format!("Its image is on the way. {}, {}.", capital(&when), t.then),
+        _ => match m.pods.get(&t.pod) {
+            Some(p) => format!("{}: {when}, {}.", clip(&p.name, 40), t.then),
+            None => format!("{}, {}.", capital(&when), t.then),
+        },
     }
 }
 
@@ -314,7 +317,9 @@ mod tests {
             "worker-2 has been silent for 31 s; at 50 s the node controller will call it NotReady."
         );
         (t.kind, t.machine, t.then) = (TimerKind::Eviction, None, "taint eviction deletes it".into());
-        assert_eq!(timer(&t, &m), "In 19 s, at 00:02:30: taint eviction deletes it.");
+        assert_eq!(timer(&t, &m), "In 19 s, at 00:02:30, taint eviction deletes it.");
+        t.pod = "uid-1".into();
+        assert_eq!(timer(&t, &m), "web-1: in 19 s, at 00:02:30, taint eviction deletes it.");
         assert_eq!(countdown(251_000_000_001), "4:12");
         assert_eq!(countdown(9_100_000_000), "10 s");
     }

@@ -31,6 +31,8 @@ pub struct Tank {
     guests: Option<Guests>,
     /// A start that came before the guests.
     start: Option<(Option<String>, ClusterConfig)>,
+    /// The speed that was asked for before there was anything to move.
+    speed: Speed,
     run: Option<Run>,
 }
 
@@ -55,7 +57,7 @@ struct Run {
 impl Tank {
     /// A tank without water: the guests are still on their way.
     pub fn new() -> Self {
-        Tank { guests: None, start: None, run: None }
+        Tank { guests: None, start: None, speed: Speed::Times(1.0), run: None }
     }
 
     /// The guests have arrived.
@@ -92,7 +94,7 @@ impl Tank {
             observer: Observer::new(),
             booting,
             replay: stored,
-            speed: Speed::Times(1.0),
+            speed: self.speed,
             skip: None,
             last_ms: now,
             last_frame_ms: 0.0,
@@ -118,9 +120,11 @@ impl Work for Tank {
             ToWorker::Ping(number) => port::send(&ToPage::Pong(number)),
             ToWorker::Start { session, config } => {
                 self.run = None;
+                self.speed = Speed::Times(1.0);
                 self.start = Some((session, config));
                 self.begin();
             }
+            ToWorker::Speed(speed) if self.run.is_none() => self.speed = speed,
             other => {
                 if let Some(run) = &mut self.run {
                     run.receive(other);

@@ -48,7 +48,8 @@ pub fn view(a: Option<&Answer>, now_ns: u64) -> Html {
     let rows = in_order(verdicts);
     let more = rows.len().saturating_sub(ROWS_MAX);
     let row = |v: &&VerdictView| {
-        let score = |plugin: &str| v.scores.iter().find(|(p, _)| p == plugin).map_or(String::new(), |(_, s)| s.to_string());
+        let score =
+            |plugin: &str| v.scores.iter().find(|(p, _)| p == plugin).map_or(String::new(), |(_, s)| s.to_string());
         html! {
             <tr class={classes!(v.chosen.then_some("chosen"))} data-testid="decision-row">
                 <th scope="row" title={v.node.clone()}>{ words::clip(&v.node, 22) }if v.chosen { <span class="mark">{ " chosen" }</span> }</th>
@@ -63,7 +64,7 @@ pub fn view(a: Option<&Answer>, now_ns: u64) -> Html {
     };
     html! {
         <div class="decision" data-testid="decision">
-            <p>{ summary }{ " " }<span class="soft">{ format!("{} ago.", words::age(now_ns.saturating_sub(at_ns))) }</span></p>
+            <p><span class="soft">{ format!("{} ago: ", words::age(now_ns.saturating_sub(at_ns))) }</span>{ summary }</p>
             if !rows.is_empty() {
                 <div class="scroll" tabindex="0" role="region" aria-label="Filters and scores by node">
                     <table>

@@ -22,7 +22,7 @@ pub fn view(desk: &Desk, m: &Model, n: &NodeView, status: Option<&Answer>) -> Ht
     html! {
         <>
             <p class="state" data-testid="inspector-state">{ words::node_state(n, silence) }</p>
-            if let Some(trouble) = words::machine_trouble(n) { <p class="trouble">{ format!("On {}, {trouble}.", n.name) }</p> }
+            if let Some(trouble) = words::machine_trouble(n).filter(|_| n.powered) { <p class="trouble">{ format!("On {}, {trouble}.", n.name) }</p> }
             if !n.why.is_empty() && n.health != NodeHealth::Ready { <p>{ &n.why }</p> }
             { next(m, mine.chain(doomed)) }
             <h3>{ "Break it, mend it" }</h3>
@@ -88,7 +88,7 @@ fn pods(desk: &Desk, on_it: &[&PodView]) -> Html {
         let onclick = Callback::from(move |_: MouseEvent| desk.act(Act::Pick(Some(Pick::Pod(uid.clone())))));
         html! {
             <li><button type="button" class="link" title={p.name.clone()} {onclick}>{ words::clip(&p.name, 30) }</button>
-                <span class="soft">{ words::pod_state(p) }</span></li>
+                <span class="soft">{ &p.status }</span></li>
         }
     });
     let more = own.len().saturating_sub(PODS_MAX);

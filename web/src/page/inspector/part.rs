@@ -40,10 +40,16 @@ pub fn view(desk: &Desk, m: &Model, p: &PartView) -> Html {
     let input =
         |action: ComponentAction| Input::Component { machine: machine.clone(), component: p.name.clone(), action };
     let what_now = match p.state {
-        PartState::Stopped => "Its manifest is out of /etc/kubernetes/manifests: its kubelet keeps it stopped until it is back.",
-        PartState::BackOff | PartState::Down => "Its kubelet starts it again; the oftener it died, the longer it waits, up to 5 min.",
+        PartState::Stopped => {
+            "Its manifest is out of /etc/kubernetes/manifests: its kubelet keeps it stopped until it is back."
+        }
+        PartState::BackOff | PartState::Down => {
+            "Its kubelet starts it again; the oftener it died, the longer it waits, up to 5 min."
+        }
         PartState::Starting => "Its kubelet is starting it.",
-        PartState::Running => "It is a static pod: killed, its kubelet starts it again. Stop moves its manifest out of /etc/kubernetes/manifests.",
+        PartState::Running => {
+            "It is a static pod: killed, its kubelet starts it again. Stop moves its manifest out of /etc/kubernetes/manifests."
+        }
     };
     html! {
         <>

@@ -64,8 +64,7 @@ fn container(desk: &Desk, p: &PodView, c: &ContainerView) -> Html {
         state.push_str(", ");
         state.push_str(&words::count(c.restarts as usize, "restart"));
     }
-    let kill =
-        Input::KillContainer { namespace: p.namespace.clone(), pod: p.name.clone(), container: c.name.clone() };
+    let kill = Input::KillContainer { namespace: p.namespace.clone(), pod: p.name.clone(), container: c.name.clone() };
     html! {
         <li class="container">
             <div class="grow"><strong title={c.name.clone()}>{ words::clip(&c.name, 28) }</strong>{ " " }<span class="soft" title={c.image.clone()}>{ words::clip(&c.image, 36) }</span>

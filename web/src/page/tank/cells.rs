@@ -233,7 +233,9 @@ impl Scene<'_> {
                 self.c.stroke();
             }
         }
-        if r.w >= 84.0 && let Some(first) = p.containers.first() {
+        if r.w >= 84.0
+            && let Some(first) = p.containers.first()
+        {
             let at = (x, r.bottom() - r.h * 0.16);
             self.text(&first.image, at, r.w * 0.84, (Face::Mono, 12.0), 0, self.p.glass);
         }

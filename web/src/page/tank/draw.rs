@@ -224,7 +224,7 @@ impl Scene<'_> {
             c.set_fill_style_str(self.p.edge);
             c.fill_rect(x, r.bottom() - h, r.w / 2.0, 1.0);
         }
-        if self.l.detail == Detail::Full {
+        if self.l.detail == Detail::Full && cpu + memory > 0.0 {
             // A rule at each side, so that a level can be read.
             c.set_fill_style_str(self.p.line);
             for quarter in 1..4 {
@@ -328,7 +328,34 @@ impl Scene<'_> {
         self.face(Face::Plain, 13.0);
         let fits = self.width(&wide) <= r.w - 32.0;
         let text = if fits { &wide } else { &short };
-        self.text(text, (r.x + 16.0, foot), r.w - 32.0, (Face::Plain, 13.0), -1, self.p.soft);
+        let width = self.text(text, (r.x + 16.0, foot), r.w - 32.0, (Face::Plain, 13.0), -1, self.p.soft);
+        self.services(n, (r.right() - 16.0, foot), r.w - 56.0 - width);
+    }
+
+    /// The machine's own programs, each with a lamp.
+    fn services(&self, n: &NodeView, at: (f64, f64), room: f64) {
+        self.face(Face::Plain, 13.0);
+        let all = [("containerd", n.containerd), ("kubelet", n.kubelet)];
+        let needed: f64 = all.iter().map(|(name, _)| self.width(name) + 26.0).sum();
+        if needed > room {
+            return;
+        }
+        let mut right = at.0;
+        for (name, runs) in all {
+            let ink = if runs { self.p.soft } else { self.p.bad };
+            let width = self.text(name, (right, at.1), 120.0, (Face::Plain, 13.0), 1, ink);
+            self.c.begin_path();
+            let _ = self.c.arc(right - width - 8.0, at.1 - 4.5, 3.0, 0.0, std::f64::consts::TAU);
+            self.c.set_fill_style_str(self.p.good);
+            self.c.set_stroke_style_str(self.p.bad);
+            self.c.set_line_width(1.4);
+            if runs {
+                self.c.fill()
+            } else {
+                self.c.stroke()
+            }
+            right -= width + 26.0;
+        }
     }
 
     fn part(&self, m: &Model, i: usize, r: Rect) {
@@ -350,9 +377,12 @@ impl Scene<'_> {
         self.dash(if runs { &[] } else { &[5.0, 4.0] });
         self.c.stroke();
         self.dash(&[]);
-        let (left, room) = (r.x + 14.0, r.w - 28.0);
+        let small = r.w < 190.0;
+        let pad = if small { 10.0 } else { 14.0 };
+        let (left, room) = (r.x + pad, r.w - 2.0 * pad);
         let ink = if runs { self.p.ink } else { self.p.soft };
-        let width = self.text(&p.name, (left, r.y + 24.0), room, (Face::Bold, 14.0), -1, ink);
+        let width =
+            self.text(&p.name, (left, r.y + 24.0), room, (Face::Bold, if small { 13.0 } else { 14.0 }), -1, ink);
         if !runs {
             self.line(&[(left, r.y + 19.5), (left + width, r.y + 19.5)]);
             self.c.set_stroke_style_str(self.p.bad);
@@ -364,7 +394,7 @@ impl Scene<'_> {
             return;
         }
         if p.name == "etcd" {
-            self.ledger(m, r);
+            self.ledger(m, r, pad);
         } else {
             let line = match p.name.as_str() {
                 "kube-apiserver" => format!("revision {}", words::thousands(m.revision)),
@@ -376,17 +406,20 @@ impl Scene<'_> {
     }
 
     /// etcd's newest lines, ruled as a ledger is.
-    fn ledger(&self, m: &Model, r: Rect) {
-        let room = r.w - 28.0;
+    fn ledger(&self, m: &Model, r: Rect, pad: f64) {
+        let room = r.w - 2.0 * pad;
         for (i, line) in m.ledger.iter().rev().take(2).enumerate() {
             let y = r.y + 43.0 + i as f64 * 17.0;
             self.face(Face::Mono, 12.0);
+            // As much of the key as there is room for: its end tells most.
             let short = line.replace(" /registry/", " ");
-            let text = if self.width(line) <= room { line } else { &short };
+            let revision = line.split(' ').next().unwrap_or_default();
+            let last = format!("{revision} {}", line.rsplit('/').next().unwrap_or_default());
+            let text = [line, &short].into_iter().find(|t| self.width(t) <= room).unwrap_or(&last);
             let colour = if i == 0 { self.p.ink } else { self.p.soft };
-            self.text(text, (r.x + 14.0, y), room, (Face::Mono, 12.0), -1, colour);
+            self.text(text, (r.x + pad, y), room, (Face::Mono, 12.0), -1, colour);
             self.c.set_fill_style_str(self.p.line);
-            self.c.fill_rect(r.x + 14.0, (y + 4.0).floor(), room, 1.0);
+            self.c.fill_rect(r.x + pad, (y + 4.0).floor(), room, 1.0);
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::page::words;
 
 /// Things beyond this many are held on to by zooming in, filtering, or the terminal, not each by an element.
 const HOLDS_MAX: usize = 300;
+/// Of these at most so many are nodes.
+const NODES_MAX: usize = 200;
 /// While there are this few, each is a stop of the Tab key; when there are more, the arrow keys go from one to the next.
 const STOPS_MAX: usize = 40;
 
@@ -75,14 +77,22 @@ pub enum Way {
 pub fn list(m: &Model, l: &Layout, filter: &str, picked: Option<&Pick>) -> (Vec<Hold>, usize) {
     let mut out: Vec<Hold> = Vec::new();
     let mut total = 0;
-    let mut add = |pick: Pick, testid: String, name: &str, state: &str, kind: &str, place: Rect, share: usize| {
-        let mine = picked == Some(&pick);
+    let mut add = |pick: &dyn Fn() -> Pick,
+                   mine: bool,
+                   kind: &str,
+                   prefix: &str,
+                   words: (&str, &str),
+                   place: Rect,
+                   share: usize| {
+        let (name, state) = words;
         if !mine && !words::matches(filter, &[name, state]) {
             return;
         }
         total += 1;
+        // Of ten thousand objects few get an element: what the others would be called isn't made up.
         if place.w > 0.0 && place.h > 0.0 && (out.len() < share || mine) {
-            out.push(Hold { pick, testid, label: format!("{kind} {name}, {state}"), place });
+            let label = format!("{kind}{name}, {state}");
+            out.push(Hold { pick: pick(), testid: format!("{prefix}-{name}"), label, place });
         }
     };
     if let Some((id, r)) = l.control_plane
@@ -90,11 +100,13 @@ pub fn list(m: &Model, l: &Layout, filter: &str, picked: Option<&Pick>) -> (Vec<
     {
         let state = words::node_state(n, m.silence_ns(id));
         let place = Rect { h: HEADER - 4.0, ..r };
-        add(Pick::Node(id), format!("node-{}", n.name), &n.name, &state, "Control-plane node", place, HOLDS_MAX);
+        let mine = picked == Some(&Pick::Node(id));
+        add(&|| Pick::Node(id), mine, "Control-plane node ", "node", (&n.name, &state), place, HOLDS_MAX);
     }
     for (p, r) in m.parts.iter().zip(&l.parts) {
-        let pick = Pick::Part(p.name.clone(), p.machine);
-        add(pick, format!("part-{}", p.name), &p.name, words::part_state(p.state), "", *r, HOLDS_MAX);
+        let pick = || Pick::Part(p.name.clone(), p.machine);
+        let mine = picked == Some(&pick());
+        add(&pick, mine, "", "part", (&p.name, words::part_state(p.state)), *r, HOLDS_MAX);
     }
     for (id, r) in &l.nodes {
         let Some(n) = m.nodes.get(id) else { continue };
@@ -104,21 +116,16 @@ pub fn list(m: &Model, l: &Layout, filter: &str, picked: Option<&Pick>) -> (Vec<
             Detail::Compact => Rect { h: 18.0, ..*r },
             Detail::Dense => *r,
         };
+        let mine = picked == Some(&Pick::Node(*id));
         // Some room is kept for pods.
-        add(Pick::Node(*id), format!("node-{}", n.name), &n.name, &state, "Node", l.field.common(&head), 200);
+        add(&|| Pick::Node(*id), mine, "Node ", "node", (&n.name, &state), l.field.common(&head), NODES_MAX);
     }
-    for (uid, p) in &m.pods {
-        let Some(r) = l.pods.get(uid) else { continue };
+    for (uid, r) in &l.pods {
+        let Some(p) = m.pods.get(uid) else { continue };
         let place = if r.y >= l.field.y - 1.0 { l.field.common(r) } else { *r };
-        add(
-            Pick::Pod(uid.clone()),
-            format!("pod-{}", p.name),
-            &p.name,
-            &words::pod_state_shaped(p, m.shape(p)),
-            "Pod",
-            place,
-            HOLDS_MAX,
-        );
+        let mine = matches!(picked, Some(Pick::Pod(x)) if x == uid);
+        let state = words::pod_state_shaped(p, m.shape(p));
+        add(&|| Pick::Pod(uid.clone()), mine, "Pod ", "pod", (&p.name, &state), place, HOLDS_MAX);
     }
     (out, total)
 }
@@ -230,7 +237,7 @@ pub fn Holds(props: &HoldsProps) -> Html {
             let tabindex = if !roving || stop.as_ref() == Some(&h.pick) { "0" } else { "-1" };
             html! {
                 <button key={h.pick.key()} type="button" class="hold" {style} {tabindex} data-testid={h.testid.clone()}
-                    title={h.label.trim_start().to_owned()} aria-label={h.label.trim_start().to_owned()} aria-pressed={pressed.to_string()} {onclick} />
+                    title={h.label.clone()} aria-label={h.label.clone()} aria-pressed={pressed.to_string()} {onclick} />
             }
         })
         .collect();
@@ -263,7 +270,7 @@ mod tests {
         let (m, l) = world(3, 9);
         let (all, total) = list(&m, &l, "", None);
         assert_eq!((all.len(), total), (17, 17));
-        let find = |testid: &str| all.iter().find(|h| h.testid == testid).map(|h| h.label.trim_start().to_owned());
+        let find = |testid: &str| all.iter().find(|h| h.testid == testid).map(|h| h.label.clone());
         assert_eq!(find("node-worker-2").as_deref(), Some("Node worker-2, Ready"));
         assert_eq!(find("part-etcd").as_deref(), Some("etcd, running"));
         assert_eq!(find("pod-web-4").as_deref(), Some("Pod web-4, Running"));

@@ -102,7 +102,13 @@ impl Lens {
     /// Moves as little as brings a place into the window.
     pub fn showing(self, field: Rect, r: Rect) -> Lens {
         let by = |from: f64, to: f64, low: f64, high: f64| {
-            if from < low { low - from } else if to > high { (high - to).max(low - from) } else { 0.0 }
+            if from < low {
+                low - from
+            } else if to > high {
+                (high - to).max(low - from)
+            } else {
+                0.0
+            }
         };
         let dx = by(r.x, r.right(), field.x, field.right());
         let dy = by(r.y, r.bottom(), field.y, field.bottom());
@@ -149,6 +155,8 @@ pub const HEADER: f64 = 40.0;
 pub const FOOTER: f64 = 30.0;
 /// An instrument's height.
 const PART_H: f64 = 68.0;
+/// Between two rows of instruments.
+const ROW_GAP: f64 = 18.0;
 /// Under the instruments: where requests between them go.
 pub const LANE: f64 = 26.0;
 /// A name under a cell.
@@ -176,7 +184,7 @@ impl Layout {
         let mut y = margin.min(16.0);
         if let Some(n) = control {
             let rows = if narrow { 2 } else { 1 };
-            let h = HEADER + rows as f64 * (PART_H + 10.0) - 10.0 + LANE;
+            let h = HEADER + rows as f64 * (PART_H + ROW_GAP) - ROW_GAP + LANE;
             let pane = Rect { x: margin, y, w: inner, h };
             l.control_plane = Some((n.id, pane));
             l.parts = place_parts(&m.parts, pane, rows);
@@ -219,7 +227,7 @@ impl Layout {
         let w = ((field.w - gap * (columns as f64 - 1.0)) / columns as f64).max(2.0);
         let fit = ((field.h - gap * (rows as f64 - 1.0)) / rows as f64).max(2.0);
         // A pane that is much higher than wide looks empty however full it is.
-        let h = fit.min((w * 0.9).max(150.0));
+        let h = fit.min((w * 1.25).max(150.0));
         let size = (w * lens.zoom, h * lens.zoom);
         self.detail = if size.0 >= 150.0 && size.1 >= 104.0 {
             Detail::Full
@@ -246,13 +254,9 @@ impl Layout {
                 Detail::Compact => (20.0, 6.0, 6.0),
                 Detail::Dense => (3.0, 3.0, 3.0),
             };
-            let inside = Rect {
-                x: pane.x + inset,
-                y: pane.y + top,
-                w: pane.w - 2.0 * inset,
-                h: (pane.h - top - foot).max(1.0),
-            };
-            let side_max = (pane.w.min(pane.h) * 0.17).clamp(8.0, 110.0);
+            let inside =
+                Rect { x: pane.x + inset, y: pane.y + top, w: pane.w - 2.0 * inset, h: (pane.h - top - foot).max(1.0) };
+            let side_max = (pane.w.min(pane.h) * 0.2).clamp(8.0, 110.0);
             let named = (self.detail == Detail::Full).then_some(CELL_NAMED_MIN);
             let with_names = place(&mut self.pods, &pods, inside, side_max, named);
             self.named.insert(n.id, with_names);
@@ -265,7 +269,7 @@ fn place_parts(parts: &[PartView], pane: Rect, rows: usize) -> Vec<Rect> {
         return Vec::new();
     }
     let columns = parts.len().div_ceil(rows);
-    let gap = 10.0;
+    let gap = if rows > 1 { ROW_GAP } else { 10.0 };
     // etcd is a ledger whose newest line is read, and the longest name needs the most room.
     let weight = |p: &PartView| match p.name.as_str() {
         _ if rows > 1 => 1.0,
@@ -273,14 +277,20 @@ fn place_parts(parts: &[PartView], pane: Rect, rows: usize) -> Vec<Rect> {
         "kube-controller-manager" => 1.45,
         _ => 1.0,
     };
-    let mut out = Vec::new();
-    for (row, chunk) in parts.chunks(columns).enumerate() {
-        let total: f64 = chunk.iter().map(weight).sum();
+    // In two rows the api-server stands in the lower one: what it sends to nodes crosses no other part.
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    let low = |name: &str| matches!(name, "kube-apiserver" | "kube-scheduler");
+    if rows > 1 {
+        order.sort_by_key(|i| (low(&parts[*i].name), parts[*i].name == "kube-apiserver"));
+    }
+    let mut out = vec![Rect::default(); parts.len()];
+    for (row, chunk) in order.chunks(columns).enumerate() {
+        let total: f64 = chunk.iter().map(|i| weight(&parts[*i])).sum();
         let unit = (pane.w - 2.0 * GAP - gap * (chunk.len() as f64 - 1.0)) / total;
         let mut x = pane.x + GAP;
-        for p in chunk {
-            let w = unit * weight(p);
-            out.push(Rect { x, y: pane.y + HEADER + row as f64 * (PART_H + gap), w, h: PART_H });
+        for i in chunk {
+            let w = unit * weight(&parts[*i]);
+            out[*i] = Rect { x, y: pane.y + HEADER + row as f64 * (PART_H + gap), w, h: PART_H };
             x += w + gap;
         }
     }
@@ -302,7 +312,8 @@ fn columns_for(n: usize, w: f64, h: f64, narrow: bool) -> usize {
 
 /// A grid of `n` squares in a rectangle: columns, the side, and the pitches.
 fn grid(n: usize, r: Rect, side_max: f64, named_min: Option<f64>) -> (usize, f64, (f64, f64), bool) {
-    let steps = |from: f64, to: f64| std::iter::successors(Some(from), move |s| (*s > to).then_some((s * 0.93).max(to)));
+    let steps =
+        |from: f64, to: f64| std::iter::successors(Some(from), move |s| (*s > to).then_some((s * 0.93).max(to)));
     if let Some(least) = named_min {
         for side in steps(side_max.max(least), least) {
             let pitch = ((side + 10.0).max(NAME_W), side + NAME_H + 10.0);
@@ -335,8 +346,7 @@ fn place(out: &mut BTreeMap<String, Rect>, pods: &[&PodView], r: Rect, side_max:
     for (i, p) in sorted.iter().enumerate() {
         let (c, row) = (i % columns, i / columns);
         let shift = if with_names { (pitch.0 - side - 10.0) / 2.0 } else { 0.0 };
-        let cell =
-            Rect { x: r.x + c as f64 * pitch.0 + shift, y: r.y + row as f64 * pitch.1, w: side, h: side };
+        let cell = Rect { x: r.x + c as f64 * pitch.0 + shift, y: r.y + row as f64 * pitch.1, w: side, h: side };
         out.insert(p.uid.clone(), cell);
     }
     with_names

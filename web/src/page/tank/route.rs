@@ -107,14 +107,41 @@ pub fn route(l: &Layout, m: &Model, from: &str, to: &str) -> Option<Route> {
     (way.length > 8.0).then_some(way)
 }
 
+/// From a part down to a node's cable: those of lower rows go through the gaps between panes.
+fn to_pane(l: &Layout, from: (f64, f64), pane: Rect) -> Vec<(f64, f64)> {
+    let end = cable(pane);
+    let first_row = l.field.y + 2.0;
+    if pane.y <= first_row {
+        return Route::curve(from, end).points;
+    }
+    let left = l.nodes.values().filter(|r| r.y == pane.y && r.right() <= pane.x).map(Rect::right).fold(0.0, f64::max);
+    let gap = if left > 0.0 { pane.x - left } else { 8.0 };
+    let x = pane.x - gap / 2.0;
+    let mut way = Route::curve(from, (x, l.field.y - 4.0)).points;
+    let turn = pane.y - (gap / 2.0).min(6.0);
+    way.extend([(x, turn), (end.0, turn), end]);
+    way
+}
+
 fn between(l: &Layout, from: End, to: End) -> Option<Route> {
     Some(match (from, to) {
         (End::Part(a), End::Part(b)) => {
             let (ra, rb) = (*l.parts.get(a)?, *l.parts.get(b)?);
-            // Each pair has a line of its own in the lane, so that none hides another.
-            let lane = ra.bottom().max(rb.bottom()) + 8.0 + (a.max(b) % 3) as f64 * (LANE - 14.0) / 3.0;
-            let shift = |i: usize, other: usize| if other > i { 5.0 + 4.0 * other as f64 } else { -5.0 - 4.0 * other as f64 };
+            let shift =
+                |i: usize, other: usize| if other > i { 5.0 + 4.0 * other as f64 } else { -5.0 - 4.0 * other as f64 };
             let (xa, xb) = (ra.centre().0 + shift(a, b), rb.centre().0 + shift(b, a));
+            if (ra.y - rb.y).abs() > 1.0 {
+                // Between two rows, in the gap between them.
+                let (upper, lower, xu, xl) = if ra.y < rb.y { (ra, rb, xa, xb) } else { (rb, ra, xb, xa) };
+                let lane = (upper.bottom() + lower.y) / 2.0 + (a.max(b) % 3) as f64 * 3.0 - 3.0;
+                let mut way = vec![(xu, upper.bottom()), (xu, lane), (xl, lane), (xl, lower.y)];
+                if ra.y > rb.y {
+                    way.reverse();
+                }
+                return Some(Route::new(way));
+            }
+            // Each pair has a line of its own in the lane, so that none hides another.
+            let lane = ra.bottom() + 8.0 + (a.max(b) % 3) as f64 * (LANE - 14.0) / 3.0;
             Route::new(vec![(xa, ra.bottom()), (xa, lane), (xb, lane), (xb, rb.bottom())])
         }
         (End::Part(a), End::ControlPlane(pane)) => {
@@ -125,11 +152,17 @@ fn between(l: &Layout, from: End, to: End) -> Option<Route> {
         }
         (End::Part(a), End::Node(pane)) => {
             let r = *l.parts.get(a)?;
-            Route::curve((r.centre().0, r.bottom()), cable(pane))
+            Route::new(to_pane(l, (r.centre().0, r.bottom()), pane))
         }
         (End::Part(a), End::Person) => {
             let r = *l.parts.get(a)?;
-            Route::new(vec![(r.centre().0, r.y), (r.centre().0, 0.0)])
+            let x = r.centre().0;
+            let above = l.parts.iter().filter(|p| p.bottom() < r.y).map(Rect::bottom).fold(0.0, f64::max);
+            if above == 0.0 {
+                return Some(Route::new(vec![(x, r.y), (x, 0.0)]));
+            }
+            let (side, lane) = (l.size.0 - 16.0, (above + r.y) / 2.0);
+            Route::new(vec![(x, r.y), (x, lane), (side, lane), (side, 0.0)])
         }
         (End::Part(a), End::Pod(cell)) => {
             let r = *l.parts.get(a)?;
@@ -153,14 +186,34 @@ mod tests {
     #[test]
     fn requests_between_parts_cross_no_part() {
         let m = testing::world(3, 3);
-        for w in [1440.0, 680.0] {
+        for w in [1440.0, 680.0, 390.0] {
             let l = Layout::new(&m, w, 760.0, Lens::default());
             for (i, p) in m.parts.iter().enumerate().filter(|(_, p)| p.name != "kube-apiserver") {
                 let way = route(&l, &m, &format!("{}@1", p.name), "kube-apiserver@1").expect("a way");
                 for k in 1..100 {
                     let ((x, y), _) = way.at(f64::from(k) / 100.0);
-                    let over = l.parts.iter().position(|r| y < r.bottom() - 0.5 && r.contains(x, y));
+                    let over = l.parts.iter().position(|r| y > r.y + 0.5 && y < r.bottom() - 0.5 && r.contains(x, y));
                     assert_eq!(over, None, "{} ({i}) at {k}%", p.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn requests_of_nodes_cross_no_pane() {
+        let m = testing::world(10, 3);
+        for (w, h) in [(1440.0, 760.0), (390.0, 700.0)] {
+            let l = Layout::new(&m, w, h, Lens::default());
+            for id in l.nodes.keys() {
+                let way = route(&l, &m, "kube-apiserver@1", &format!("kubelet@{id}")).expect("a way");
+                for k in 1..100 {
+                    let ((x, y), _) = way.at(f64::from(k) / 100.0);
+                    let parts = l.parts.iter().map(|r| (r, 1.0));
+                    let over = l.nodes.values().map(|r| (r, 0.5)).chain(parts);
+                    let crossed = over
+                        .filter(|(r, s)| y > r.y + s && y < r.bottom() - s && x > r.x + s && x < r.right() - s)
+                        .count();
+                    assert_eq!(crossed, 0, "node {id} on {w}x{h} at {k}%");
                 }
             }
         }
