@@ -148,6 +148,8 @@ impl Run {
                 self.speed = speed;
                 self.skip = None;
                 self.behind = false;
+                // A clock that stands says so too, though nothing else has changed.
+                self.dirty = true;
             }
             ToWorker::StepEvent => {
                 self.speed = Speed::Paused;

@@ -138,17 +138,19 @@ pub fn neighbour(all: &[Hold], from: &Pick, way: Way) -> Option<usize> {
     for (i, h) in all.iter().enumerate().filter(|(_, h)| h.pick != *from) {
         let (hx, hy) = h.place.centre();
         let (dx, dy) = (hx - x, hy - y);
-        let (along, across) = match way {
-            Way::Left => (-dx, dy),
-            Way::Right => (dx, dy),
-            Way::Up => (-dy, dx),
-            Way::Down => (dy, dx),
+        let (w, tall) = ((here.w + h.place.w) / 2.0, (here.h + h.place.h) / 2.0);
+        let (along, across, thick, wide) = match way {
+            Way::Left => (-dx, dy, w, tall),
+            Way::Right => (dx, dy, w, tall),
+            Way::Up => (-dy, dx, tall, w),
+            Way::Down => (dy, dx, tall, w),
         };
         if along < 2.0 {
             continue;
         }
-        // What lies straight ahead is nearer than what lies aside.
-        let cost = along + 2.5 * across.abs();
+        // From edge to edge: what lies straight ahead is nearer than what lies aside, and of those the middle one.
+        let gap = |distance: f64, size: f64| (distance.abs() - size).max(0.0);
+        let cost = gap(along, thick) + 2.5 * gap(across, wide) + 0.05 * (along + across.abs());
         if best.is_none_or(|(c, _)| cost < c) {
             best = Some((cost, i));
         }

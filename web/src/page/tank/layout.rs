@@ -155,6 +155,8 @@ pub const HEADER: f64 = 40.0;
 pub const FOOTER: f64 = 30.0;
 /// An instrument's height.
 const PART_H: f64 = 68.0;
+/// Under the field: the buttons that zoom.
+const ZOOM_H: f64 = 36.0;
 /// Between two rows of instruments.
 const ROW_GAP: f64 = 18.0;
 /// Under the instruments: where requests between them go.
@@ -204,7 +206,7 @@ impl Layout {
         l.waiting_count = waiting.len();
         place(&mut l.pods, &waiting, Rect { w: inner - 150.0, ..l.waiting }, 30.0, None);
         y += strip;
-        l.field = Rect { x: margin, y, w: inner, h: (height - y - margin.min(12.0)).max(80.0) };
+        l.field = Rect { x: margin, y, w: inner, h: (height - y - ZOOM_H).max(80.0) };
         l.place_nodes(m, lens, narrow, &mut by_node);
         if let (Some((_, pane)), Some(pods)) = (l.control_plane, control_id.and_then(|id| by_node.remove(&id))) {
             // What runs on the control plane beside its parts.
