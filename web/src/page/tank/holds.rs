@@ -145,7 +145,9 @@ pub fn neighbour(all: &[Hold], from: &Pick, way: Way) -> Option<usize> {
             Way::Up => (-dy, dx, tall, w),
             Way::Down => (dy, dx, tall, w),
         };
-        if along < 2.0 {
+        // What lies within the thing's own extent that way is not beyond it.
+        let own = if matches!(way, Way::Left | Way::Right) { here.w } else { here.h };
+        if along < (own / 2.0).max(2.0) {
             continue;
         }
         // From edge to edge: what lies straight ahead is nearer than what lies aside, and of those the middle one.
