@@ -105,8 +105,10 @@ fn receive(
             true
         }
         ToPage::Output(outputs) => {
-            if let Some(n) = outputs.into_iter().filter_map(|o| hear(desk, o)).last() {
-                notice.set(Some(n));
+            for o in outputs {
+                if let Some(n) = hear(desk, o) {
+                    notice.set(Some(n));
+                }
             }
             true
         }

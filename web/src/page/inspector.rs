@@ -329,22 +329,9 @@ fn conditions(a: Option<&Answer>, now_ns: u64) -> Html {
     // A pressure, or a disruption, is well when it is not.
     let bad_when_true =
         |kind: &str| kind.ends_with("Pressure") || kind.ends_with("Unavailable") || kind == "DisruptionTarget";
-    let class = |c: &ConditionView| match c.status.as_str() {
-        "True" => {
-            if bad_when_true(&c.kind) {
-                "is-bad"
-            } else {
-                "is-good"
-            }
-        }
-        "False" => {
-            if bad_when_true(&c.kind) {
-                "is-good"
-            } else {
-                "is-bad"
-            }
-        }
-        _ => "is-bad",
+    let class = |c: &ConditionView| {
+        let wanted = if bad_when_true(&c.kind) { "False" } else { "True" };
+        if c.status == wanted { "is-good" } else { "is-bad" }
     };
     let row = |c: &ConditionView| {
         let since = c.since_ns.map_or(String::new(), |at| format!("for {}", words::age(now_ns.saturating_sub(at))));
