@@ -381,6 +381,29 @@ fn a_changed_replication_controller_is_looked_at_twice() {
 }
 
 #[test]
+fn jobs_warn_of_their_templates() {
+    let s = Server::new();
+    let template = json!({"spec": {"restartPolicy": "Never", "nodeSelector": {"beta.kubernetes.io/arch": "x"}, "containers": [{"name": "c", "image": "i"}]}});
+    for (resource, body, at) in [
+        ("jobs", json!({"kind": "Job", "spec": {"template": template}}), "spec.template"),
+        (
+            "cronjobs",
+            json!({"kind": "CronJob", "spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}}}),
+            "spec.jobTemplate.spec.template",
+        ),
+    ] {
+        let mut body = body;
+        body["apiVersion"] = "batch/v1".into();
+        body["metadata"] = json!({"name": "j"});
+        let answer = s.ask("POST", &format!("/apis/batch/v1/namespaces/default/{resource}"), &body);
+        let want = format!(
+            "{at}.spec.nodeSelector[beta.kubernetes.io/arch]: deprecated since v1.14; use \"kubernetes.io/arch\" instead"
+        );
+        assert_eq!(answer.warnings, [Value::from(want).to_string()], "{}", answer.body);
+    }
+}
+
+#[test]
 fn statuses_are_defaulted_and_checked() {
     let s = Server::new();
     assert_eq!(s.service("lb", &json!({"type": "LoadBalancer", "ports": [{"port": 80}]})).code, 201);

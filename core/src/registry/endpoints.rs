@@ -6,6 +6,9 @@ use super::prelude::*;
 use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 
+mod md5;
+mod subsets;
+
 /// The strategy of Endpoints.
 pub struct EndpointsKind;
 
@@ -30,6 +33,12 @@ impl KindStrategy for EndpointsKind {
 
     fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
         warnings::endpoints::of(o)
+    }
+
+    fn canonicalize(&self, o: &mut Self::Kind) {
+        if let Some(subsets) = &mut o.subsets {
+            *subsets = subsets::repack(subsets);
+        }
     }
 
     fn allow_create_on_update(&self) -> bool {

@@ -131,7 +131,7 @@ fn job_template(template: &JobTemplateSpec, opts: &Options, path: &Path, errs: &
 pub fn warnings(cron_job: &CronJob, old: Option<&CronJob>) -> Vec<String> {
     let of_template = || {
         let spec = cron_job.spec.job_template.spec.as_ref();
-        spec.and_then(|s| job::spec_warning(s, "spec.jobTemplate.spec"))
+        spec.map(|s| job::spec_warnings(s, "spec.jobTemplate.spec")).unwrap_or_default()
     };
     let mut warnings = Vec::new();
     let Some(old) = old else {

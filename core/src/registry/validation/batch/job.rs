@@ -324,7 +324,7 @@ pub fn warnings(job: &Job, old: Option<&Job>) -> Vec<String> {
         Some(old) if old.metadata.generation == job.metadata.generation => return warnings,
         Some(_) => {}
     }
-    warnings.extend(job.spec.as_ref().and_then(|s| spec_warning(s, "spec")));
+    warnings.extend(job.spec.as_ref().map(|s| spec_warnings(s, "spec")).unwrap_or_default());
     warnings
 }
 
@@ -340,8 +340,15 @@ pub(super) fn name_warning(name: &str) -> Option<String> {
     })
 }
 
-/// The first warning of `WarningsForJobSpec`; those of the pod template are the pod's.
-pub(super) fn spec_warning(spec: &JobSpec, path: &str) -> Option<String> {
+/// Upstream's `WarningsForJobSpec`.
+pub(super) fn spec_warnings(spec: &JobSpec, path: &str) -> Vec<String> {
+    let mut warnings: Vec<String> = count_warning(spec, path).into_iter().collect();
+    let path = Path::new(path);
+    warnings.extend(crate::registry::warnings::pod::of_template(&spec.template, &path.child("template")));
+    warnings
+}
+
+fn count_warning(spec: &JobSpec, path: &str) -> Option<String> {
     let many = spec.completions.unwrap_or(0) > COUNT_MAX
         && spec.parallelism.unwrap_or(0) > HIGH_COMPLETIONS_COUNT_MAX
         && is_indexed(spec);
