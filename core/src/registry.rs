@@ -53,6 +53,7 @@ use std::rc::Rc;
 
 use k8s_openapi::Resource;
 
+pub(crate) use endpoints::repack as repack_subsets;
 pub use served::Served;
 pub use strategy::{DeleteOutcome, GcPolicy, KindStrategy, ScaleSpec, Strategy, StrategyContext, Typed};
 

@@ -186,7 +186,7 @@ impl Controller {
         let cost = SYNC_COST + SYNC_COST_PER_POD * u32::try_from(matching.len()).unwrap_or(u32::MAX);
         self.client.sim().sleep(cost).await;
         let trigger = self.triggers.borrow_mut().compute(key, &service, &matching);
-        let mut subsets = subsets::of(&service, &matching);
+        let mut subsets = crate::registry::repack_subsets(&subsets::of(&service, &matching));
         let truncated = truncate(&mut subsets);
         let current = self.endpoints.get_named(ns, n);
         if let Some(have) = &current {

@@ -9,6 +9,8 @@ use crate::api::field::ErrorList;
 mod md5;
 mod subsets;
 
+pub(crate) use subsets::repack;
+
 /// The strategy of Endpoints.
 pub struct EndpointsKind;
 

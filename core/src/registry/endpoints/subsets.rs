@@ -38,7 +38,7 @@ fn hash(p: &EndpointPort) -> [u8; 16] {
 }
 
 /// Repacks.
-pub(super) fn repack(subsets: &[EndpointSubset]) -> Vec<EndpointSubset> {
+pub(crate) fn repack(subsets: &[EndpointSubset]) -> Vec<EndpointSubset> {
     let mut addresses: BTreeMap<AddressKey, EndpointAddress> = BTreeMap::new();
     let mut ports: BTreeMap<PortKey, Option<EndpointPort>> = BTreeMap::new();
     let mut ready: BTreeMap<PortKey, BTreeMap<AddressKey, bool>> = BTreeMap::new();
