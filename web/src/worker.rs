@@ -1,5 +1,6 @@
 //! The worker: holds the cluster, gives it time in small portions, and answers the page.
 
+pub mod alloc;
 mod guests;
 pub mod port;
 pub mod pump;
@@ -12,8 +13,8 @@ pub fn start() {
     port::report_panics();
     let pump = pump::start(tank::Tank::new());
     wasm_bindgen_futures::spawn_local(async move {
-        let guests = guests::Guests::fetch().await;
-        pump.with(|tank| tank.guests(guests));
+        let modules = guests::fetch().await;
+        pump.with(|tank| tank.modules(modules));
     });
     port::send(&ToPage::Ready);
 }

@@ -297,10 +297,11 @@ impl Client {
         let id = self.id::<K>()?;
         let namespace = o.meta().namespace.clone().unwrap_or_default();
         let name = o.meta().name.clone().unwrap_or_default();
-        let new: Obj = Rc::new(o);
+        // Given away at the first try, so that nobody shares it and it need not be copied. An update is not tried again.
+        let mut new: Option<Obj> = Some(Rc::new(o));
         let updated = self
             .call("update", id, |s, c| {
-                let updater = Box::new(|_: &Obj| Ok(new.clone()));
+                let updater = Box::new(|old: &Obj| Ok(new.take().unwrap_or_else(|| old.clone())));
                 s.update(c, "update", id, (&namespace, &name), subresource, updater, &UpdateOptions::default())
             })
             .await?;

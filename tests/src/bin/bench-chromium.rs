@@ -5,7 +5,8 @@ use std::fs;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use podarium_tests::bench::{SCALES, manifest, tell};
+use podarium_core::session::{ClusterConfig, Session};
+use podarium_tests::bench::{SCALES, Scale, manifest, tell};
 use podarium_tests::browser::{Page, Result, Theme, Viewport};
 use serde::Deserialize;
 
@@ -59,7 +60,107 @@ async fn measure() -> Result {
         }
         tell(scale.figure, took_ms, "ms", PLACE);
     }
-    idle(1_000).await
+    idle(1_000).await?;
+    let mut ready_ms = f64::INFINITY;
+    let mut blocked_ms: f64 = 0.0;
+    for _ in 0..RUNS {
+        let (ready, blocked) = first_ready().await?;
+        ready_ms = ready_ms.min(ready);
+        blocked_ms = blocked_ms.max(blocked);
+    }
+    tell("first_ready_ms", ready_ms, "ms", PLACE);
+    for scale in &SCALES {
+        let blocked = blocked_while_applying(scale).await?;
+        eprintln!("    {} replicas on the page: its main thread stood for {blocked:.1} ms at most", scale.replicas);
+        blocked_ms = blocked_ms.max(blocked);
+    }
+    let blocked = blocked_while_idle(1_000).await?;
+    eprintln!("    1000 quiet nodes on the page at 100x: its main thread stood for {blocked:.1} ms at most");
+    tell("main_thread_block_ms_max", blocked_ms.max(blocked), "ms", PLACE);
+    Ok(())
+}
+
+/// Runs in every page before its own scripts: notes how long timers had to wait for the main thread at most, and when
+/// the summary first said what the address of the bench asks for.
+const PROBE: &str = r#"
+globalThis.podariumBlockedMs = 0;
+let turn = performance.now();
+setInterval(() => {
+  const now = performance.now();
+  podariumBlockedMs = Math.max(podariumBlockedMs, now - turn - 4);
+  turn = now;
+}, 4);
+globalThis.podariumReadyMs = null;
+const look = () => {
+  const text = document.querySelector("[data-testid=summary]")?.textContent ?? "";
+  if (text.startsWith("3 nodes, 0 pods, all well")) podariumReadyMs = performance.now();
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"#;
+
+async fn open_probed(session: &ClusterConfig) -> Result<Page> {
+    let page = Page::open_at("bench.html#workers=0", Viewport::DESKTOP, Theme::Light).await?;
+    outcome(&page).await?;
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": PROBE })).await?;
+    let session = escape(&Session::new(session.clone()).to_json());
+    page.goto(&format!("index.html#session={session}")).await?;
+    Ok(page)
+}
+
+async fn blocked_ms(page: &Page) -> Result<f64> {
+    page.evaluate("podariumBlockedMs").await
+}
+
+async fn wait_for_summary(page: &Page, begins: &str) -> Result {
+    page.until_within(Duration::from_secs(300), begins, async || {
+        Ok(page.text("summary").await.unwrap_or_default().starts_with(begins).then_some(()))
+    })
+    .await
+}
+
+/// From the load of a page that the browser has cached to the summary's word that all is well, and how long the main
+/// thread stood meanwhile.
+async fn first_ready() -> Result<(f64, f64)> {
+    let page = Page::open(Viewport::DESKTOP, Theme::Light).await?;
+    wait_for_summary(&page, "3 nodes, 0 pods, all well").await?;
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": PROBE })).await?;
+    page.reload().await?;
+    let ready = page.until("the summary to say that all is well", async || {
+        page.evaluate::<Option<f64>>("globalThis.podariumReadyMs ?? null").await
+    });
+    let ready_ms = ready.await?;
+    let blocked = blocked_ms(&page).await?;
+    page.close().await?;
+    Ok((ready_ms, blocked))
+}
+
+/// The bench's workload applied by the page's own controls, at full speed: how long its main thread stood.
+async fn blocked_while_applying(scale: &Scale) -> Result<f64> {
+    let page = open_probed(&ClusterConfig { workers: scale.nodes, ..ClusterConfig::default() }).await?;
+    page.click("speed-max").await?;
+    wait_for_summary(&page, &format!("{} nodes, 0 pods, all well", scale.nodes)).await?;
+    if page.find_all("editor").await?.is_empty() {
+        page.click("toggle-editor").await?;
+    }
+    page.fill("editor", &manifest(scale.replicas)).await?;
+    page.click("editor-apply").await?;
+    wait_for_summary(&page, &format!("{} nodes, {} pods, all well", scale.nodes, scale.replicas)).await?;
+    let blocked = blocked_ms(&page).await?;
+    page.close().await?;
+    Ok(blocked)
+}
+
+/// A quiet cluster on the page at 100x.
+async fn blocked_while_idle(workers: u32) -> Result<f64> {
+    let page = open_probed(&ClusterConfig { workers, ..ClusterConfig::default() }).await?;
+    page.click("speed-max").await?;
+    wait_for_summary(&page, &format!("{workers} nodes, 0 pods, all well")).await?;
+    page.click("speed-100x").await?;
+    tokio::time::sleep(IDLE_SPAN).await;
+    let blocked = blocked_ms(&page).await?;
+    page.close().await?;
+    Ok(blocked)
 }
 
 /// Runs one scenario in a fresh browser.

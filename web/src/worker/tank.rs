@@ -2,6 +2,7 @@
 
 use podarium_core::cluster::Cluster;
 use podarium_core::observe::Observer;
+use podarium_core::runtime::images::ModuleSource;
 use podarium_core::session::{ClusterConfig, Session};
 use podarium_core::sim::SimTime;
 
@@ -28,9 +29,11 @@ enum Skip {
 
 /// What the worker holds.
 pub struct Tank {
-    guests: Option<Guests>,
-    /// A start that came before the guests.
-    start: Option<(Option<String>, ClusterConfig)>,
+    guests: Guests,
+    /// Whether the images' modules have come. Until then a new cluster boots, and nothing is done to it.
+    stocked: bool,
+    /// What was asked for before that.
+    early: Vec<ToWorker>,
     /// The speed that was asked for before there was anything to move.
     speed: Speed,
     run: Option<Run>,
@@ -55,21 +58,22 @@ struct Run {
 }
 
 impl Tank {
-    /// A tank without water: the guests are still on their way.
+    /// A tank without water.
     pub fn new() -> Self {
-        Tank { guests: None, start: None, speed: Speed::Times(1.0), run: None }
+        Tank { guests: Guests::awaited(), stocked: false, early: Vec::new(), speed: Speed::Times(1.0), run: None }
     }
 
-    /// The guests have arrived.
-    pub fn guests(&mut self, guests: Guests) {
-        self.guests = Some(guests);
-        self.begin();
+    /// The images' modules have come.
+    pub fn modules(&mut self, modules: ModuleSource) {
+        self.guests.arrived(modules);
+        self.stocked = true;
+        for message in std::mem::take(&mut self.early) {
+            self.receive(message);
+        }
     }
 
-    fn begin(&mut self) {
-        let (Some(guests), Some((session, config))) = (&self.guests, &self.start) else { return };
-        let stored = session.as_deref().map(Session::from_json);
-        let stored = match stored {
+    fn begin(&mut self, session: Option<&str>, config: ClusterConfig) {
+        let stored = match session.map(Session::from_json) {
             Some(Ok(s)) => Some(s),
             Some(Err(why)) => {
                 port::send(&ToPage::Problem(format!(
@@ -79,8 +83,8 @@ impl Tank {
             }
             None => None,
         };
-        let (engine, images) = guests.parts();
-        let config = stored.as_ref().map_or(config, |s| &s.config).clone();
+        let (engine, images) = self.guests.parts();
+        let config = stored.as_ref().map_or(config, |s| s.config.clone());
         let cluster = Cluster::new(config, engine, images);
         if stored.is_none() {
             // From the first moment on a reload brings this cluster back, and no other.
@@ -104,7 +108,6 @@ impl Tank {
             real_speed: 0.0,
             dirty: true,
         });
-        self.start = None;
     }
 }
 
@@ -118,11 +121,15 @@ impl Work for Tank {
     fn receive(&mut self, message: ToWorker) {
         match message {
             ToWorker::Ping(number) => port::send(&ToPage::Pong(number)),
+            // Both may need modules at once, the one to repeat what was done, the other to do it.
+            ToWorker::Start { session: Some(_), .. } | ToWorker::Submit(_) if !self.stocked => self.early.push(message),
+            ToWorker::Speed(_) if self.run.is_none() && !self.early.is_empty() => self.early.push(message),
             ToWorker::Start { session, config } => {
+                // What was asked of an older cluster is void, and its memory is free before the new one needs any.
+                self.early.clear();
                 self.run = None;
                 self.speed = Speed::Times(1.0);
-                self.start = Some((session, config));
-                self.begin();
+                self.begin(session.as_deref(), config);
             }
             ToWorker::Speed(speed) if self.run.is_none() => self.speed = speed,
             other => {
@@ -232,7 +239,7 @@ impl Run {
             self.booting = !self.all_ready() && self.cluster.now() < SimTime::from_secs(BOOT_SECONDS_MAX);
         }
         let factor = match self.speed {
-            _ if self.booting => BOOT_SPEED,
+            Speed::Paused | Speed::Times(_) if self.booting => BOOT_SPEED,
             Speed::Paused => return false,
             Speed::Times(f) => f.clamp(0.0, 1e6),
             Speed::Max => {
