@@ -51,7 +51,9 @@ mod warnings;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use indexmap::IndexMap;
 use k8s_openapi::Resource;
+use rustc_hash::FxBuildHasher;
 
 pub(crate) use endpoints::repack as repack_subsets;
 pub use served::Served;
@@ -190,14 +192,15 @@ pub struct ResourceId(pub u16);
 pub struct Registry {
     strategies: Vec<Box<dyn Strategy>>,
     by_path: BTreeMap<(&'static str, &'static str, &'static str), ResourceId>,
-    by_kind: BTreeMap<(&'static str, &'static str), ResourceId>,
+    /// Asked at every request of a typed client.
+    by_kind: IndexMap<(&'static str, &'static str), ResourceId, FxBuildHasher>,
 }
 
 impl Registry {
     /// A registry of these kinds.
     pub fn new(strategies: Vec<Box<dyn Strategy>>) -> Rc<Self> {
         let mut by_path = BTreeMap::new();
-        let mut by_kind = BTreeMap::new();
+        let mut by_kind = IndexMap::default();
         for (i, s) in strategies.iter().enumerate() {
             let (id, info) = (ResourceId(i as u16), s.info());
             by_path.insert((info.group, info.version, info.resource), id);

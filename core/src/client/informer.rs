@@ -59,9 +59,10 @@ struct Store {
 
 impl Store {
     fn put(&mut self, key: Rc<str>, new: Obj) -> Option<Obj> {
+        let old = self.items.insert(key.clone(), new.clone());
         for index in self.indexes.values_mut() {
             let now = (index.of)(&new);
-            let before = self.items.get(&key).map(|o| (index.of)(o)).unwrap_or_default();
+            let before = old.as_ref().map(|o| (index.of)(o)).unwrap_or_default();
             if now != before {
                 unindex(index, &before, &key);
             }
@@ -69,7 +70,7 @@ impl Store {
                 index.found.entry(v).or_default().insert(key.clone(), new.clone());
             }
         }
-        self.items.insert(key, new)
+        old
     }
 
     fn remove(&mut self, key: &str) -> Option<Obj> {
@@ -218,6 +219,18 @@ impl<K: Kind> Informer<K> {
     }
 }
 
+/// Empties an informer when its process has gone: handlers hold who reads it, and these hold the informer.
+struct End(ObjectInformer);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let handlers = std::mem::take(&mut *self.0.0.handlers.borrow_mut());
+        let store = std::mem::take(&mut *self.0.0.store.borrow_mut());
+        // Dropped outside the borrows: what they hold may look at the informer once more.
+        drop((handlers, store));
+    }
+}
+
 impl ObjectInformer {
     /// An informer of the kind `id`; one of a kind that the cluster doesn't have stays empty and counts as synced.
     pub fn start(client: &Client, id: Option<ResourceId>, lw: ListWatch) -> Self {
@@ -230,7 +243,10 @@ impl ObjectInformer {
         }));
         if let Some(id) = id {
             let (i, c) = (informer.clone(), client.clone());
-            client.sim().spawn(client.process(), async move { i.run(&c, id, &lw).await });
+            client.sim().spawn(client.process(), async move {
+                let end = End(i);
+                end.0.run(&c, id, &lw).await
+            });
         }
         informer
     }

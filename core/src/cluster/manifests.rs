@@ -50,8 +50,14 @@ pub fn images() -> Vec<String> {
     images
 }
 
+/// The pods' addresses, for a cluster that begins with so many machines: flannel's default, whose 256 ranges are one a node,
+/// or a hundred times as many beside the services' addresses.
+pub fn pod_network(machines: u32) -> &'static str {
+    if machines <= 250 { "10.244.0.0/16" } else { "10.128.0.0/9" }
+}
+
 /// The manifests of a control-plane node at `ip`: path and text.
-pub fn control_plane(node: &str, ip: &str) -> Vec<(String, String)> {
+pub fn control_plane(node: &str, ip: &str, pod_network: &str) -> Vec<(String, String)> {
     let image = |name: &str| format!("registry.k8s.io/{name}:{VERSION}");
     let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
     let mut etcd = vec![
@@ -99,13 +105,12 @@ pub fn control_plane(node: &str, ip: &str) -> Vec<(String, String)> {
         "--tls-cert-file=/etc/kubernetes/pki/apiserver.crt",
         "--tls-private-key-file=/etc/kubernetes/pki/apiserver.key",
     ]));
-    let manager = own(&[
+    let mut manager = own(&[
         "--allocate-node-cidrs=true",
         "--authentication-kubeconfig=/etc/kubernetes/controller-manager.conf",
         "--authorization-kubeconfig=/etc/kubernetes/controller-manager.conf",
         "--bind-address=127.0.0.1",
         "--client-ca-file=/etc/kubernetes/pki/ca.crt",
-        "--cluster-cidr=10.244.0.0/16",
         "--cluster-name=kubernetes",
         "--cluster-signing-cert-file=/etc/kubernetes/pki/ca.crt",
         "--cluster-signing-key-file=/etc/kubernetes/pki/ca.key",
@@ -117,6 +122,8 @@ pub fn control_plane(node: &str, ip: &str) -> Vec<(String, String)> {
         "--service-cluster-ip-range=10.96.0.0/12",
         "--use-service-account-credentials=true",
     ]);
+    manager.push(format!("--cluster-cidr={pod_network}"));
+    manager.sort();
     let scheduler = own(&[
         "--authentication-kubeconfig=/etc/kubernetes/scheduler.conf",
         "--authorization-kubeconfig=/etc/kubernetes/scheduler.conf",

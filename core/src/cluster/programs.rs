@@ -171,7 +171,7 @@ impl Programs {
                 crate::network::proxy::start(&ctx, &start.network, machine, start.network.ip_of(start.netns));
             }
             "coredns" => crate::network::dns::start(&ctx, &start.network, start.netns, "cluster.local"),
-            "kube-controller-manager" => crate::controllers::start(&ctx),
+            "kube-controller-manager" => crate::controllers::start(&ctx, &start.args),
             _ => {}
         }
     }

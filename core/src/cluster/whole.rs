@@ -55,6 +55,12 @@ pub struct Cluster {
     empty_etcd: Rc<RefCell<Etcd>>,
 }
 
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.sim.end();
+    }
+}
+
 impl Cluster {
     /// A new cluster at time zero: its machines have just been switched on.
     pub fn new(config: ClusterConfig, engine: Box<dyn Engine>, images: Rc<dyn ImageSource>) -> Self {
@@ -179,7 +185,8 @@ impl Cluster {
             containerd.power_on(ip);
         }
         if control_plane {
-            machine.files.borrow_mut().extend(manifests::control_plane(name, &ip));
+            let pods = manifests::pod_network(config.workers.saturating_add(1));
+            machine.files.borrow_mut().extend(manifests::control_plane(name, &ip, pods));
             // kubeadm's preflight pulls them before it writes the manifests.
             let images: Vec<String> = manifests::images();
             containerd.preload(&images.iter().map(String::as_str).collect::<Vec<_>>());

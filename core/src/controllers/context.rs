@@ -1,6 +1,8 @@
 //! How kube-controller-manager starts: leader election, shared informers, then every controller.
 //! Models `cmd/kube-controller-manager/app/controllermanager.go`.
 
+use std::rc::Rc;
+
 use crate::client::{Client, EventRecorder, EventType, Informer, LeaderElection, LeaderEvent, SharedInformers};
 use crate::cluster::ComponentContext;
 use crate::sim::Sim;
@@ -18,6 +20,7 @@ pub const BURST: u32 = 30;
 pub struct ControllerContext {
     component: ComponentContext,
     informers: SharedInformers,
+    flags: Rc<[String]>,
 }
 
 impl ControllerContext {
@@ -58,6 +61,11 @@ impl ControllerContext {
         &self.component
     }
 
+    /// The value of a flag of the command line, such as `--cluster-cidr`.
+    pub fn flag(&self, name: &str) -> Option<&str> {
+        self.flags.iter().find_map(|f| f.strip_prefix(name)?.strip_prefix('='))
+    }
+
     /// Starts a task of the process.
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         self.component.sim.spawn(self.component.process, task);
@@ -65,9 +73,9 @@ impl ControllerContext {
 }
 
 /// Takes part in the election of kube-controller-manager, and runs every controller while it leads. An instance that loses its
-/// lease ends its process, as upstream's does.
-pub fn start(component: &ComponentContext) {
-    let component = component.clone();
+/// lease ends its process, as upstream's does. `flags` is its command line.
+pub fn start(component: &ComponentContext, flags: &[String]) {
+    let (component, flags): (_, Rc<[String]>) = (component.clone(), flags.into());
     let sim = component.sim.clone();
     sim.clone().spawn(component.process, async move {
         let root = component.client("system:kube-controller-manager", &[], AGENT, QPS, BURST);
@@ -85,8 +93,8 @@ pub fn start(component: &ComponentContext) {
                     };
                     let message = format!("{identity} became leader");
                     recorder.event_about(lease, EventType::Normal, "LeaderElection", &message);
-                    let component = component.clone();
-                    sim.spawn(component.process, async move { start_controllers(component) });
+                    let (component, flags) = (component.clone(), flags.clone());
+                    sim.spawn(component.process, async move { start_controllers(component, flags) });
                 }
                 LeaderEvent::Lost => sim.exit_process(component.process, 1),
             })
@@ -95,9 +103,9 @@ pub fn start(component: &ComponentContext) {
 }
 
 /// Starts every controller. Each waits for its informers by itself.
-fn start_controllers(component: ComponentContext) {
+fn start_controllers(component: ComponentContext, flags: Rc<[String]>) {
     let informers = component.client("system:kube-controller-manager", &[], AGENT, QPS, BURST);
-    let ctx = ControllerContext { informers: SharedInformers::new(&informers), component };
+    let ctx = ControllerContext { informers: SharedInformers::new(&informers), component, flags };
     super::nodelifecycle::start(&ctx);
     super::resourcequota::start(&ctx);
     super::disruption::start(&ctx);

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use k8s_openapi::api::core::v1::{Node, ObjectReference};
@@ -12,38 +13,50 @@ use super::util::worker::{SyncError, run_workers};
 use super::util::{name, uid};
 use crate::client::{Client, EventRecorder, EventType, Informer, InformerEvent, RateLimits, WorkQueue};
 
-/// `--cluster-cidr` of a kubeadm cluster with flannel's default: 10.244.0.0/16, cut into /24s.
-const CLUSTER: [u8; 2] = [10, 244];
-const RANGES: u16 = 256;
+/// `--cluster-cidr` where the command line doesn't say: a kubeadm cluster's with flannel.
+const CLUSTER_CIDR: &str = "10.244.0.0/16";
+/// `--node-cidr-mask-size-ipv4`: the cluster's addresses are cut into /24s.
+const NODE_MASK_SIZE: u32 = 24;
 const WORKERS: usize = 30;
 /// A patch is tried so often.
 const PATCH_RETRIES: usize = 3;
 
-/// Which ranges are given away.
-#[derive(Default)]
+/// The cluster's ranges, and which are given away.
 struct CidrSet {
-    used: BTreeSet<u16>,
-    next: u16,
+    /// The first address.
+    base: u32,
+    /// How many ranges there are.
+    ranges: u32,
+    used: BTreeSet<u32>,
+    next: u32,
 }
 
 impl CidrSet {
-    fn allocate(&mut self) -> Option<u16> {
-        let free = (0..RANGES).map(|i| (self.next + i) % RANGES).find(|i| !self.used.contains(i))?;
+    /// The ranges of a cluster CIDR; `None` if it is none, or smaller than one range.
+    fn of(cluster: &str) -> Option<Self> {
+        let (address, bits) = cluster.split_once('/')?;
+        let bits: u32 = bits.parse().ok().filter(|b| (1..=NODE_MASK_SIZE).contains(b))?;
+        let address = u32::from(address.parse::<Ipv4Addr>().ok()?);
+        let base = address & (u32::MAX << (u32::BITS - bits));
+        Some(CidrSet { base, ranges: 1 << (NODE_MASK_SIZE - bits), used: BTreeSet::new(), next: 0 })
+    }
+
+    fn allocate(&mut self) -> Option<u32> {
+        let free = (0..self.ranges).map(|i| (self.next + i) % self.ranges).find(|i| !self.used.contains(i))?;
         self.used.insert(free);
-        self.next = (free + 1) % RANGES;
+        self.next = (free + 1) % self.ranges;
         Some(free)
     }
-}
 
-fn cidr(range: u16) -> String {
-    format!("{}.{}.{range}.0/24", CLUSTER[0], CLUSTER[1])
-}
+    fn cidr(&self, range: u32) -> String {
+        format!("{}/{NODE_MASK_SIZE}", Ipv4Addr::from(self.base + (range << (u32::BITS - NODE_MASK_SIZE))))
+    }
 
-fn range_of(cidr: &str) -> Option<u16> {
-    let (address, _) = cidr.split_once('/')?;
-    let octets: std::net::Ipv4Addr = address.parse().ok()?;
-    let [a, b, c, _] = octets.octets();
-    ([a, b] == CLUSTER).then_some(c.into())
+    fn range_of(&self, cidr: &str) -> Option<u32> {
+        let (address, _) = cidr.split_once('/')?;
+        let offset = u32::from(address.parse::<Ipv4Addr>().ok()?).checked_sub(self.base)?;
+        Some(offset >> (u32::BITS - NODE_MASK_SIZE)).filter(|r| *r < self.ranges)
+    }
 }
 
 fn pod_cidr(node: &Node) -> Option<&str> {
@@ -60,11 +73,13 @@ struct Allocator {
 
 /// Starts the controller.
 pub fn start(ctx: &ControllerContext) {
+    // Upstream's refuses to start with a CIDR that can't be read; so does this controller.
+    let Some(set) = CidrSet::of(ctx.flag("--cluster-cidr").unwrap_or(CLUSTER_CIDR)) else { return };
     let client = ctx.client("node-controller");
     let a = Allocator {
         recorder: ctx.recorder(&client, "cidrAllocator"),
         nodes: ctx.informer(),
-        set: Rc::default(),
+        set: Rc::new(RefCell::new(set)),
         client,
     };
     let queue: WorkQueue<Rc<str>> = WorkQueue::new(ctx.sim(), a.client.process(), RateLimits::default());
@@ -85,8 +100,9 @@ pub fn start(ctx: &ControllerContext) {
                 }
             }
             InformerEvent::Deleted(n) => {
-                if let Some(range) = pod_cidr(n).and_then(range_of) {
-                    watcher.set.borrow_mut().used.remove(&range);
+                let mut set = watcher.set.borrow_mut();
+                if let Some(range) = pod_cidr(n).and_then(|c| set.range_of(c)) {
+                    set.used.remove(&range);
                 }
             }
         });
@@ -99,8 +115,9 @@ pub fn start(ctx: &ControllerContext) {
 
 impl Allocator {
     fn occupy(&self, node: &Node) {
-        if let Some(range) = pod_cidr(node).and_then(range_of) {
-            self.set.borrow_mut().used.insert(range);
+        let mut set = self.set.borrow_mut();
+        if let Some(range) = pod_cidr(node).and_then(|c| set.range_of(c)) {
+            set.used.insert(range);
         }
     }
 
@@ -129,14 +146,15 @@ impl Allocator {
             let why = "CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range";
             return Err(SyncError::message(format!("failed to allocate cidr from cluster cidr at idx:0: {why}")));
         };
+        let cidr = self.set.borrow().cidr(range);
         let mut failure = None;
         for _ in 0..PATCH_RETRIES {
             let patched = self
                 .client
                 .patch::<Node>("", key, "", |n| {
                     let spec = n.spec.get_or_insert_default();
-                    spec.pod_cidr = Some(cidr(range));
-                    spec.pod_cidrs = Some(vec![cidr(range)]);
+                    spec.pod_cidr = Some(cidr.clone());
+                    spec.pod_cidrs = Some(vec![cidr.clone()]);
                 })
                 .await;
             match patched {
@@ -159,7 +177,7 @@ mod tests {
 
     #[test]
     fn ranges_come_round_only_when_all_were_given() {
-        let mut set = CidrSet::default();
+        let mut set = CidrSet::of(CLUSTER_CIDR).expect("a CIDR");
         assert_eq!((set.allocate(), set.allocate()), (Some(0), Some(1)));
         set.used.remove(&0);
         assert_eq!(set.allocate(), Some(2), "a range that came back waits its turn");
@@ -167,6 +185,19 @@ mod tests {
             set.allocate();
         }
         assert_eq!((set.allocate(), set.allocate()), (Some(0), None));
-        assert_eq!(range_of(&cidr(7)), Some(7));
+        assert_eq!((set.cidr(7).as_str(), set.range_of("10.244.7.0/24")), ("10.244.7.0/24", Some(7)));
+        assert_eq!((set.range_of("10.245.0.0/24"), set.range_of("10.96.0.0/24")), (None, None));
+    }
+
+    #[test]
+    fn a_wider_network_has_room_for_more_nodes() {
+        let mut set = CidrSet::of("10.128.0.0/9").expect("a CIDR");
+        for _ in 0..5_000 {
+            set.allocate().expect("a range");
+        }
+        assert_eq!((set.cidr(4_999).as_str(), set.range_of("10.147.135.0/24")), ("10.147.135.0/24", Some(4_999)));
+        for bad in ["", "10.0.0.0", "10.0.0.0/25", "10.0.0.0/0", "x/16"] {
+            assert!(CidrSet::of(bad).is_none(), "{bad}");
+        }
     }
 }

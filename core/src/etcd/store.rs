@@ -168,6 +168,9 @@ struct Version {
     value: Option<Value>,
 }
 
+/// How many of the newest changes are looked at one by one for where a follower stands.
+const NEWEST: usize = 8;
+
 /// The store of one member.
 #[derive(Debug)]
 pub struct Etcd {
@@ -403,7 +406,12 @@ impl Etcd {
         if revision < self.compacted {
             return Err(Error::Compacted(self.compacted));
         }
-        let start = self.log.partition_point(|e| e.revision <= revision);
+        // Whoever follows closely has missed but the newest few.
+        let newer = self.log.iter().rev().take(NEWEST).take_while(|e| e.revision > revision).count();
+        let start = match newer {
+            NEWEST => self.log.partition_point(|e| e.revision <= revision),
+            few => self.log.len() - few,
+        };
         Ok(self.log.range(start..))
     }
 

@@ -176,6 +176,18 @@ impl Sim {
         drop(dropped);
     }
 
+    /// Ends everything: every process is killed, and nothing is due any more. Tasks hold the kernel and each other, so a
+    /// simulation that is merely dropped would stay in memory.
+    pub fn end(&self) {
+        let ex = &self.0.executor;
+        let count = ex.processes.borrow().len() as u32;
+        for id in 0..count {
+            self.kill_process(ProcessId(id));
+        }
+        ex.timers.borrow_mut().clear();
+        ex.ready.borrow_mut().clear();
+    }
+
     /// Ends `process` of its own accord, with an exit code that its parent gets to know.
     pub fn exit_process(&self, process: ProcessId, code: i32) {
         self.kill_process(process);

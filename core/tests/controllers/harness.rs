@@ -78,7 +78,7 @@ impl Plane {
         for (i, n) in nodes.iter().enumerate() {
             plane.add_node(n, i as u32);
         }
-        podarium_core::controllers::start(&controllers);
+        podarium_core::controllers::start(&controllers, &[]);
         plane.start_binder();
         plane.run(20.0);
         plane
