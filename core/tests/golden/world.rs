@@ -71,7 +71,7 @@ impl World {
             registry: registry.clone(),
             node: "control-plane".into(),
         };
-        podarium_core::controllers::start(&context("kube-controller-manager"));
+        podarium_core::controllers::start(&context("kube-controller-manager"), &[]);
         let scheduler = SchedulerProcess::start(&context("kube-scheduler"));
         let mut world = World {
             sim: sim.clone(),
