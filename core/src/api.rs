@@ -1,6 +1,7 @@
 //! The object model: kinds and their scope, labels and fields, quantities, patches, Status.
 
 pub mod decode;
+pub(crate) mod duration;
 pub mod dynamic;
 pub mod field;
 pub mod fields;
@@ -13,6 +14,7 @@ pub mod quantity;
 pub mod schema;
 pub mod status;
 pub mod validation;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod golden_tests;

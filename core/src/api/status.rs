@@ -24,6 +24,9 @@ pub struct Status {
     /// The HTTP status code.
     #[serde(default)]
     pub code: u16,
+    /// Of an expired list: the token to go on with, though not consistently.
+    #[serde(skip)]
+    pub continue_token: String,
 }
 
 /// metav1.StatusDetails.
@@ -74,7 +77,7 @@ pub fn qualified(group: &str, resource: &str) -> String {
 }
 
 fn failure(code: u16, reason: &str, message: String) -> Status {
-    Status { status: "Failure".into(), message, reason: reason.into(), details: None, code }
+    Status { status: "Failure".into(), message, reason: reason.into(), code, ..Status::default() }
 }
 
 fn about(group: &str, kind: &str, name: &str) -> Details {
@@ -246,7 +249,11 @@ impl Status {
         if let Some(m) = v.as_object_mut() {
             m.insert("kind".into(), "Status".into());
             m.insert("apiVersion".into(), "v1".into());
-            m.insert("metadata".into(), serde_json::json!({}));
+            let mut metadata = serde_json::Map::new();
+            if !self.continue_token.is_empty() {
+                metadata.insert("continue".into(), self.continue_token.clone().into());
+            }
+            m.insert("metadata".into(), metadata.into());
         }
         v
     }

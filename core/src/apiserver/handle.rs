@@ -32,7 +32,6 @@ pub use watch::WatchBody;
 use super::{ApiServer, Caller, User};
 use crate::api::status::Status;
 use crate::sim::ProcessId;
-use negotiate::{Accepted, MediaType};
 
 /// A request as HTTP has it.
 #[derive(Clone, Debug, Default)]
@@ -161,6 +160,9 @@ impl ApiServer {
         for warning in self.warnings.take() {
             response.headers.push(("Warning", format!("299 - {}", crate::api::field::quote(&warning))));
         }
+        if wants_indentation(request) {
+            encode::indent(&mut response);
+        }
         if request.method == "HEAD" {
             response.body = Body::Full(Vec::new());
         }
@@ -175,6 +177,9 @@ impl ApiServer {
         };
         let query = url::Query::parse(&request.query);
         let info = RequestInfo::new(&request.method, &path, &query);
+        if let Err(status) = check_timeout(&info, &query) {
+            return fail(status);
+        }
         let user = match self.authenticate(request) {
             Ok(user) => user,
             Err(status) => return fail(status),
@@ -249,5 +254,25 @@ fn manager_of(user_agent: &str) -> String {
     first.chars().filter(|c| !c.is_control()).take(128).collect()
 }
 
-#[allow(unused)]
-type Media = (MediaType, Accepted);
+/// Whether a person reads the answer. Models `isPrettyPrint`.
+fn wants_indentation(request: &Request) -> bool {
+    if request.query.contains("pretty")
+        && let Some(asked) = url::Query::parse(&request.query).get("pretty").filter(|p| !p.is_empty())
+    {
+        return matches!(asked, "1" | "t" | "T" | "true" | "TRUE" | "True");
+    }
+    let agent = request.header("User-Agent").unwrap_or_default();
+    ["curl", "Wget", "Mozilla/5.0"].iter().any(|a| agent.starts_with(a))
+}
+
+/// How long the client would wait must be a duration, where the request ends at all. Models `withRequestDeadline`.
+fn check_timeout(info: &RequestInfo, query: &url::Query) -> Result<(), Status> {
+    const STREAMS: &[&str] = &["attach", "exec", "log", "portforward", "proxy"];
+    if matches!(info.verb.as_str(), "watch" | "proxy") || STREAMS.contains(&info.subresource.as_str()) {
+        return Ok(());
+    }
+    let asked = query.get("timeout").filter(|t| !t.is_empty());
+    let wrong = asked.and_then(|t| crate::api::duration::parse(t).err());
+    wrong
+        .map_or(Ok(()), |why| Err(Status::bad_request(format!("invalid timeout specified in the request URL - {why}"))))
+}

@@ -13,6 +13,10 @@ use crate::registry::ResourceId;
 
 /// A resourceVersion as sent; `None` for the empty one.
 fn parse_revision(text: &str) -> Result<Option<u64>, Status> {
+    read_revision(text).map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))
+}
+
+fn read_revision(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -22,9 +26,7 @@ fn parse_revision(text: &str) -> Result<Option<u64>, Status> {
         _ => "invalid syntax",
     };
     let q = quote(text);
-    Err(Status::bad_request(format!(
-        "invalid resource version: resourceVersion: Invalid value: {q}: strconv.ParseUint: parsing {q}: {why}"
-    )))
+    Err(format!("resourceVersion: Invalid value: {q}: strconv.ParseUint: parsing {q}: {why}"))
 }
 
 impl ApiServer {
@@ -42,6 +44,16 @@ impl ApiServer {
         found
     }
 
+    /// Whether a read that is to be as new as this can be answered. An error of the storage, so no reason is given.
+    pub(super) fn check_reached(&self, version: &str) -> Result<(), Status> {
+        let asked = read_revision(version).map_err(|why| Status::other(500, "", why))?;
+        let current = self.etcd.store.borrow().revision();
+        match asked.filter(|r| *r > current) {
+            Some(r) => Err(Status::too_large_resource_version(r, current)),
+            None => Ok(()),
+        }
+    }
+
     fn prefix_of(&self, id: ResourceId, namespace: Option<&str>) -> String {
         let info = self.registry.info(id);
         let mut prefix = info.prefix();
@@ -57,23 +69,29 @@ impl ApiServer {
         let strategy = self.registry.strategy(id);
         let selection = Selection::parse(strategy, o)?;
         let prefix = self.prefix_of(id, namespace);
-        let asked = parse_revision(&o.resource_version)?;
-        let token = paging::decode(&o.continue_token, &prefix)?;
-        if token.is_some() && asked.is_some_and(|r| r != 0) {
+        // One object's list is read by its key: there is nothing to page through.
+        let one = selection.exact_field("metadata.name").is_some()
+            && (namespace.is_some() || !self.registry.info(id).namespaced);
+        let continued = if one { None } else { paging::decode(&o.continue_token, &prefix)? };
+        if continued.is_some() && !matches!(o.resource_version.as_str(), "" | "0") {
             return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
         }
+        let asked = parse_revision(&o.resource_version)?;
         let store = self.etcd.store.borrow();
         let current = store.revision();
-        if let Some(r) = asked.filter(|r| *r > current) {
+        // Whoever takes any version takes all objects of it at once: only the cache answers, and it has no pages.
+        let limit = if one || (asked == Some(0) && continued.is_none()) { 0 } else { o.limit };
+        // With a limit and no rule how to match, a revision is taken exactly, for clients older than the rule.
+        let exact = o.resource_version_match == "Exact" || (o.resource_version_match.is_empty() && limit > 0);
+        let at = match &continued {
+            Some(c) => c.revision,
+            None => asked.filter(|r| exact && *r > 0),
+        };
+        if let Some(r) = asked.max(at).filter(|r| *r > current) {
             return Err(Status::too_large_resource_version(r, current));
         }
-        let mut list = ObjectList { resource_version: current, ..ObjectList::default() };
-        // With a limit and no rule how to match, a revision is taken exactly, for clients older than the rule.
-        let exact = o.resource_version_match == "Exact" || (o.resource_version_match.is_empty() && o.limit > 0);
-        if exact && let Some(r) = asked.filter(|r| *r > 0) {
-            list.resource_version = r;
-        }
-        if token.is_none() && o.limit == 0 && list.resource_version == current {
+        let mut list = ObjectList { resource_version: at.unwrap_or(current), ..ObjectList::default() };
+        if continued.is_none() && limit == 0 && list.resource_version == current {
             store.for_each_prefix(&prefix, |_, value, _| {
                 if let Value::Object(obj) = value
                     && (selection.is_everything() || selection.matches(strategy, &**obj))
@@ -83,24 +101,17 @@ impl ApiServer {
             });
             return Ok(list);
         }
-        let continued = token.is_some();
-        let start = match token {
-            Some((key, at)) => {
-                list.resource_version = at;
-                key
-            }
-            None => prefix.clone(),
-        };
+        let start = continued.as_ref().map_or(&prefix, |c| &c.key);
         let end = paging::prefix_end(&prefix);
         let request = RangeRequest {
-            key: &start,
+            key: start,
             range_end: Some(&end),
             revision: list.resource_version,
             limit: 0,
             count_only: false,
         };
         let found = store.range(&request).map_err(|e| match e {
-            EtcdError::Compacted(_) if continued => paging::expired_continue(),
+            EtcdError::Compacted(_) if !o.continue_token.is_empty() => paging::expired_continue(start, &prefix),
             EtcdError::Compacted(_) => Status::expired("The resourceVersion for the provided list is too old."),
             other => Status::internal(other.to_string()),
         })?;
@@ -111,10 +122,12 @@ impl ApiServer {
                 continue;
             }
             list.items.push(obj.clone());
-            if o.limit > 0 && list.items.len() == o.limit {
+            if limit > 0 && list.items.len() == limit {
                 let left = kvs.len();
                 if left > 0 {
-                    list.continue_token = paging::encode(&kv.key, &prefix, list.resource_version);
+                    let next = format!("{}\u{0}", kv.key);
+                    let revision = i64::try_from(list.resource_version).unwrap_or(i64::MAX);
+                    list.continue_token = paging::encode(&next, &prefix, revision);
                     list.remaining = selection.is_everything().then_some(left);
                 }
                 break;

@@ -53,7 +53,12 @@ impl Selection {
 /// Models the field label conversions of `pkg/apis/*/v1/conversion.go` and apimachinery's default one.
 fn convert<'a>(strategy: &dyn Strategy, field: &'a str) -> Result<&'a str, String> {
     let info = strategy.info();
-    if field == "metadata.name" || field == "metadata.namespace" || strategy.selectable_fields().contains(&field) {
+    // Kinds of no namespace that name their fields leave that one out.
+    let known = info.namespaced || strategy.selectable_fields().is_empty();
+    if field == "metadata.name"
+        || (field == "metadata.namespace" && known)
+        || strategy.selectable_fields().contains(&field)
+    {
         return Ok(field);
     }
     if info.group.is_empty() && info.resource == "pods" && field == "spec.host" {
@@ -66,6 +71,9 @@ fn convert<'a>(strategy: &dyn Strategy, field: &'a str) -> Result<&'a str, Strin
         ),
         ("batch", false) => {
             format!("field label {} not supported for {}", crate::api::field::quote(field), info.kind)
+        }
+        ("resource.k8s.io", false) => {
+            format!("field label not supported for {}/{}, Kind={}: {field}", info.group, info.version, info.kind)
         }
         _ => format!("field label not supported: {field}"),
     })

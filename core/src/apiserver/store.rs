@@ -161,7 +161,7 @@ impl ApiServer {
         self.check_escalation(caller, &info, namespace, obj, None)?;
         let generated = self.name_new(make_mut(obj));
         self.begin_create(obj, o.dry_run)?;
-        self.before_create(id, make_mut(obj));
+        self.before_create(caller, id, make_mut(obj));
         self.validate_new(id, &**obj)?;
         self.registry.strategy(id).canonicalize(make_mut(obj));
         self.warn(id, &**obj, None);
@@ -203,12 +203,12 @@ impl ApiServer {
     }
 
     /// Models the first half of `rest.BeforeCreate`.
-    fn before_create(&self, id: ResourceId, object: &mut dyn Object) {
+    fn before_create(&self, caller: &Caller, id: ResourceId, object: &mut dyn Object) {
         let meta = object.meta_mut();
         meta.deletion_timestamp = None;
         meta.deletion_grace_period_seconds = None;
         meta.self_link = None;
-        let cx = StrategyContext { sim: &self.sim, subresource: "" };
+        let cx = StrategyContext { sim: &self.sim, subresource: "", user: &caller.user };
         self.registry.strategy(id).prepare_for_create(&cx, object);
     }
 
@@ -307,7 +307,7 @@ impl ApiServer {
                 }
                 let object = make_mut(&mut new);
                 keep_system_fields(object, &*old);
-                let cx = StrategyContext { sim: &self.sim, subresource };
+                let cx = StrategyContext { sim: &self.sim, subresource, user: &caller.user };
                 self.registry.strategy(id).prepare_for_update(&cx, object, &*old);
                 after_prepare(object, &*old);
                 let object = &*new;

@@ -21,7 +21,6 @@ mod tabs;
 mod taint;
 mod three_way;
 mod wait;
-mod yaml;
 
 use serde_json::Value;
 

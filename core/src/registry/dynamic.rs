@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::strategy::{bump_generation, keep, reset_meta_for_status};
 use super::validation::dynamic::{
-    admission as hooks, aggregation, certificates, extensions, flow_control, networking, storage as volumes,
+    admission as hooks, aggregation, certificates, extensions, flow_control, mutating, networking, storage as volumes,
 };
 use super::{DeleteOutcome, GcPolicy, ResourceInfo, ScaleSpec, Strategy, StrategyContext};
 use crate::api::dynamic::DynamicObject;
@@ -34,7 +34,7 @@ struct Row {
 }
 
 type Default = fn(&mut DynamicObject);
-type Prepare = fn(&StrategyContext<'_>, &mut DynamicObject);
+type Prepare = fn(&StrategyContext<'_>, &mut DynamicObject, Option<&DynamicObject>);
 type Create = fn(&DynamicObject) -> ErrorList;
 type Update = fn(&DynamicObject, &DynamicObject) -> ErrorList;
 type Warn = fn(&DynamicObject, Option<&DynamicObject>) -> Vec<String>;
@@ -54,7 +54,7 @@ struct Rules {
 
 const PLAIN: Rules = Rules {
     default: |_| {},
-    prepare: |_, _| {},
+    prepare: |_, _, _| {},
     create: None,
     update: None,
     status: None,
@@ -151,12 +151,30 @@ const ROWS: &[Row] = &[
             ..rules(extensions::create, extensions::update)
         },
     ),
-    conditional(counted(admission("mutatingadmissionpolicies", "mutatingadmissionpolicy", "MutatingAdmissionPolicy"))),
-    conditional(counted(admission(
-        "mutatingadmissionpolicybindings",
-        "mutatingadmissionpolicybinding",
-        "MutatingAdmissionPolicyBinding",
-    ))),
+    ruled(
+        conditional(counted(admission(
+            "mutatingadmissionpolicies",
+            "mutatingadmissionpolicy",
+            "MutatingAdmissionPolicy",
+        ))),
+        Rules {
+            default: hooks::policy_defaults,
+            warn: hooks::static_name_warning,
+            ..rules(mutating::policy, mutating::policy_update)
+        },
+    ),
+    ruled(
+        conditional(counted(admission(
+            "mutatingadmissionpolicybindings",
+            "mutatingadmissionpolicybinding",
+            "MutatingAdmissionPolicyBinding",
+        ))),
+        Rules {
+            default: hooks::binding_defaults,
+            warn: hooks::static_name_warning,
+            ..rules(mutating::binding, |new, _| mutating::binding(new))
+        },
+    ),
     conditional(Row {
         counted: Some("webhooks"),
         rules: WEBHOOKS,
@@ -174,6 +192,7 @@ const ROWS: &[Row] = &[
         Rules {
             default: hooks::policy_defaults,
             status: Some(hooks::validating_policy_status),
+            warn: hooks::static_name_warning,
             ..rules(hooks::validating_policy, hooks::validating_policy_update)
         },
     ),
@@ -185,6 +204,7 @@ const ROWS: &[Row] = &[
         ))),
         Rules {
             default: hooks::binding_defaults,
+            warn: hooks::static_name_warning,
             ..rules(hooks::validating_binding, |new, _| hooks::validating_binding(new))
         },
     ),
@@ -200,7 +220,7 @@ const ROWS: &[Row] = &[
     Row {
         fields: &["spec.signerName"],
         rules: Rules {
-            prepare: stamp_conditions,
+            prepare: certificate_request,
             status: Some(certificates::status),
             approval: Some(certificates::approval),
             ..rules(certificates::create, certificates::update)
@@ -250,7 +270,10 @@ const ROWS: &[Row] = &[
             "csistoragecapacity",
             "CSIStorageCapacity",
         ))),
-        rules(volumes::storage_capacity, volumes::storage_capacity_update),
+        Rules {
+            warn: volumes::storage_capacity_warnings,
+            ..rules(volumes::storage_capacity, volumes::storage_capacity_update)
+        },
     ),
     ruled(
         with_status(conditional(row(
@@ -313,14 +336,18 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-const WEBHOOKS: Rules = Rules { default: hooks::webhook_defaults, ..rules(hooks::webhooks, hooks::webhooks_update) };
+const WEBHOOKS: Rules = Rules {
+    default: hooks::webhook_defaults,
+    warn: hooks::static_name_warning,
+    ..rules(hooks::webhooks, hooks::webhooks_update)
+};
 
 fn status_of(o: &mut DynamicObject) -> Option<&mut serde_json::Map<String, Value>> {
     o.fields.entry("status").or_insert_with(|| json!({})).as_object_mut()
 }
 
 /// A new APIService of the server's own is available at once.
-fn local_is_available(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
+fn local_is_available(cx: &StrategyContext<'_>, o: &mut DynamicObject, _: Option<&DynamicObject>) {
     let decided = o.at(&["status", "conditions"]).as_array().is_some_and(|c| !c.is_empty());
     if !cx.subresource.is_empty() || decided || !o.at(&["spec", "service"]).is_null() {
         return;
@@ -335,7 +362,7 @@ fn local_is_available(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
 }
 
 /// The version that a CustomResourceDefinition stores is among those that it ever stored.
-fn store_version(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
+fn store_version(cx: &StrategyContext<'_>, o: &mut DynamicObject, _: Option<&DynamicObject>) {
     if !cx.subresource.is_empty() {
         return;
     }
@@ -348,11 +375,32 @@ fn store_version(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
     }
 }
 
+fn certificate_request(cx: &StrategyContext<'_>, o: &mut DynamicObject, old: Option<&DynamicObject>) {
+    match old {
+        None => sign_with_requester(cx, o),
+        Some(old) if cx.subresource.is_empty() => keep_field(o, old, "spec"),
+        Some(_) => stamp_conditions(cx, o),
+    }
+}
+
+/// Says in the request who asks, whatever it said itself.
+fn sign_with_requester(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
+    let Some(spec) = o.fields.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for field in ["username", "uid", "groups", "extra"] {
+        spec.remove(field);
+    }
+    for (field, value) in [("username", &cx.user.name), ("uid", &cx.user.uid)] {
+        if !value.is_empty() {
+            spec.insert(field.into(), value.as_str().into());
+        }
+    }
+    if !cx.user.groups.is_empty() {
+        spec.insert("groups".into(), json!(cx.user.groups));
+    }
+}
+
 /// Conditions of a CertificateSigningRequest say when they came, if they don't.
 fn stamp_conditions(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
-    if cx.subresource.is_empty() {
-        return;
-    }
     let now = now(cx);
     let conditions = status_of(o).and_then(|s| s.get_mut("conditions")).and_then(Value::as_array_mut);
     for c in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -425,7 +473,7 @@ impl Strategy for Dynamic {
         if self.row.status {
             o.fields.insert("status".into(), Value::Object(serde_json::Map::new()));
         }
-        (self.row.rules.prepare)(cx, o);
+        (self.row.rules.prepare)(cx, o, None);
     }
     fn validate(&self, o: &dyn Object) -> ErrorList {
         if let (Some(create), Some(o)) = (self.row.rules.create, dynamic(o)) {
@@ -467,7 +515,7 @@ impl Strategy for Dynamic {
                 }
             }
         }
-        (self.row.rules.prepare)(cx, new);
+        (self.row.rules.prepare)(cx, new, Some(old));
     }
     fn validate_update(&self, cx: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList {
         let rules = &self.row.rules;

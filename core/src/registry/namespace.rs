@@ -85,6 +85,6 @@ impl KindStrategy for Namespaces {
     }
 
     fn selectable_fields(&self) -> &'static [&'static str] {
-        &["status.phase", "name"]
+        &["status.phase"]
     }
 }

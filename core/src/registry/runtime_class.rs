@@ -3,7 +3,7 @@
 use k8s_openapi::api::node::v1::RuntimeClass;
 
 use super::prelude::*;
-use super::validation;
+use super::{validation, warnings};
 use crate::api::field::ErrorList;
 
 /// The strategy of RuntimeClasses.
@@ -22,6 +22,10 @@ impl KindStrategy for RuntimeClasses {
 
     fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
         validation::runtime_class::validate_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        warnings::storage::of_runtime(o)
     }
 
     fn allow_create_on_update(&self) -> bool {

@@ -38,6 +38,12 @@ impl KindStrategy for StatefulSets {
         let unchanged = old.is_some_and(|old| old.metadata.generation == o.metadata.generation);
         let template = o.spec.as_ref().map(|s| &s.template).filter(|_| !unchanged);
         let mut all = template.map(|t| warnings::pod::of_template(t, &Path::new("spec.template"))).unwrap_or_default();
+        let claims = o.spec.iter().flat_map(|s| s.volume_claim_templates.iter().flatten()).enumerate();
+        for (i, spec) in claims.filter_map(|(i, claim)| Some((i, claim.spec.as_ref()?))) {
+            // The big letter is upstream's.
+            let path = format!("spec.volumeClaimTemplates[{i}]{}", if old.is_some() { ".Spec" } else { "" });
+            warnings::volume::claim_spec(spec, &Path::new(&path), &mut all);
+        }
         if o.spec.as_ref().is_some_and(|s| s.revision_history_limit.is_some_and(|limit| limit < 0)) {
             all.push(
                 "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"

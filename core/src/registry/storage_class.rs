@@ -3,7 +3,7 @@
 use k8s_openapi::api::storage::v1::StorageClass;
 
 use super::prelude::*;
-use super::{defaults, validation};
+use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 
 /// The strategy of StorageClasses.
@@ -26,6 +26,10 @@ impl KindStrategy for StorageClasses {
 
     fn validate_update(&self, _cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
         validation::storage_class::validate_update(new, old)
+    }
+
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        warnings::storage::of_class(o)
     }
 
     fn returns_deleted(&self) -> bool {

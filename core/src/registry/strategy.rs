@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::api::field::{ErrorList, Path};
 use crate::api::object::{Kind, Obj, Object, typed, typed_mut};
 use crate::api::validation::{NameCheck, name_is_dns_subdomain, validate_object_meta, validate_object_meta_update};
+use crate::apiserver::User;
 use crate::sim::Sim;
 
 /// What a strategy may ask of its surroundings.
@@ -18,6 +19,8 @@ pub struct StrategyContext<'a> {
     pub sim: &'a Sim,
     /// The subresource that is written, or empty.
     pub subresource: &'a str,
+    /// Who writes.
+    pub user: &'a User,
 }
 
 /// What a delete does at first.

@@ -11,11 +11,12 @@ mod overlaps;
 pub(super) mod pod;
 mod ports;
 pub(super) mod service;
+pub(super) mod storage;
 pub(super) mod tls;
 pub(super) mod volume;
 
 /// A name that is no DNS label makes hostnames that aren't. `used_in` says for what the name serves.
-fn odd_name(meta: &ObjectMeta, used_in: &str) -> Option<String> {
+pub(super) fn odd_name(meta: &ObjectMeta, used_in: &str) -> Option<String> {
     let complaints = is_dns1123_label(meta.name.as_deref().unwrap_or_default());
     (!complaints.is_empty()).then(|| {
         format!(

@@ -96,7 +96,10 @@ impl World {
             "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}},
             "spec": {"podCIDR": cidr, "podCIDRs": [cidr]},
             "status": {"capacity": {"cpu": "4", "memory": "8046Mi", "pods": "110"}, "allocatable": {"cpu": "4", "memory": "8046Mi", "pods": "110"},
-                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}]},
+                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}],
+                "addresses": [{"type": "InternalIP", "address": format!("172.18.0.{}", i + 2)}, {"type": "Hostname", "address": name}],
+                "nodeInfo": {"kubeletVersion": "v1.36.2", "osImage": "Debian GNU/Linux 12 (bookworm)", "kernelVersion": "6.8.0-31-generic",
+                    "containerRuntimeVersion": "containerd://2.2.1", "architecture": "amd64", "operatingSystem": "linux"}},
         });
         self.post("/api/v1/nodes", &node);
     }

@@ -8,6 +8,7 @@ use crate::api::managed_fields::Managers;
 use crate::api::object::Object;
 use crate::api::schema::{complete, schema};
 use crate::api::status::Status;
+use crate::api::yaml::to_yaml;
 use crate::apiserver::ObjectList;
 use crate::apiserver::tables;
 use crate::registry::Served;
@@ -33,9 +34,38 @@ pub(super) fn value(code: u16, value: &Value, accepted: Accepted) -> Response {
             bytes.push(b'\n');
             bytes
         }
-        MediaType::Yaml => serde_yaml::to_string(value).unwrap_or_default().into_bytes(),
+        MediaType::Yaml => to_yaml(value).into_bytes(),
     };
     Response { code, headers: vec![("Content-Type", accepted.content_type())], body: Body::Full(bytes) }
+}
+
+/// JSON for people: a line a field.
+pub(super) fn indent(response: &mut Response) {
+    if !response.header("Content-Type").is_some_and(|t| t.starts_with("application/json")) {
+        return;
+    }
+    if let Body::Full(bytes) = &mut response.body
+        && let Ok(value) = serde_json::from_slice::<Value>(bytes)
+    {
+        *bytes = serde_json::to_vec_pretty(&value).unwrap_or_default();
+    }
+}
+
+/// Refuses to make metadata of what it isn't asked for, be that a list or one object. The Go type is upstream's internal one.
+pub(super) fn check_partial(served: &Served, accepted: Accepted, list: bool) -> Result<(), Status> {
+    let (asked, not) = match (accepted.transform, list) {
+        (Transform::PartialObject, true) => ("PartialObjectMetadata", "a list"),
+        (Transform::PartialObjectList, false) => ("PartialObjectMetadataList", "not a list"),
+        _ => return Ok(()),
+    };
+    let package = match served.info.group {
+        "" | "events.k8s.io" => "core",
+        group => group.split('.').next().unwrap_or_default(),
+    };
+    let suffix = if list { "List" } else { "" };
+    let kind = served.info.kind;
+    let message = format!("you requested {asked}, but the requested object is {not} (*{package}.{kind}{suffix})");
+    Err(Status::other(406, "NotAcceptable", message))
 }
 
 /// An object as its kind's version that the client asked for has it.

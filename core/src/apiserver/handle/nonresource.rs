@@ -104,7 +104,7 @@ impl ApiServer {
         let found = |v: Option<Value>| v.map_or_else(|| Err(no_such_resource()), plain);
         let trimmed = path.strip_suffix('/').filter(|p| !p.is_empty()).unwrap_or(path);
         let parts: Vec<&str> = trimmed.trim_start_matches('/').split('/').collect();
-        if !matches!(method, "GET" | "HEAD") && matches!(parts.first(), Some(&("api" | "apis"))) {
+        if !matches!(method, "GET" | "HEAD") && matches!(parts.first(), Some(&("api" | "apis" | "version"))) {
             return Err(Status::method_not_allowed());
         }
         match parts.as_slice() {

@@ -99,7 +99,11 @@ impl ApiServer {
 
     fn get_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
         let (accepted, include) = Self::presentation(cx)?;
+        if let Some(version) = cx.query.get("resourceVersion") {
+            self.check_reached(version)?;
+        }
         let o = self.get(&cx.caller, served.id, Self::namespace_of(cx, served), &cx.info.name)?;
+        encode::check_partial(served, accepted, false)?;
         Ok(self.object_response(200, &*o, served, accepted, include))
     }
 
@@ -108,6 +112,7 @@ impl ApiServer {
         let o = options::list(cx, false)?;
         let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
         let list = self.list(&cx.caller, served.id, namespace, &o)?;
+        encode::check_partial(served, accepted, true)?;
         Ok(self.list_response(&list, served, accepted, include))
     }
 

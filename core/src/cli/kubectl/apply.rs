@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::resources::{self, Resource};
 use super::show::{go_json, go_json_pretty, text};
-use super::yaml::to_yaml;
 use super::{Cx, Failure, Outcome, label, print, three_way};
 use crate::api::schema::schema;
+use crate::api::yaml::to_yaml;
 use crate::cli::args::{Flag, switch, value};
 
 pub(super) const FLAGS: &[Flag] = &[

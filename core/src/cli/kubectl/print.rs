@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::jsonpath::{self, Template};
 use super::resources::{self, Resource};
 use super::show::{go_json_pretty, text};
-use super::yaml::to_yaml;
 use super::{Cx, Failure, Outcome, tabs};
 use crate::api::field::quote;
+use crate::api::yaml::to_yaml;
 
 /// A way to print objects that is no table.
 pub(super) enum Format {

@@ -5,6 +5,7 @@ pub(crate) mod aggregation;
 pub(crate) mod certificates;
 pub(crate) mod extensions;
 pub(crate) mod flow_control;
+pub(crate) mod mutating;
 pub(crate) mod networking;
 pub(crate) mod storage;
 pub(crate) mod webhook;

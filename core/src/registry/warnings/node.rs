@@ -7,7 +7,7 @@ use crate::api::field::Path;
 use crate::api::validation::{cidr_warnings, is_valid_label_value};
 
 /// What to say of a label of nodes that is no longer to be used.
-pub(super) fn deprecated_label(key: &str) -> Option<&'static str> {
+pub(in crate::registry) fn deprecated_label(key: &str) -> Option<&'static str> {
     Some(match key {
         "beta.kubernetes.io/arch" => "deprecated since v1.14; use \"kubernetes.io/arch\" instead",
         "beta.kubernetes.io/os" => "deprecated since v1.14; use \"kubernetes.io/os\" instead",

@@ -35,7 +35,7 @@ pub(super) fn fraction(map: &Option<BTreeMap<String, Text>>, name: &str, path: &
 }
 
 /// What is odd about a claim's spec, which a pod's ephemeral volume has too.
-pub(super) fn claim_spec(spec: &PersistentVolumeClaimSpec, path: &Path, all: &mut Vec<String>) {
+pub(in crate::registry) fn claim_spec(spec: &PersistentVolumeClaimSpec, path: &Path, all: &mut Vec<String>) {
     let Some(resources) = &spec.resources else { return };
     let path = path.child("resources");
     fraction(&resources.requests, "storage", &path.child("requests"), all);

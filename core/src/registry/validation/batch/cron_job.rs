@@ -8,6 +8,7 @@ use crate::api::validation::name_is_dns_subdomain;
 use crate::registry::validation::go_struct;
 use crate::registry::validation::pod::Options;
 use crate::registry::validation::prelude::*;
+use crate::registry::warnings::odd_name;
 
 /// The controller appends eleven characters to make a Job's name of at most 63.
 const NAME_BYTES_MAX: usize = 52;
@@ -129,20 +130,16 @@ fn job_template(template: &JobTemplateSpec, opts: &Options, path: &Path, errs: &
 
 /// What a person should know of a CronJob that is sound.
 pub fn warnings(cron_job: &CronJob, old: Option<&CronJob>) -> Vec<String> {
-    let of_template = || {
-        let spec = cron_job.spec.job_template.spec.as_ref();
-        spec.map(|s| job::spec_warnings(s, "spec.jobTemplate.spec")).unwrap_or_default()
-    };
     let mut warnings = Vec::new();
-    let Some(old) = old else {
-        warnings.extend(job::name_warning(text(&cron_job.metadata.name)));
-        warnings.extend(of_template());
-        return warnings;
-    };
-    if cron_job.metadata.generation != old.metadata.generation {
-        warnings.extend(of_template());
+    if old.is_none() {
+        warnings.extend(odd_name(&cron_job.metadata, "Pod names and hostnames"));
     }
-    if cron_job.spec.schedule.contains("TZ") {
+    if let Some(spec) = &cron_job.spec.job_template.spec
+        && old.is_none_or(|old| cron_job.metadata.generation != old.metadata.generation)
+    {
+        job::spec_warnings(spec, "spec.jobTemplate.spec", &mut warnings);
+    }
+    if old.is_some() && cron_job.spec.schedule.contains("TZ") {
         // The doubled word is upstream's.
         warnings.push(
             "cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see \

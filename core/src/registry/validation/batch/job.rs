@@ -11,6 +11,8 @@ use crate::registry::validation::pod::{self, Options};
 use crate::registry::validation::prelude::*;
 use crate::registry::validation::workloads::labels_do_not_match;
 use crate::registry::validation::{go_struct, selector};
+use crate::registry::warnings::odd_name;
+use crate::registry::warnings::pod::of_template;
 
 const COUNT_MAX: i32 = 100_000;
 const HIGH_COMPLETIONS_COUNT_MAX: i32 = 10_000;
@@ -320,42 +322,26 @@ fn template_update(new: &JobSpec, old: &JobSpec, mutable: bool, path: &Path, err
 pub fn warnings(job: &Job, old: Option<&Job>) -> Vec<String> {
     let mut warnings = Vec::new();
     match old {
-        None => warnings.extend(name_warning(text(&job.metadata.name))),
+        None => warnings.extend(odd_name(&job.metadata, "Pod names and hostnames")),
         Some(old) if old.metadata.generation == job.metadata.generation => return warnings,
         Some(_) => {}
     }
-    warnings.extend(job.spec.as_ref().map(|s| spec_warnings(s, "spec")).unwrap_or_default());
+    if let Some(spec) = &job.spec {
+        spec_warnings(spec, "spec", &mut warnings);
+    }
     warnings
 }
 
-/// A name that makes host names had better be a label.
-pub(super) fn name_warning(name: &str) -> Option<String> {
-    let messages = is_dns1123_label(name);
-    (!messages.is_empty()).then(|| {
-        format!(
-            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label \
-             is recommended: [{}]",
-            messages.join(" ")
-        )
-    })
-}
-
-/// Upstream's `WarningsForJobSpec`.
-pub(super) fn spec_warnings(spec: &JobSpec, path: &str) -> Vec<String> {
-    let mut warnings: Vec<String> = count_warning(spec, path).into_iter().collect();
-    let path = Path::new(path);
-    warnings.extend(crate::registry::warnings::pod::of_template(&spec.template, &path.child("template")));
-    warnings
-}
-
-fn count_warning(spec: &JobSpec, path: &str) -> Option<String> {
+/// What is odd about a Job or its pods. Models `WarningsForJobSpec`.
+pub(super) fn spec_warnings(spec: &JobSpec, path: &str, warnings: &mut Vec<String>) {
     let many = spec.completions.unwrap_or(0) > COUNT_MAX
         && spec.parallelism.unwrap_or(0) > HIGH_COMPLETIONS_COUNT_MAX
         && is_indexed(spec);
-    many.then(|| {
-        format!(
+    if many {
+        warnings.push(format!(
             "{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, \
              Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
-        )
-    })
+        ));
+    }
+    warnings.extend(of_template(&spec.template, &Path::new(path).child("template")));
 }

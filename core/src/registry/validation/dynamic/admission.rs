@@ -88,6 +88,18 @@ pub(crate) fn binding_defaults(o: &mut DynamicObject) {
     match_resource_defaults(o.fields.get_mut("spec").and_then(|s| s.get_mut("matchResources")));
 }
 
+/// A name that will belong to configuration files. Models `WarningsForStaticSuffix`.
+pub(crate) fn static_name_warning(o: &DynamicObject, _old: Option<&DynamicObject>) -> Vec<String> {
+    if !text(&o.metadata.name).ends_with(".static.k8s.io") {
+        return Vec::new();
+    }
+    vec![
+        "metadata.name: names ending with \".static.k8s.io\" are reserved for static manifest-based configurations and \
+         cannot be managed via the API"
+            .to_owned(),
+    ]
+}
+
 /// Checks a new webhook configuration of either kind.
 pub(crate) fn webhooks(o: &DynamicObject) -> ErrorList {
     let strict = Options {
@@ -278,7 +290,7 @@ fn resources(resources: &[&str], path: &Path, errs: &mut ErrorList) {
     }
 }
 
-fn match_conditions(conditions: &[Value], path: &Path, errs: &mut ErrorList) {
+pub(super) fn match_conditions(conditions: &[Value], path: &Path, errs: &mut ErrorList) {
     if conditions.len() > MATCH_CONDITIONS_MAX {
         errs.push(Error::too_many(path, conditions.len(), MATCH_CONDITIONS_MAX));
     }
@@ -343,7 +355,7 @@ fn policy_spec(o: &DynamicObject, skip_match_conditions: bool) -> ErrorList {
     errs
 }
 
-fn variable(v: &Value, path: &Path, errs: &mut ErrorList) {
+pub(super) fn variable(v: &Value, path: &Path, errs: &mut ErrorList) {
     let name = str_of(v, "name");
     if name.trim().is_empty() {
         errs.push(Error::required(&path.child("name"), "name is not specified"));
@@ -450,7 +462,7 @@ fn audit_annotation(name: &str, a: &Value, path: &Path, errs: &mut ErrorList) {
     }
 }
 
-fn param_kind(kind: &Value, path: &Path, errs: &mut ErrorList) {
+pub(super) fn param_kind(kind: &Value, path: &Path, errs: &mut ErrorList) {
     let (api_version, at) = (str_of(kind, "apiVersion"), path.child("apiVersion"));
     match api_version.matches('/').count() {
         0 if api_version.is_empty() => errs.push(Error::required(&at, "")),
@@ -486,7 +498,7 @@ fn param_kind(kind: &Value, path: &Path, errs: &mut ErrorList) {
 }
 
 /// Upstream's `validateMatchResources`.
-fn match_resources(resources: &Value, path: &Path, errs: &mut ErrorList) {
+pub(super) fn match_resources(resources: &Value, path: &Path, errs: &mut ErrorList) {
     match opt_str(resources, "matchPolicy") {
         None => errs.push(Error::required(&path.child("matchPolicy"), "")),
         Some(p) => one_of(p, &["Equivalent", "Exact"], &path.child("matchPolicy"), errs),
@@ -552,7 +564,7 @@ pub(crate) fn validating_binding(o: &DynamicObject) -> ErrorList {
     errs
 }
 
-fn param_ref(r: &Value, path: &Path, errs: &mut ErrorList) {
+pub(super) fn param_ref(r: &Value, path: &Path, errs: &mut ErrorList) {
     const BOTH: &str = "name and selector are mutually exclusive";
     let (name, selector) = (str_of(r, "name"), selector_of(r, "selector"));
     let (name_path, selector_path) = (path.child("name"), path.child("selector"));

@@ -12,6 +12,7 @@ use crate::registry::validation::json::*;
 use crate::registry::validation::pod::volumes::csi_driver_name;
 use crate::registry::validation::prelude::*;
 use crate::registry::validation::storage_class;
+use crate::registry::warnings::node::deprecated_label;
 
 const METADATA_BYTES_MAX: usize = 256 * 1024;
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -218,6 +219,20 @@ fn capacity(o: &DynamicObject, allow_bad_values: bool) -> ErrorList {
         errs.push(Error::invalid_str(&Path::new("capacity"), &q.to_string(), detail));
     }
     errs
+}
+
+/// Labels of nodes that were renamed.
+pub(crate) fn storage_capacity_warnings(o: &DynamicObject, _old: Option<&DynamicObject>) -> Vec<String> {
+    let mut all = Vec::new();
+    let Some(selector) = topology(o) else { return all };
+    for (i, r) in selector.match_expressions.iter().flatten().enumerate() {
+        let message = deprecated_label(&r.key);
+        all.extend(message.map(|m| format!("nodeTopology.matchExpressions[{i}].key: {} is {m}", r.key)));
+    }
+    for key in selector.match_labels.iter().flat_map(|l| l.keys()) {
+        all.extend(deprecated_label(key).map(|m| format!("nodeTopology.matchLabels.{key}: {m}")));
+    }
+    all
 }
 
 /// Checks a changed CSIStorageCapacity.

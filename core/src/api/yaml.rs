@@ -1,4 +1,4 @@
-//! YAML as kubectl prints it: what Go's yaml.v2 makes of JSON. Models sigs.k8s.io/yaml `goyaml.v2` (encode.go, emitterc.go).
+//! YAML as kubectl and the api-server write it: what Go's yaml.v2 makes of JSON. Models sigs.k8s.io/yaml `goyaml.v2` (encode.go, emitterc.go).
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ const WIDTH: usize = 80;
 const DEPTH_MAX: usize = 256;
 
 /// A value as a YAML document.
-pub(super) fn to_yaml(v: &Value) -> String {
+pub(crate) fn to_yaml(v: &Value) -> String {
     let mut out = String::new();
     match v {
         Value::Object(m) if !m.is_empty() => mapping(&mut out, v, 0, false),

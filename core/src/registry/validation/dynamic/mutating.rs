@@ -1,0 +1,110 @@
+//! MutatingAdmissionPolicies and their bindings. Models `ValidateMutatingAdmissionPolicy` and its kin.
+
+use serde_json::Value;
+
+use super::admission::{match_conditions, match_resources, param_kind, param_ref, variable};
+use crate::api::dynamic::DynamicObject;
+use crate::api::validation::{name_is_dns_subdomain, validate_object_meta};
+use crate::registry::validation::json::*;
+use crate::registry::validation::prelude::*;
+
+/// Checks a new MutatingAdmissionPolicy.
+pub(crate) fn policy(o: &DynamicObject) -> ErrorList {
+    checked(o, false)
+}
+
+/// Checks a changed MutatingAdmissionPolicy.
+pub(crate) fn policy_update(new: &DynamicObject, old: &DynamicObject) -> ErrorList {
+    let (is, was) = (new.at(&["spec"]), old.at(&["spec"]));
+    let unchanged = |key: &str| same(&is[key], &was[key]);
+    checked(new, unchanged("paramKind") && unchanged("matchConditions"))
+}
+
+fn checked(o: &DynamicObject, skip_match_conditions: bool) -> ErrorList {
+    let mut errs = validate_object_meta(&o.metadata, false, name_is_dns_subdomain, &Path::new("metadata"));
+    let (path, spec) = (Path::new("spec"), o.at(&["spec"]));
+    match opt_str(spec, "failurePolicy") {
+        None => errs.push(Error::required(&path.child("failurePolicy"), "")),
+        Some(p) => one_of(p, &["Fail", "Ignore"], &path.child("failurePolicy"), &mut errs),
+    }
+    if is_set(spec, "paramKind") {
+        param_kind(&spec["paramKind"], &path.child("paramKind"), &mut errs);
+    }
+    let at = path.child("matchConstraints");
+    if is_set(spec, "matchConstraints") {
+        let constraints = &spec["matchConstraints"];
+        match_resources(constraints, &at, &mut errs);
+        if list_of(constraints, "resourceRules").is_empty() {
+            errs.push(Error::required(&at.child("resourceRules"), ""));
+        }
+        mutable(constraints, &at, &mut errs);
+    } else {
+        errs.push(Error::required(&at, ""));
+    }
+    if !skip_match_conditions {
+        match_conditions(list_of(spec, "matchConditions"), &path.child("matchConditions"), &mut errs);
+    }
+    let at = path.child("variables");
+    for (i, v) in list_of(spec, "variables").iter().enumerate() {
+        variable(v, &at.index(i), &mut errs);
+    }
+    let (mutations, at) = (list_of(spec, "mutations"), path.child("mutations"));
+    if mutations.is_empty() {
+        errs.push(Error::required(&at, "mutations must contain at least one item"));
+    }
+    for (i, m) in mutations.iter().enumerate() {
+        mutation(m, &at.index(i), &mut errs);
+    }
+    let at = path.child("reinvocationPolicy");
+    required_one_of(str_of(spec, "reinvocationPolicy"), &["IfNeeded", "Never"], &at, &mut errs);
+    errs
+}
+
+/// Only what changes objects can be mutated.
+fn mutable(resources: &Value, path: &Path, errs: &mut ErrorList) {
+    let at = path.child("resourceRules.operations");
+    for operation in list_of(resources, "resourceRules").iter().flat_map(|r| texts_of(r, "operations")) {
+        one_of(operation, &["*", "CONNECT", "CREATE", "UPDATE"], &at, errs);
+    }
+}
+
+fn mutation(m: &Value, path: &Path, errs: &mut ErrorList) {
+    let kind = str_of(m, "patchType");
+    let (wanted, other) = match kind {
+        "" => return errs.push(Error::required(&path.child("patchType"), "")),
+        "JSONPatch" => ("jsonPatch", "applyConfiguration"),
+        "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
+        _ => return one_of(kind, &["ApplyConfiguration", "JSONPatch"], &path.child("patchType"), errs),
+    };
+    let at = path.child(wanted);
+    if !is_set(m, wanted) {
+        errs.push(Error::required(&at, format!("must be specified when patchType is {kind}")));
+    } else if str_of(&m[wanted], "expression").trim().is_empty() {
+        errs.push(Error::required(&at.child("expression"), ""));
+    }
+    if is_set(m, other) {
+        let detail = format!("must not be specified when patchType is {kind}");
+        errs.push(Error::invalid_str(&path.child(other), &format!("{{{other}}}"), detail));
+    }
+}
+
+/// Checks a MutatingAdmissionPolicyBinding, new or changed.
+pub(crate) fn binding(o: &DynamicObject) -> ErrorList {
+    let mut errs = validate_object_meta(&o.metadata, false, name_is_dns_subdomain, &Path::new("metadata"));
+    let (path, spec) = (Path::new("spec"), o.at(&["spec"]));
+    let (policy, at) = (str_of(spec, "policyName"), path.child("policyName"));
+    if policy.is_empty() {
+        errs.push(Error::required(&at, ""));
+    } else {
+        names::by_rule(NameRule::Subdomain, policy, &at, &mut errs);
+    }
+    if is_set(spec, "paramRef") {
+        param_ref(&spec["paramRef"], &path.child("paramRef"), &mut errs);
+    }
+    if is_set(spec, "matchResources") {
+        let at = path.child("matchResources");
+        match_resources(&spec["matchResources"], &at, &mut errs);
+        mutable(&spec["matchResources"], &at, &mut errs);
+    }
+    errs
+}
