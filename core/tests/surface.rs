@@ -530,3 +530,34 @@ fn watches_begin_with_what_there_is() {
     assert!(kinds(&events("sendInitialEvents=false&resourceVersionMatch=NotOlderThan")).is_empty());
     assert_eq!(kinds(&events("resourceVersion=1")), ["ERROR -"]);
 }
+
+#[test]
+fn the_object_that_is_meant() {
+    let s = maps(&["a"]);
+    let lease = |name: &str, field: &str, value: &str| {
+        let body = json!({"metadata": {"name": name, field: value}});
+        s.ask("PUT", &format!("/apis/coordination.k8s.io/v1/namespaces/default/leases/{name}"), &body)
+    };
+    assert_eq!(lease("l", "resourceVersion", "5").code, 201);
+    let other = lease("m", "uid", "u");
+    assert_eq!(
+        (other.code, other.message()),
+        (
+            409,
+            "Operation cannot be fulfilled on leases.coordination.k8s.io \"m\": StorageError: invalid object, Code: 4, \
+             Key: /registry/leases/default/m, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in \
+             precondition: u, UID in object meta: "
+        )
+    );
+    let other = s.ask("PUT", &format!("{MAPS}/a"), &json!({"metadata": {"name": "a", "uid": "u"}}));
+    assert!(other.message().contains("Key: /registry/configmaps/default/a, "), "{}", other.text);
+    let nobody = s.send("GET", MAPS, &[("Impersonate-Group", "g"), ("Impersonate-Extra-Scopes", "s")], b"");
+    assert_eq!(
+        (nobody.code, nobody.message()),
+        (
+            400,
+            "requested &user.DefaultInfo{Name:\"\", UID:\"\", Groups:[]string{\"g\"}, \
+             Extra:map[string][]string{\"scopes\":[]string{\"s\"}}} without impersonating a user name"
+        )
+    );
+}

@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::store::other_object;
 use super::{ApiServer, Caller, UpdateOptions};
 use crate::api::object::{Obj, make_mut, typed_mut};
 use crate::api::status::Status;
@@ -19,8 +20,8 @@ impl ApiServer {
             let meta = old.meta();
             if !uid.is_empty() && meta.uid.as_deref() != Some(uid) {
                 let have = meta.uid.as_deref().unwrap_or_default();
-                let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {have}");
-                return Err(Status::conflict("", "pods/binding", name, &why));
+                let key = format!("/registry/pods/{namespace}/{name}");
+                return Err(Status::conflict("", "pods", name, &other_object(&key, uid, have)));
             }
             if meta.deletion_timestamp.is_some() {
                 let why = format!("pod {name} is being deleted, cannot be assigned to a host");

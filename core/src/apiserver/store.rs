@@ -19,6 +19,14 @@ pub type Updater<'a> = Box<dyn FnMut(&Obj) -> Result<Obj, Status> + 'a>;
 /// A write of an existing object by another hand in between is tried again so often for patches, as upstream does.
 const PATCH_RETRIES: usize = 5;
 
+/// What the storage says of an object that isn't the one that was meant. Models `Preconditions.Check` and `StorageError`.
+pub(super) fn other_object(key: &str, asked: &str, have: &str) -> String {
+    format!(
+        "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: \
+         UID in precondition: {asked}, UID in object meta: {have}"
+    )
+}
+
 impl ApiServer {
     /// A kind's strategy, and the kernel: borrowed apart from the rest of self.
     pub(crate) fn strategy(&self, id: ResourceId) -> &dyn Strategy {
@@ -369,7 +377,8 @@ impl ApiServer {
             (new.meta().uid.as_deref().filter(|u| !u.is_empty()), old.meta().uid.as_deref())
             && asked != have
         {
-            let why = format!("Precondition failed: UID in precondition: {asked}, UID in object meta: {have}");
+            let namespace = old.meta().namespace.as_deref().unwrap_or_default();
+            let why = other_object(&info.key(namespace, name), asked, have);
             return Err(Status::conflict(info.group, info.resource, name, &why));
         }
         let given = revision(new.meta());

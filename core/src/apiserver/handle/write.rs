@@ -8,9 +8,10 @@ use super::options::{self, WriteOptions};
 use super::{ApiServer, Context, Response, encode, negotiate};
 use crate::api::decode::{self, FieldValidation};
 use crate::api::managed_fields::{self, Apply, Managers, Scope};
-use crate::api::object::{Obj, Object};
+use crate::api::object::{Obj, Object, make_mut};
 use crate::api::patch::{self, PatchKind};
 use crate::api::status::Status;
+use crate::apiserver::store::other_object;
 use crate::apiserver::{CreateOptions, UpdateOptions};
 use crate::registry::Served;
 
@@ -52,7 +53,7 @@ impl ApiServer {
         let (accepted, include) = Self::presentation(cx)?;
         negotiate::body_format(cx.request)?;
         let o = options::write(cx, "UpdateOptions", None)?;
-        let obj = self.decode_body(cx, served, o.validation)?;
+        let mut obj = self.decode_body(cx, served, o.validation)?;
         let namespace = Self::namespace_of(cx, served);
         check_identity(&*obj, namespace, &cx.info.name)?;
         let dry_run = o.dry_run;
@@ -70,6 +71,13 @@ impl ApiServer {
             Err(s) if s.is_not_found() && sub.is_empty() && self.strategy(served.id).allow_create_on_update() => {
                 let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager };
                 served.check(&*obj, None, namespace)?;
+                if let Some(uid) = obj.meta().uid.as_deref().filter(|u| !u.is_empty()) {
+                    let (info, name) = (&served.info, &cx.info.name);
+                    let why = other_object(&info.key(namespace, name), uid, "");
+                    return Err(Status::conflict(info.group, info.resource, name, &why));
+                }
+                // The storage gives it one of its own.
+                make_mut(&mut obj).meta_mut().resource_version = None;
                 (201, self.create(&cx.caller, served.id, namespace, obj, &options)?)
             }
             other => (200, other?),
