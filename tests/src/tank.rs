@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use podarium_core::cluster::{Cluster, Output};
-use podarium_core::runtime::images::{Registries, Registry};
+use podarium_core::runtime::images::{ModuleSource, Registries, Registry};
 use podarium_core::session::{ClusterConfig, Input, Session};
 use podarium_core::sim::SimTime;
 
@@ -24,8 +24,14 @@ pub fn replay(session: &Session) -> Cluster {
 
 /// A cluster whose nodes are all Ready.
 pub fn booted(config: ClusterConfig) -> Cluster {
+    booted_with(config, wasm::modules())
+}
+
+/// A cluster whose nodes are all Ready, with images made of these modules.
+pub fn booted_with(config: ClusterConfig, modules: ModuleSource) -> Cluster {
     let nodes = config.workers as usize + 1;
-    let mut c = cluster(config);
+    let images = Rc::new(Registries::new(Registry::standard(), modules));
+    let mut c = Cluster::new(config, Box::new(wasm::engine()), images);
     let ready = c.run_while(SimTime::from_secs(180), |c| c.nodes_ready() == nodes);
     assert!(ready, "{} of {nodes} nodes are Ready after {}", c.nodes_ready(), c.now());
     c

@@ -319,6 +319,21 @@ impl Cluster {
         self.hosts.iter().map(|h| h.machine.name.clone()).collect()
     }
 
+    /// A machine by its name.
+    pub fn machine(&self, name: &str) -> Option<&Rc<Machine>> {
+        self.host(name).map(|h| &h.machine)
+    }
+
+    /// A machine's containerd.
+    pub fn containerd(&self, machine: &str) -> Option<&Rc<Containerd>> {
+        self.host(machine).map(|h| &h.containerd)
+    }
+
+    /// The newest process of a part of the control plane on a machine.
+    pub fn component_process(&self, machine: &str, component: &str) -> Option<ProcessId> {
+        self.programs.process(self.host(machine)?.machine.id, component)
+    }
+
     pub(super) fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.iter().find(|h| &*h.machine.name == name)
     }

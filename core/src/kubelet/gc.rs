@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::Kubelet;
 use super::pod::{ContainerView, WorkState};
-use crate::runtime::containerd::Id;
+use crate::runtime::containerd::{CriError, Id};
 
 /// ContainerGCPeriod.
 const PERIOD: Duration = Duration::from_secs(60);
+/// housekeepingPeriod: what could not be ended is tried again.
+const HOUSEKEEPING: Duration = Duration::from_secs(2);
 
 impl Kubelet {
     /// Something died: what it left is collected within the next minute.
@@ -22,15 +24,17 @@ impl Kubelet {
         self.spawn(async move {
             kubelet.0.sim.sleep(PERIOD).await;
             kubelet.0.collecting.set(false);
-            kubelet.collect().await;
+            if kubelet.collect().await.is_err() {
+                kubelet.collect_garbage();
+            }
         });
     }
 
-    async fn collect(&self) {
+    async fn collect(&self) -> Result<(), CriError> {
         let runtime = self.0.runtime.clone();
         for uid in runtime.pod_uids() {
             let known = self.with_entry(&uid, |e| e.state);
-            let Ok(rs) = self.runtime_status(&uid) else { return };
+            let rs = self.runtime_status(&uid)?;
             let over = known.is_none_or(|s| s == WorkState::Finished);
             let mut seen: BTreeSet<&str> = BTreeSet::new();
             let mut dead: Vec<Id> = Vec::new();
@@ -45,17 +49,16 @@ impl Kubelet {
                 }
             }
             for id in dead {
-                if runtime.remove_container(id).await.is_err() {
-                    return;
-                }
+                runtime.remove_container(id).await?;
             }
             for (i, s) in rs.sandboxes.iter().enumerate() {
                 let empty = known.is_none() || i > 0;
-                if !s.ready && empty && (over || i > 0) && runtime.remove_pod_sandbox(s.id).await.is_err() {
-                    return;
+                if !s.ready && empty && (over || i > 0) {
+                    runtime.remove_pod_sandbox(s.id).await?;
                 }
             }
         }
+        Ok(())
     }
 
     /// Pods in containerd that no source knows any more are ended, as after a kubelet that was away for long.
@@ -71,20 +74,26 @@ impl Kubelet {
     }
 
     async fn end_orphan(&self, uid: &Rc<str>) {
-        let runtime = &self.0.runtime;
-        let Ok(rs) = self.runtime_status(uid) else { return };
-        for c in rs.containers.iter().filter(|c| ContainerView::running(c)) {
-            let grace = runtime.container_status(c.id, |c| c.spec.grace_seconds).unwrap_or(30);
-            let grace = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
-            if runtime.stop_container(c.id, grace).await.is_err() {
-                return;
-            }
-        }
-        for s in rs.sandboxes.iter().filter(|s| s.ready) {
-            if runtime.stop_pod_sandbox(s.id).await.is_err() {
+        while self.try_end_orphan(uid).await.is_err() {
+            self.0.sim.sleep(HOUSEKEEPING).await;
+            if self.0.pods.borrow().contains_key(uid) {
                 return;
             }
         }
         self.collect_garbage();
+    }
+
+    async fn try_end_orphan(&self, uid: &Rc<str>) -> Result<(), CriError> {
+        let runtime = &self.0.runtime;
+        let rs = self.runtime_status(uid)?;
+        for c in rs.containers.iter().filter(|c| ContainerView::running(c)) {
+            let grace = runtime.container_status(c.id, |c| c.spec.grace_seconds)?;
+            let grace = Duration::from_secs(u64::try_from(grace).unwrap_or(0));
+            runtime.stop_container(c.id, grace).await?;
+        }
+        for s in rs.sandboxes.iter().filter(|s| s.ready) {
+            runtime.stop_pod_sandbox(s.id).await?;
+        }
+        Ok(())
     }
 }

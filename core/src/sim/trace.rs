@@ -1,6 +1,7 @@
 //! The causal trace: what happened, when, and because of what, in a bounded ring.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use super::{MachineId, ProcessId, SimTime};
@@ -159,6 +160,16 @@ impl Trace {
         let first = self.next - self.entries.len() as u64;
         let skip = seq.saturating_sub(first).min(self.entries.len() as u64) as usize;
         self.entries.range(skip..)
+    }
+
+    /// The entries that are still there, a line each, oldest first: the same text wherever the same session ran.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for TraceEntry { seq, at, cause, event } in &self.entries {
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "{seq} {at} {cause} {event:?}");
+        }
+        text
     }
 
     /// The newest entry that `is` says yes to.

@@ -383,7 +383,8 @@ impl Controller {
         let (observed, current) = (seen.observed.clone(), seen.current.clone());
         self.remember(&node, seen);
         if let Some(current) = current {
-            self.process_taint_based_eviction(&node, &observed.status).await;
+            // By what the node is said to be from now on, so that the taint follows at once.
+            self.process_taint_based_eviction(&node, &current.status).await;
             let fell = current.status != "True" && observed.status == "True";
             let again = self.state.borrow().retry.contains(&n) && observed.status != "True";
             if fell {
