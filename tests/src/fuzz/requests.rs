@@ -200,6 +200,7 @@ fn input(case: u64, process: ProcessId) -> Request {
         body: mutate::body(&mut dice, body),
         process,
         certificate: Some(user),
+        ..Request::default()
     }
 }
 

@@ -193,7 +193,14 @@ impl Mirror {
                     self.objects.remove(&key);
                 }
                 ("BOOKMARK", _) => {}
-                _ => return Err(format!("{}: {kind} {key}, which is there: {there}", self.path)),
+                _ => {
+                    return Err(format!(
+                        "{}: {kind} {key} at {at} after {last}, which is there: {there}; away for {} s now and then, listed again {} times",
+                        self.path,
+                        self.absence.as_secs(),
+                        self.relisted
+                    ));
+                }
             }
         }
         if self.body.as_ref().is_some_and(|b| b.is_closed()) {
