@@ -45,8 +45,6 @@ pub enum ToWorker {
     },
     /// The last frame is on the screen: the next may come.
     FrameShown,
-    /// Asks for [`ToPage::Exported`].
-    Export,
 }
 
 /// The clock's state.
@@ -85,14 +83,6 @@ pub enum ToPage {
     /// The session so far, for the browser's storage: after every input, and now and then. The time that it ends at can be
     /// moved on by the page, which knows it from frames.
     Saved(String),
-    /// The session up to this very event, and the trace that it left, as text: what the same session replayed anywhere else
-    /// must come to, byte by byte.
-    Exported {
-        /// As [`ToPage::Saved`] has it.
-        session: String,
-        /// As the core writes it.
-        trace: String,
-    },
     /// Something could not be done; why.
     Problem(String),
     /// The worker is broken beyond repair, for this reason.

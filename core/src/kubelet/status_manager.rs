@@ -94,11 +94,7 @@ impl Kubelet {
         let mut all = self.0.statuses.borrow_mut();
         let again = all.pods.get(uid).is_some_and(|c| {
             let current = target.as_ref().and_then(|t| t.metadata.uid.as_ref());
-            // Models needsReconcile: somebody else said otherwise, as the node controller does of a silent node's pods.
-            let told = |t: &Rc<Pod>| t.status.as_ref().is_some_and(|s| ready(s) == ready(&c.status));
-            c.sent < c.version
-                || (current.is_some() && c.sent_to.as_ref() != current)
-                || !target.as_ref().is_none_or(told)
+            c.sent < c.version || (current.is_some() && c.sent_to.as_ref() != current)
         });
         if again {
             all.enqueue(uid);
@@ -244,11 +240,6 @@ impl Kubelet {
         }
         true
     }
-}
-
-/// The Ready condition's status.
-fn ready(s: &PodStatus) -> Option<&str> {
-    s.conditions.iter().flatten().find(|c| c.type_ == "Ready").map(|c| c.status.as_str())
 }
 
 /// The kubelet's status with what is others' of the stored one. Models mergePodStatus.

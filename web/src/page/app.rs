@@ -125,8 +125,6 @@ fn receive(
             *desk.session.borrow_mut() = session;
             false
         }
-        // The line itself hands this out.
-        ToPage::Exported { .. } => false,
         ToPage::Problem(what) => {
             notice.set(Some(Notice::lasting(what)));
             true

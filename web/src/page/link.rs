@@ -9,16 +9,10 @@ use crate::protocol::{self, ToPage, ToWorker};
 /// `static/boot.js` starts the worker before this code has arrived, and leaves it here.
 const GLOBAL: &str = "podariumWorker";
 
-/// A function of the page for whoever drives it from outside: asks the worker for the session and its trace, which then
-/// appear under [`EXPORTED`].
-const EXPORT: &str = "podariumExport";
-const EXPORTED: &str = "podariumExported";
-
 /// The line to the worker. Dropping it stops listening.
 pub struct Link {
     worker: Worker,
     _on_message: Closure<dyn FnMut(MessageEvent)>,
-    _export: Closure<dyn FnMut()>,
 }
 
 impl Link {
@@ -36,33 +30,19 @@ impl Link {
             if let ToPage::Panicked(why) = &message {
                 web_sys::console::error_1(&why.into());
             }
-            if let ToPage::Exported { session, trace } = &message {
-                let both = Array::of2(&session.into(), &trace.into());
-                // The global object takes any property.
-                let _ = Reflect::set(&js_sys::global(), &EXPORTED.into(), &both);
-            }
             on_message(message);
         });
         // Messages wait in the worker's port until someone listens; from here on they come.
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        let export = {
-            let worker = worker.clone();
-            Closure::<dyn FnMut()>::new(move || post(&worker, &ToWorker::Export))
-        };
-        let _ = Reflect::set(&js_sys::global(), &EXPORT.into(), export.as_ref());
-        Some(Link { worker, _on_message: on_message, _export: export })
+        Some(Link { worker, _on_message: on_message })
     }
 
     /// Sends a message; its bytes are moved, not copied.
     pub fn send(&self, message: &ToWorker) {
-        post(&self.worker, message);
+        let buffer = Uint8Array::from(&protocol::encode(message)[..]).buffer();
+        // It fails for what cannot be cloned or transferred, and a fresh buffer can.
+        let _ = self.worker.post_message_with_transfer(&buffer, &Array::of1(&buffer));
     }
-}
-
-fn post(worker: &Worker, message: &ToWorker) {
-    let buffer = Uint8Array::from(&protocol::encode(message)[..]).buffer();
-    // It fails for what cannot be cloned or transferred, and a fresh buffer can.
-    let _ = worker.post_message_with_transfer(&buffer, &Array::of1(&buffer));
 }
 
 impl Drop for Link {

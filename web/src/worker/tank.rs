@@ -183,10 +183,6 @@ impl Run {
                 port::send(&ToPage::Answer { id, answer });
             }
             ToWorker::FrameShown => self.frame_pending = false,
-            ToWorker::Export => port::send(&ToPage::Exported {
-                session: self.cluster.session().to_json(),
-                trace: self.cluster.sim().trace().to_text(),
-            }),
             ToWorker::Ping(_) | ToWorker::Start { .. } => {}
         }
     }
