@@ -147,6 +147,8 @@ impl Kubelet {
             self.0.container_backoff.borrow_mut().forget(uid);
             self.0.image_backoff.borrow_mut().forget(uid);
             self.0.pull_errors.borrow_mut().retain(|k, _| !k.starts_with(&**uid));
+            // What was kept for as long as its object was there goes now.
+            self.collect_garbage();
         }
         drop(entry);
         let no_statics = self.0.manifests.borrow().is_empty() && self.0.mirrors.borrow().is_empty();
