@@ -92,3 +92,33 @@ impl Pace {
         self.from + Duration::from_secs_f64(passed.clamp(0.0, 1e9))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn max_races_while_something_happens() {
+        let now = SimTime::from_secs(100);
+        let mut pace = Pace::new(Speed::Max, now);
+        let quiet = now + QUIET_AFTER;
+        assert_eq!(pace.target(now), quiet);
+        // Quiet: from there on at the pace of real time, however far it raced.
+        let target = pace.target(quiet);
+        assert!(target >= quiet && target < quiet + 10 * SECOND, "{target}");
+        assert!(pace.wait(quiet + 60 * SECOND) > 50 * SECOND);
+        pace.busy(quiet);
+        assert_eq!(pace.target(quiet), quiet + QUIET_AFTER);
+    }
+
+    #[test]
+    fn other_speeds_follow_real_time() {
+        let now = SimTime::from_secs(100);
+        let mut pace = Pace::new(Speed::Times(1_000.0), now);
+        assert!(pace.target(now) < now + 10_000 * SECOND);
+        let wait = pace.wait(now + 1_000_000 * SECOND);
+        assert!(wait > 900 * SECOND && wait <= 1_000 * SECOND, "{wait:?}");
+    }
+}

@@ -147,7 +147,23 @@ fn read_session(file: &std::path::Path) -> Result<Session, String> {
 
 fn token_file(options: &Options) -> Result<String, String> {
     let Some(file) = &options.token_auth_file else { return Ok(String::new()) };
-    fs::read_to_string(file).map_err(|e| format!("--token-auth-file {}: {e}", file.display()))
+    let text = fs::read_to_string(file).map_err(|e| format!("--token-auth-file {}: {e}", file.display()))?;
+    check_tokens(&text).map_err(|why| format!("--token-auth-file {}: {why}", file.display()))?;
+    Ok(text)
+}
+
+/// Says which line of a token file cannot be one.
+fn check_tokens(text: &str) -> Result<(), String> {
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let columns = line.split(',').count();
+        if columns < 3 {
+            return Err(format!(
+                "line {}: must have at least 3 columns (token, user name, user uid), found {columns}",
+                i + 1
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The address under which clients on this machine reach the server.
@@ -167,4 +183,26 @@ fn secret() -> Result<String, String> {
         .fill(&mut bytes)
         .map_err(|_| "no randomness for a token".to_owned())?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_files() {
+        assert_eq!(check_tokens("a,b,c\n\nd,e,f,\"g,h\"\n"), Ok(()));
+        let why = "line 2: must have at least 3 columns (token, user name, user uid), found 2";
+        assert_eq!(check_tokens("a,b,c\na,b\n"), Err(why.to_owned()));
+    }
+
+    #[test]
+    fn where_clients_reach_the_server() {
+        let check = |listen: &str, expected: &str| {
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), expected);
+        };
+        check("0.0.0.0:6443", "127.0.0.1:6443");
+        check("[::]:6443", "[::1]:6443");
+        check("10.0.0.1:80", "10.0.0.1:80");
+    }
 }

@@ -3,25 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::OnceLock;
 
 use podarium_core::cluster::Cluster;
-use podarium_core::runtime::engine::{ModuleCache, WasmEngine};
+use podarium_core::runtime::engine::WasmEngine;
 use podarium_core::runtime::images::{ModuleSource, Registries, Registry};
 use podarium_core::session::ClusterConfig;
 
 /// The engine of every native test. Modules are compiled once a process, however many clusters there are.
 pub fn engine() -> WasmEngine<wasmtime_runtime_layer::Engine> {
-    static SHARED: OnceLock<(wasmtime::Engine, ModuleCache)> = OnceLock::new();
-    let (engine, cache) = SHARED.get_or_init(|| (backend(), ModuleCache::default()));
-    WasmEngine::with_cache(wasmtime_runtime_layer::Engine::new(engine.clone()), cache.clone())
-}
-
-fn backend() -> wasmtime::Engine {
-    let mut config = wasmtime::Config::new();
-    // Containers have no garbage-collected types, and nobody reads a guest's backtrace.
-    config.wasm_gc(false).gc_support(false).wasm_backtrace_max_frames(None);
-    wasmtime::Engine::new(&config).unwrap_or_else(|error| panic!("wasmtime: {error:#}"))
+    podarium_server::containers::engine().unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// All modules that are built.
