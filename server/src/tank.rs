@@ -161,7 +161,13 @@ impl Run {
 
     /// Sleeps until the next event is due or work comes, which is done; false when there will be no more.
     fn rest(&mut self) -> bool {
-        let job = match self.cluster.sim().next_event_at() {
+        let next = self.cluster.sim().next_event_at();
+        // What happened meanwhile may have let time race on.
+        let target = self.pace.target(self.cluster.now());
+        if next.is_some_and(|at| at <= target) {
+            return true;
+        }
+        let job = match next {
             Some(at) => self.inbox.recv_timeout(self.pace.wait(at)),
             None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
