@@ -32,7 +32,7 @@ mod volumes;
 mod workers;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

@@ -4,6 +4,8 @@
 //! Those that don't are listed, with the reason, in `golden/exceptions.txt`: a case that is in neither state fails the test.
 //! `GOLDEN=part-of-id` shows the first difference of those cases.
 
+#[path = "golden/kubectl.rs"]
+mod kubectl;
 #[path = "golden/normal.rs"]
 mod normal;
 #[path = "golden/world.rs"]

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use podarium_core::api::schema::Descriptions;
 use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request};
 use podarium_core::client::{ApiEndpoint, ApiEndpoints};
 use podarium_core::cluster::ComponentContext;
@@ -19,14 +20,18 @@ use super::normal::Normaliser;
 
 const NS: &str = "gns-golden";
 const SERVER: &str = "podarium.example:6443";
+const SEED: u64 = 7;
 
-struct World {
-    sim: Sim,
+pub struct World {
+    pub sim: Sim,
+    pub endpoints: ApiEndpoints,
     server: Rc<RefCell<ApiServer>>,
     process: ProcessId,
     captured: BTreeMap<String, String>,
     /// When the fake kubelets look next, in quarters of a second.
     kubelet_at: u64,
+    /// The last pod's number: the end of its address.
+    pod_ip: usize,
     _scheduler: SchedulerProcess,
 }
 
@@ -49,9 +54,9 @@ impl Answer {
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new(seed: u64) -> Self {
         let epoch = "2026-11-22T08:00:00Z".parse().expect("a time");
-        let sim = Sim::new(7, epoch);
+        let sim = Sim::new(seed, epoch);
         let process = sim.start_process("kube-apiserver", MachineId(0));
         let etcd_process = sim.start_process("etcd", MachineId(0));
         let etcd = EtcdEndpoint {
@@ -62,6 +67,8 @@ impl World {
         let registry = Registry::standard();
         let server = ApiServer::start(&sim, process, registry.clone(), etcd);
         server.borrow_mut().add_tokens(include_str!("../../../tests/golden/tokens.csv"));
+        let texts = Descriptions::parse(include_str!("../../src/api/schema/v1_36_descriptions.txt"));
+        server.borrow_mut().set_descriptions(Rc::new(texts));
         let endpoints = ApiEndpoints::default();
         endpoints.add(ApiEndpoint { machine: MachineId(0), process, server: server.clone() });
         let context = |name: &str| ComponentContext {
@@ -75,10 +82,12 @@ impl World {
         let scheduler = SchedulerProcess::start(&context("kube-scheduler"));
         let mut world = World {
             sim: sim.clone(),
+            endpoints,
             server,
             process,
             captured: BTreeMap::new(),
             kubelet_at: 0,
+            pod_ip: 1,
             _scheduler: scheduler,
         };
         for i in 1..=3 {
@@ -104,7 +113,7 @@ impl World {
         self.post("/api/v1/nodes", &node);
     }
 
-    fn advance(&mut self, d: Duration) {
+    pub fn advance(&mut self, d: Duration) {
         let until = self.sim.now() + d;
         while self.sim.now() < until {
             let next = SimTime::from_millis(self.kubelet_at * 250);
@@ -141,33 +150,24 @@ impl World {
                 }
                 continue;
             }
-            if status["phase"] != "Pending" || since(&meta["creationTimestamp"]) < 1 {
+            if status["phase"] == "Running" && status["observedGeneration"] != meta["generation"] {
+                let seen = json!({"status": {"observedGeneration": meta["generation"]}});
+                self.ask("PATCH", &format!("{path}/status"), &seen);
                 continue;
             }
-            let stamp = Value::from(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-            let condition = |t: &str| json!({"type": t, "status": "True", "lastTransitionTime": stamp});
-            let begun = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
-            let mut conditions: Vec<Value> = begun.into_iter().map(condition).collect();
-            conditions.extend(status["conditions"].as_array().cloned().unwrap_or_default());
-            let machine: i64 = node.trim_start_matches("worker-").parse().unwrap_or_default();
-            let (host, uid) = (format!("172.18.0.{}", machine + 2), text(&meta["uid"]));
-            let statuses: Vec<Value> = pod["spec"]["containers"].as_array().into_iter().flatten().map(|c| {
-                let (name, image) = (text(&c["name"]), text(&c["image"]));
-                json!({"name": name, "image": image, "imageID": format!("fake://{image}"), "ready": true, "started": true,
-                    "restartCount": 0, "containerID": format!("fake://{uid}-{name}"), "state": {"running": {"startedAt": stamp}},
-                    "lastState": {}})
-            }).collect();
-            let body = json!({"status": {
-                "phase": "Running", "hostIP": host, "hostIPs": [{"ip": host}], "podIP": "10.244.1.9",
-                "podIPs": [{"ip": "10.244.1.9"}], "observedGeneration": 1, "startTime": stamp, "conditions": conditions,
-                "containerStatuses": statuses,
-            }});
+            let waits = |c: &Value| c["image"].as_str().is_some_and(|i| i.contains("nonexist"));
+            let containers = pod["spec"]["containers"].as_array().cloned().unwrap_or_default();
+            if status["phase"] != "Pending" || since(&meta["creationTimestamp"]) < 1 || containers.iter().any(waits) {
+                continue;
+            }
+            self.pod_ip += 1;
+            let body = running(pod, &now.to_string(), self.pod_ip);
             self.ask("PATCH", &format!("{path}/status"), &body);
         }
     }
 
     /// A request of the fake kubelets, past the clock.
-    fn ask(&mut self, method: &str, path: &str, body: &Value) -> Value {
+    pub fn ask(&mut self, method: &str, path: &str, body: &Value) -> Value {
         let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         let request = Request {
             method: method.into(),
@@ -245,6 +245,34 @@ impl World {
         self.advance(Duration::from_millis(50));
         answer
     }
+}
+
+/// What the fake kubelets say of a pod that runs.
+fn running(pod: &Value, now: &str, number: usize) -> Value {
+    let now = format!("{}Z", now.split('.').next().unwrap_or(now).trim_end_matches('Z'));
+    let meta = &pod["metadata"];
+    let node: usize = pod["spec"]["nodeName"].as_str().and_then(|n| n.rsplit('-').next()?.parse().ok()).unwrap_or(1);
+    let (host, ip) = (format!("172.18.0.{}", node + 2), format!("10.244.{node}.{}", number % 250 + 2));
+    let condition = |t: &str| json!({"type": t, "status": "True", "lastProbeTime": null, "lastTransitionTime": now});
+    let begun = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
+    let mut conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.extend(begun.into_iter().map(condition));
+    let statuses: Vec<Value> = pod["spec"]["containers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|c| {
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            json!({"name": c["name"], "image": c["image"], "imageID": format!("fake://{}", text(&c["image"])),
+                "containerID": format!("fake://{}-{}", text(&meta["uid"]), text(&c["name"])), "lastState": {},
+                "ready": true, "started": true, "restartCount": 0, "state": {"running": {"startedAt": now}}})
+        })
+        .collect();
+    json!({"status": {
+        "phase": "Running", "observedGeneration": meta["generation"], "startTime": now,
+        "hostIP": host, "hostIPs": [{"ip": host}], "podIP": ip, "podIPs": [{"ip": ip}],
+        "conditions": conditions, "containerStatuses": statuses,
+    }})
 }
 
 /// The value at a path such as status.conditions[0].reason, or at a list of plain keys.
@@ -466,7 +494,7 @@ fn first_difference(want: &Value, got: &Value, path: &str) -> String {
 
 /// Runs a case; what differs first, if anything does.
 pub fn run(case: &Value) -> Option<String> {
-    let mut world = World::new();
+    let mut world = World::new(SEED);
     let text = json!([case["setup"], case["request"], case["during"], case["cleanup"]]).to_string();
     if text.contains("<ns>") {
         let mut meta = json!({"name": NS});
