@@ -7,6 +7,7 @@ mod kubeadm;
 mod kubelet_unit;
 mod kubelets;
 mod machine;
+mod machines;
 pub mod manifests;
 mod outside;
 mod person;
@@ -16,7 +17,9 @@ mod whole;
 
 pub use component::ComponentContext;
 pub use kubelets::Kubelets;
-pub use machine::{Machine, MachineShape, Unit};
+pub(crate) use machine::description;
+pub use machine::{JournalLine, Machine, MachineShape, Unit};
+pub use machines::{Login, Machines};
 pub use person::{Output, Outputs};
 pub use programs::{Programs, Started};
 pub use whole::{COMPONENTS, Cluster};

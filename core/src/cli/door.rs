@@ -1,6 +1,5 @@
 //! The way to the api-server over HTTP, as programs on the person's computer have it.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,10 +8,18 @@ use crate::api::status::Status;
 use crate::apiserver::User;
 use crate::apiserver::handle::{Body, KubeletCall, Request, WatchBody};
 use crate::client::ApiEndpoints;
+use crate::cluster::Kubelets;
+use crate::kubelet::{ExecError, LogError, LogOptions, LogReader};
+use crate::runtime::shim::ExecHandle;
 use crate::sim::{ProcessId, ProcessState, Sim, TraceEvent};
 
-/// Who answers what the api-server passes on to kubelets: log, exec.
-pub type KubeletDoor = Rc<dyn Fn(&KubeletCall) -> Result<Vec<u8>, Status>>;
+/// What the api-server passes on from a kubelet as it comes.
+pub enum Stream {
+    /// A container's log.
+    Log(LogReader),
+    /// A process in a container: what it prints, how it ends.
+    Process(ExecHandle),
+}
 
 /// Where the person's kubeconfig says that the api-server is.
 pub(super) const SERVER: &str = "172.30.0.2:6443";
@@ -32,8 +39,8 @@ pub struct Door {
     pub process: ProcessId,
     /// Who it is, by its certificate.
     pub user: User,
-    /// Who answers for kubelets.
-    pub kubelets: KubeletDoor,
+    /// The kubelets that the api-server passes requests on to; none where nothing runs containers.
+    pub kubelets: Option<Kubelets>,
 }
 
 /// An answer.
@@ -46,6 +53,8 @@ pub struct Reply {
     pub warnings: Vec<String>,
     /// A watch's events.
     pub watch: Option<Box<WatchBody>>,
+    /// What a kubelet sends.
+    pub stream: Option<Stream>,
 }
 
 impl Reply {
@@ -105,12 +114,12 @@ impl Door {
             .filter(|(k, _)| k.eq_ignore_ascii_case("warning"))
             .filter_map(|(_, v)| v.split_once('"').map(|(_, t)| t.trim_end_matches('"').replace("\\\"", "\"")))
             .collect();
-        let mut reply = Reply { code: response.code, body: Vec::new(), warnings, watch: None };
+        let mut reply = Reply { code: response.code, body: Vec::new(), warnings, watch: None, stream: None };
         match response.body {
             Body::Full(b) => reply.body = b,
             Body::Watch(w) => reply.watch = Some(w),
-            Body::Kubelet(call) => match (self.kubelets)(&call) {
-                Ok(b) => reply.body = b,
+            Body::Kubelet(call) => match self.kubelet(e.process, &call).await {
+                Ok(s) => reply.stream = Some(s),
                 Err(status) => {
                     reply.code = status.code;
                     reply.body = status.to_value().to_string().into_bytes();
@@ -118,6 +127,40 @@ impl Door {
             },
         }
         Ok(reply)
+    }
+
+    /// What a node's kubelet answers to a request that an api-server passes on.
+    async fn kubelet(&self, server: ProcessId, call: &KubeletCall) -> Result<Stream, Status> {
+        let refused = || format!("dial tcp {}:10250: connect: connection refused", call.node);
+        let kubelet = self.kubelets.as_ref().map_or_else(|| Err(refused()), |k| k.dial(server, &call.node));
+        let (ns, pod, container) = (call.namespace.as_str(), call.pod.as_str(), call.container.as_str());
+        match call.what {
+            "log" => {
+                let url = format!("https://{}:10250/containerLogs/{ns}/{pod}/{container}", call.node);
+                let kubelet = kubelet.map_err(|why| Status::other(500, "", format!("Get \"{url}\": {why}")))?;
+                let options = LogOptions::of(call, self.sim.timestamp());
+                kubelet.logs(ns, pod, container, &options).map(Stream::Log).map_err(|e| match e {
+                    LogError::NotFound(why) => Status::other(404, "NotFound", why),
+                    LogError::BadRequest(why) => Status::bad_request(why),
+                })
+            }
+            "exec" | "attach" => {
+                let dialled = |why| Status::other(500, "", format!("error dialing backend: {why}"));
+                let kubelet = kubelet.map_err(dialled)?;
+                let command = call.all("command").map(str::to_owned).collect();
+                let exec = call.what == "exec";
+                let started = match exec {
+                    true => kubelet.exec(ns, pod, container, command, call.flag("stdin")).await,
+                    false => kubelet.attach(ns, pod, container).await,
+                };
+                let what = if exec { "error executing command in container" } else { "error attaching to container" };
+                started.map(Stream::Process).map_err(|e| match e {
+                    ExecError::NotFound(why) => Status::internal(why),
+                    ExecError::Failed(why) => Status::internal(format!("{what}: {why}")),
+                })
+            }
+            other => Err(Status::other(501, "NotImplemented", format!("{other} is not there yet"))),
+        }
     }
 
     /// Says in the trace what the person's program did.

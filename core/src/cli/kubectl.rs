@@ -1,117 +1,88 @@
 //! kubectl: what it prints and how it exits are upstream's. Models `staging/src/k8s.io/kubectl/pkg/cmd`.
 
 mod apply;
+mod auth;
+mod autoscale;
+mod builder;
+mod certificate;
+mod config;
 mod create;
 mod delete;
 mod describe;
+mod diff;
 mod drain;
+mod elsewhere;
+mod events;
+mod exec;
+mod explain;
+mod expose;
+mod failure;
 mod get;
+mod gotemplate;
 mod info;
 mod jsonpath;
+mod kyaml;
 mod label;
+mod last_applied;
 mod logs;
+mod options;
 mod patch;
+mod pods;
 mod print;
 mod resources;
 mod rollout;
+mod run;
 mod scale;
 mod set;
 mod show;
 mod tabs;
 mod taint;
 mod three_way;
+mod top;
+pub(super) mod tree;
 mod wait;
+
+use std::cell::Cell;
 
 use serde_json::Value;
 
+pub(super) use failure::Failure;
+pub(super) use tabs::align;
+
 use super::Shell;
-use super::args::{Args, Flag, value};
+use super::args::Args;
 use super::door::Reply;
-
-/// Flags that every command takes.
-const GLOBAL: &[Flag] = &[
-    value("namespace", 'n'),
-    value("kubeconfig", ' '),
-    value("context", ' '),
-    value("as", ' '),
-    value("request-timeout", ' '),
-    value("v", 'v'),
-];
-
-/// Why a command failed: printed, with its exit code.
-#[derive(Debug)]
-pub(super) struct Failure {
-    text: String,
-    code: i32,
-}
-
-impl Failure {
-    /// `error: ..`, exit 1.
-    fn error(text: impl AsRef<str>) -> Self {
-        Failure { text: format!("error: {}\n", text.as_ref()), code: 1 }
-    }
-
-    /// A text as it stands, exit 1.
-    fn plain(text: impl AsRef<str>) -> Self {
-        Failure { text: format!("{}\n", text.as_ref()), code: 1 }
-    }
-
-    /// What the api-server answered. Models kubectl's cmdutil.StandardErrorMessage.
-    fn server(reply: &Reply) -> Self {
-        let v = reply.json();
-        let message = v["message"].as_str().unwrap_or_default().to_owned();
-        let reason = v["reason"].as_str().unwrap_or_default();
-        if reason == "Invalid" && message.contains(" is invalid") {
-            let kind = v["details"]["kind"].as_str().unwrap_or_default();
-            let name = v["details"]["name"].as_str().unwrap_or_default();
-            let causes = v["details"]["causes"].as_array().cloned().unwrap_or_default();
-            let head = format!("The {kind} {} is invalid", crate::api::field::quote(name));
-            let texts: Vec<String> = causes
-                .iter()
-                .map(|c| {
-                    format!(
-                        "{}: {}",
-                        c["field"].as_str().unwrap_or_default(),
-                        c["message"].as_str().unwrap_or_default()
-                    )
-                })
-                .collect();
-            let text = match texts.as_slice() {
-                [] => head,
-                [one] => format!("{head}: {one}"),
-                many => format!("{head}: \n{}", many.iter().map(|t| format!("* {t}")).collect::<Vec<_>>().join("\n")),
-            };
-            return Failure { text: format!("{text}\n"), code: 1 };
-        }
-        let text = if reason.is_empty() {
-            format!("Error from server: {message}")
-        } else {
-            format!("Error from server ({reason}): {message}")
-        };
-        Failure { text: format!("{text}\n"), code: 1 }
-    }
-
-    /// The same while a file was being worked on.
-    fn about_file(mut self, what: &str) -> Self {
-        if let Some(rest) = self.text.strip_prefix("Error from server")
-            && let Some((head, message)) = rest.split_once(": ")
-        {
-            self.text = format!("Error from server{head}: {what}: {message}");
-        }
-        self
-    }
-}
+use tree::{Command, Found};
 
 type Outcome = Result<(), Failure>;
 
-/// What commands share: the shell, the arguments, the namespace.
+/// What commands share: the shell, the command, its arguments, and what the kubeconfig says.
 pub(super) struct Cx<'a> {
     shell: &'a Shell,
+    command: &'static Command,
     args: Args,
     namespace: String,
+    /// Whether the namespace was given, not taken from the kubeconfig.
+    namespace_given: bool,
+    token: Option<String>,
+    /// How many YAML documents were printed.
+    documents: Cell<usize>,
 }
 
-impl Cx<'_> {
+impl<'a> Cx<'a> {
+    fn new(shell: &'a Shell, command: &'static Command, args: Args) -> Result<Self, Failure> {
+        let config = config::Config::load(shell, args.get("kubeconfig"));
+        // A command that works on the kubeconfig itself takes it as it is.
+        let access = match command.path.starts_with("config") {
+            true => config::Access::default(),
+            false => config.access(&args)?,
+        };
+        let given = args.get("namespace").filter(|n| !n.is_empty()).map(str::to_owned);
+        let namespace_given = given.is_some();
+        let namespace = given.unwrap_or(access.namespace);
+        Ok(Cx { shell, command, args, namespace, namespace_given, token: access.token, documents: Cell::new(0) })
+    }
+
     async fn send(
         &self,
         method: &str,
@@ -123,6 +94,14 @@ impl Cx<'_> {
         let mut all: Vec<(&str, &str)> = headers.to_vec();
         if let Some(user) = self.args.get("as") {
             all.push(("Impersonate-User", user));
+        }
+        all.extend(self.args.all("as-group").iter().map(|g| ("Impersonate-Group", g.as_str())));
+        if let Some(uid) = self.args.get("as-uid") {
+            all.push(("Impersonate-Uid", uid));
+        }
+        let bearer = self.token.as_ref().map(|t| format!("Bearer {t}"));
+        if let Some(b) = &bearer {
+            all.push(("Authorization", b));
         }
         let reply = self.shell.door.send(method, path, query, &all, body).await.map_err(Failure::plain)?;
         for w in &reply.warnings {
@@ -165,78 +144,20 @@ pub(super) fn encode(s: &str) -> String {
 
 /// Runs kubectl: its exit code.
 pub(super) async fn run(shell: &Shell, words: &[String]) -> i32 {
-    let Some(verb) = words.iter().find(|w| !w.starts_with('-')) else {
-        shell.out(HELP);
-        return 0;
-    };
-    let flags: &[Flag] = match verb.as_str() {
-        "get" => get::FLAGS,
-        "describe" => describe::FLAGS,
-        "apply" | "replace" | "diff" => apply::FLAGS,
-        "create" | "run" | "expose" | "autoscale" => create::FLAGS,
-        "delete" => delete::FLAGS,
-        "scale" => scale::FLAGS,
-        "logs" => logs::FLAGS,
-        "exec" => logs::EXEC_FLAGS,
-        "cordon" | "uncordon" | "drain" => drain::FLAGS,
-        "label" | "annotate" => label::FLAGS,
-        "taint" => taint::FLAGS,
-        "patch" => patch::FLAGS,
-        "wait" => wait::FLAGS,
-        "rollout" => rollout::FLAGS,
-        "set" => set::FLAGS,
-        "version" | "api-resources" | "api-versions" | "cluster-info" | "auth" | "top" => info::FLAGS,
-        other => {
-            shell.err(format!("error: unknown command {} for \"kubectl\"\n", crate::api::field::quote(other)));
+    let (command, args) = match tree::find(words) {
+        Found::Run(c, a) => (c, a),
+        Found::Help(c) => {
+            shell.out(c.help());
+            return 0;
+        }
+        Found::Wrong(why) => {
+            shell.err(format!("error: {}\n", why.trim_end_matches('\n')));
             return 1;
         }
     };
-    let all: Vec<Flag> = GLOBAL.iter().chain(flags).copied().collect();
-    let args = match Args::parse(words, &all) {
-        Ok(a) => a,
-        Err(e) => {
-            shell.err(format!("error: {e}\nSee 'kubectl {verb} --help' for usage.\n"));
-            return 1;
-        }
-    };
-    let namespace = args.get("namespace").unwrap_or("default").to_owned();
-    let verb = args.words.first().cloned().unwrap_or_default();
-    let mut cx = Cx { shell, args, namespace };
-    cx.args.words.remove(0);
-    let outcome = match verb.as_str() {
-        "get" => get::run(&cx).await,
-        "describe" => describe::run(&cx).await,
-        "apply" if cx.args.words.first().is_some_and(|w| w == "view-last-applied") => {
-            apply::view_last_applied(&cx).await
-        }
-        "apply" => apply::apply(&cx).await,
-        "replace" => apply::replace(&cx).await,
-        "create" if cx.args.all("filename").is_empty() => create::run(&cx).await,
-        "create" => apply::create(&cx).await,
-        "run" => create::run_pod(&cx).await,
-        "expose" => create::expose(&cx).await,
-        "autoscale" => create::autoscale(&cx).await,
-        "delete" => delete::run(&cx).await,
-        "scale" => scale::run(&cx).await,
-        "logs" => logs::run(&cx).await,
-        "exec" => logs::exec(&cx).await,
-        "cordon" => drain::cordon(&cx, true).await,
-        "uncordon" => drain::cordon(&cx, false).await,
-        "drain" => drain::drain(&cx).await,
-        "label" => label::run(&cx, "labels").await,
-        "annotate" => label::run(&cx, "annotations").await,
-        "taint" => taint::run(&cx).await,
-        "patch" => patch::run(&cx).await,
-        "wait" => wait::run(&cx).await,
-        "rollout" => rollout::run(&cx).await,
-        "set" => set::run(&cx).await,
-        "version" => info::version(&cx).await,
-        "cluster-info" => info::cluster_info(&cx).await,
-        "api-resources" => info::api_resources(&cx).await,
-        "api-versions" => info::api_versions(&cx).await,
-        "auth" => info::auth(&cx).await,
-        "top" => Err(Failure::error("Metrics API not available")),
-        _ => Err(Failure::error(format!("kubectl {verb} is not there yet"))),
+    let outcome = match Cx::new(shell, command, args) {
+        Ok(cx) => dispatch(&cx).await,
+        Err(f) => Err(f),
     };
     match outcome {
         Ok(()) => 0,
@@ -247,11 +168,67 @@ pub(super) async fn run(shell: &Shell, words: &[String]) -> i32 {
     }
 }
 
-const HELP: &str = "kubectl controls the Kubernetes cluster manager.
+async fn dispatch(cx: &Cx<'_>) -> Outcome {
+    let (group, verb) = cx.command.path.split_once(' ').unwrap_or((cx.command.path, ""));
+    match group {
+        "" | "options" => {
+            cx.out(cx.command.help());
+            Ok(())
+        }
+        "get" => get::run(cx).await,
+        "describe" => describe::run(cx).await,
+        "apply" if verb.is_empty() => apply::apply(cx).await,
+        "apply" => last_applied::run(cx, verb).await,
+        "replace" => apply::replace(cx).await,
+        "create" if verb.is_empty() => apply::create(cx).await,
+        "create" if matches!(verb, "secret" | "service") => group_only(cx),
+        "create" => create::run(cx, verb).await,
+        "run" => run::run(cx).await,
+        "expose" => expose::run(cx).await,
+        "autoscale" => autoscale::run(cx).await,
+        "delete" => delete::run(cx).await,
+        "scale" => scale::run(cx).await,
+        "logs" => logs::run(cx).await,
+        "exec" => exec::run(cx).await,
+        "cordon" => drain::cordon(cx, true).await,
+        "uncordon" => drain::cordon(cx, false).await,
+        "drain" => drain::drain(cx).await,
+        "label" => label::run(cx, "labels").await,
+        "annotate" => label::run(cx, "annotations").await,
+        "taint" => taint::run(cx).await,
+        "patch" => patch::run(cx).await,
+        "wait" => wait::run(cx).await,
+        "rollout" if !verb.is_empty() => rollout::run(cx, verb).await,
+        "set" if !verb.is_empty() => set::run(cx, verb).await,
+        "version" => info::version(cx).await,
+        "cluster-info" => info::cluster_info(cx, verb).await,
+        "api-resources" => info::api_resources(cx).await,
+        "api-versions" => info::api_versions(cx).await,
+        "auth" if !verb.is_empty() => auth::run(cx, verb).await,
+        "explain" => explain::run(cx).await,
+        "diff" => diff::run(cx).await,
+        "events" => events::run(cx).await,
+        "config" if !verb.is_empty() => config::run(cx, verb),
+        "top" if !verb.is_empty() => top::run(cx, verb).await,
+        "certificate" if !verb.is_empty() => certificate::run(cx, verb).await,
+        "plugin" if !verb.is_empty() => elsewhere::plugins(),
+        "edit" => elsewhere::edit(cx).await,
+        "attach" => exec::attach(cx).await,
+        "port-forward" => elsewhere::port_forward(cx).await,
+        "proxy" | "cp" | "debug" | "kustomize" | "completion" => elsewhere::run(cx, group).await,
+        _ => group_only(cx),
+    }
+}
 
- Find more information at: https://kubernetes.io/docs/reference/kubectl/
+/// A command that has subcommands alone. Models cmdutil.DefaultSubCommandRun.
+fn group_only(cx: &Cx<'_>) -> Outcome {
+    match cx.args.words.as_slice() {
+        [] => Err(Failure::printed(cx.command.help())),
+        words => Err(usage(cx, &format!("unknown command {}", crate::api::field::quote(&words.join(" "))))),
+    }
+}
 
-Commands:
-  get, describe, create, apply, replace, patch, delete, run, expose, scale, autoscale, set, label, annotate, rollout, wait, logs,
-  cordon, uncordon, drain, taint, auth, api-resources, api-versions, cluster-info, version
-";
+/// An error with where help is. Models cmdutil.UsageErrorf.
+fn usage(cx: &Cx<'_>, what: &str) -> Failure {
+    Failure::error(format!("{what}\nSee '{} -h' for help and examples", cx.command.full()))
+}

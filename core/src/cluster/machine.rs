@@ -1,7 +1,7 @@
 //! Machines: power, network cable, disk, and the services that systemd keeps running on them.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,7 +28,25 @@ pub struct Unit {
     pub wanted: bool,
     /// How often it was started since the machine came up.
     pub starts: u32,
+    /// When its process was started or ended last.
+    pub since: Option<jiff::Timestamp>,
 }
+
+/// A line of the machine's journal.
+#[derive(Clone, Debug)]
+pub struct JournalLine {
+    /// When it was written.
+    pub at: jiff::Timestamp,
+    /// Who wrote it: `systemd[1]`.
+    pub from: Rc<str>,
+    /// Which unit it is about.
+    pub unit: &'static str,
+    /// What it says.
+    pub text: String,
+}
+
+/// How many lines of its journal a machine keeps.
+const JOURNAL_LINES_MAX: usize = 1000;
 
 /// Starts a unit's program: the process it runs as.
 type Starter = Rc<dyn Fn(ProcessId)>;
@@ -46,7 +64,7 @@ pub struct Machine {
     /// What it is made of.
     pub shape: MachineShape,
     /// Its files, by absolute path: manifests, configuration. They survive a power cut.
-    pub files: RefCell<BTreeMap<String, String>>,
+    pub files: Rc<RefCell<BTreeMap<String, String>>>,
     /// Told when a file changed.
     pub files_changed: Notify,
     /// Changes with every boot.
@@ -56,6 +74,15 @@ pub struct Machine {
     starters: RefCell<BTreeMap<&'static str, Starter>>,
     /// Counts power cuts, so that what was planned before one does nothing after it.
     boots: Cell<u32>,
+    journal: RefCell<VecDeque<JournalLine>>,
+}
+
+/// What a unit's file says of it.
+pub(crate) fn description(unit: &str) -> &'static str {
+    match unit {
+        "kubelet" => "kubelet: The Kubernetes Node Agent",
+        _ => "containerd container runtime",
+    }
 }
 
 /// How long a machine needs from power to its services. A small cloud machine's.
@@ -75,13 +102,14 @@ impl Machine {
             ip: ip.into(),
             control_plane,
             shape,
-            files: RefCell::default(),
+            files: Rc::default(),
             files_changed: Notify::new(sim),
             boot_id: RefCell::new(sim.random_uuid()),
             powered: Cell::new(true),
             units: RefCell::default(),
             starters: RefCell::default(),
             boots: Cell::new(0),
+            journal: RefCell::default(),
         })
     }
 
@@ -93,7 +121,7 @@ impl Machine {
     /// Installs a unit; `start` begins its program in the process given.
     pub fn install(&self, unit: &'static str, start: impl Fn(ProcessId) + 'static) {
         self.starters.borrow_mut().insert(unit, Rc::new(start));
-        self.units.borrow_mut().insert(unit, Unit { process: None, wanted: true, starts: 0 });
+        self.units.borrow_mut().insert(unit, Unit { process: None, wanted: true, starts: 0, since: None });
     }
 
     /// A unit as it is.
@@ -124,19 +152,51 @@ impl Machine {
             u.process = Some(process);
             u.wanted = true;
             u.starts += 1;
+            u.since = Some(sim.timestamp());
         }
+        self.write(sim, name, format!("Started {name}.service - {}.", description(name)));
         sim.record(TraceEvent::Process { process, what: "started" });
         starter(process);
     }
 
+    /// The journal's lines about a unit, or all of them, oldest first.
+    pub fn journal(&self, unit: Option<&str>) -> Vec<JournalLine> {
+        self.journal.borrow().iter().filter(|l| unit.is_none_or(|u| u == l.unit)).cloned().collect()
+    }
+
+    /// What systemd writes of a unit.
+    fn write(&self, sim: &Sim, unit: &str, text: String) {
+        let Some(&unit) = self.starters.borrow().get_key_value(unit).map(|(n, _)| n) else { return };
+        let mut journal = self.journal.borrow_mut();
+        journal.push_back(JournalLine { at: sim.timestamp(), from: "systemd[1]".into(), unit, text });
+        if journal.len() > JOURNAL_LINES_MAX {
+            journal.pop_front();
+        }
+    }
+
     /// Ends a unit's process.
     pub fn kill_unit(&self, sim: &Sim, unit: &str) {
-        let process = self.units.borrow_mut().get_mut(unit).and_then(|u| u.process.take());
+        let process = self.units.borrow_mut().get_mut(unit).and_then(|u| {
+            u.since = Some(sim.timestamp());
+            u.process.take()
+        });
         if let Some(p) = process
             && sim.process_state(p) != ProcessState::Dead
         {
             sim.kill_process(p);
             sim.record(TraceEvent::Process { process: p, what: "killed" });
+        }
+    }
+
+    /// Ends a unit's process in order, as systemd writes it down.
+    fn stop_unit(&self, sim: &Sim, unit: &str) {
+        let ran = self.unit_runs(sim, unit);
+        self.kill_unit(sim, unit);
+        if ran {
+            let what = description(unit);
+            self.write(sim, unit, format!("Stopping {unit}.service - {what}..."));
+            self.write(sim, unit, format!("{unit}.service: Deactivated successfully."));
+            self.write(sim, unit, format!("Stopped {unit}.service - {what}."));
         }
     }
 
@@ -148,19 +208,27 @@ impl Machine {
                 if let Some(u) = self.units.borrow_mut().get_mut(unit) {
                     u.wanted = false;
                 }
-                self.kill_unit(sim, unit);
+                self.stop_unit(sim, unit);
             }
             ServiceAction::Restart => {
-                self.kill_unit(sim, unit);
+                self.stop_unit(sim, unit);
                 self.start_unit(sim, unit);
             }
             ServiceAction::Kill => {
                 self.kill_unit(sim, unit);
+                self.write(sim, unit, format!("{unit}.service: Main process exited, code=killed, status=9/KILL"));
+                self.write(sim, unit, format!("{unit}.service: Failed with result 'signal'."));
                 let (machine, sim2, unit, boot) = (self.clone(), sim.clone(), unit.to_owned(), self.boots.get());
                 sim.spawn(owner, async move {
                     sim2.sleep(restart_sec(&unit)).await;
                     let wanted = machine.unit(&unit).is_some_and(|u| u.wanted && u.process.is_none());
                     if wanted && machine.boots.get() == boot {
+                        let n = machine.unit(&unit).map_or(0, |u| u.starts);
+                        machine.write(
+                            &sim2,
+                            &unit,
+                            format!("{unit}.service: Scheduled restart job, restart counter is at {n}."),
+                        );
                         machine.start_unit(&sim2, &unit);
                     }
                 });

@@ -94,7 +94,7 @@ impl Programs {
     }
 
     /// etcd's data on a machine's disk; made empty the first time.
-    fn etcd(&self, machine: MachineId) -> EtcdEndpoint {
+    pub(super) fn etcd(&self, machine: MachineId) -> EtcdEndpoint {
         let mut all = self.0.etcd.borrow_mut();
         let fresh = || EtcdEndpoint {
             store: Rc::new(RefCell::new(Etcd::default())),

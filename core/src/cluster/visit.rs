@@ -1,17 +1,15 @@
 //! The person's own doings: commands, visits to pods, raw requests.
 
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::Cluster;
 use super::person::Output;
+use super::{Cluster, Machines};
 use crate::api::object::typed;
-use crate::api::status::Status;
 use crate::apiserver::User;
-use crate::cli::{Door, KubeletDoor, Shell};
+use crate::cli::{Door, Shell};
 use crate::etcd::Value;
 use crate::network::{HttpError, HttpRequest};
 use crate::session::Input;
@@ -90,56 +88,36 @@ fn describe(e: &HttpError) -> String {
 
 impl Cluster {
     fn shell(&self, id: u64, files: Vec<(String, String)>) -> Shell {
+        let stdin = files.iter().find(|(name, _)| name == "-").map(|(_, text)| text.as_str().into());
+        for (name, text) in files.into_iter().filter(|(name, _)| name != "-") {
+            self.home.write(&name, text, false);
+        }
         let user = User {
             name: "kubernetes-admin".into(),
             uid: String::new(),
             groups: vec!["kubeadm:cluster-admins".into(), "system:masters".into(), "system:authenticated".into()],
         };
         let (sim, endpoints) = (self.sim.clone(), self.endpoints.clone());
-        let kubelets = self.kubelet_door();
+        let kubelets = Some(self.kubelets.clone());
         let process = self.person;
         Shell {
             id,
             outputs: self.outputs.clone(),
             door: Door { sim, endpoints, process, user, kubelets },
-            files: Rc::new(files.into_iter().collect()),
+            home: self.home.clone(),
+            machines: Some(self.machines()),
+            on: None,
+            stdin,
         }
     }
 
-    /// Answers what the api-server passes on to kubelets.
-    fn kubelet_door(&self) -> KubeletDoor {
-        let hosts = self.hosts_by_name.clone();
-        Rc::new(move |call| {
-            let hosts = hosts.borrow();
-            let unreachable = || {
-                let path = format!(
-                    "https://{}:10250/containerLogs/{}/{}/{}",
-                    call.node, call.namespace, call.pod, call.container
-                );
-                Status::internal(format!("Get \"{path}\": dial tcp {}:10250: connect: connection refused", call.node))
-            };
-            let host = hosts.get(call.node.as_str()).ok_or_else(unreachable)?;
-            if !host.machine.powered() || !host.machine.unit_runs(host.containerd.shims().sim(), "kubelet") {
-                return Err(unreachable());
-            }
-            if call.what != "log" {
-                return Err(Status::other(501, "NotImplemented", format!("{} is not there yet", call.what)));
-            }
-            let parameter = |name: &str| call.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
-            let tail = parameter("tailLines").and_then(|t| t.parse().ok()).unwrap_or(usize::MAX);
-            let previous = parameter("previous") == Some("true");
-            match host.containerd.log_tail(&call.uid, &call.container, previous, tail) {
-                Some(text) => Ok(text.into_bytes()),
-                None if previous => Err(Status::bad_request(format!(
-                    "previous terminated container \"{}\" in pod \"{}\" not found",
-                    call.container, call.pod
-                ))),
-                None => Err(Status::bad_request(format!(
-                    "container \"{}\" in pod \"{}\" is waiting to start: ContainerCreating",
-                    call.container, call.pod
-                ))),
-            }
-        })
+    fn machines(&self) -> Machines {
+        Machines {
+            sim: self.sim.clone(),
+            hosts: self.hosts_by_name.clone(),
+            programs: self.programs.clone(),
+            hardware: self.hardware,
+        }
     }
 
     /// Each command is a process of its own on the person's computer, so that Ctrl-C ends it.

@@ -43,6 +43,8 @@ pub struct Cluster {
     /// The person's own computer.
     pub(super) person: ProcessId,
     pub(super) outputs: Outputs,
+    /// The person's files and variables.
+    pub(super) home: crate::cli::Home,
     pub(super) session: Session,
     /// The machines again, for those who answer while the cluster runs.
     pub(super) hosts_by_name: Rc<RefCell<BTreeMap<Rc<str>, Host>>>,
@@ -84,6 +86,7 @@ impl Cluster {
             hardware,
             person,
             outputs: Outputs::default(),
+            home: crate::cli::Home::default(),
             session: Session::new(config),
             hosts_by_name: Rc::default(),
             kubelets,

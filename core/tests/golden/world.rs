@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use podarium_core::api::schema::Descriptions;
-use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request};
+use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Extras, Request};
 use podarium_core::client::{ApiEndpoint, ApiEndpoints};
 use podarium_core::cluster::ComponentContext;
 use podarium_core::etcd::Etcd;
@@ -68,7 +68,7 @@ impl World {
         let server = ApiServer::start(&sim, process, registry.clone(), etcd);
         server.borrow_mut().add_tokens(include_str!("../../../tests/golden/tokens.csv"));
         let texts = Descriptions::parse(include_str!("../../src/api/schema/v1_36_descriptions.txt"));
-        server.borrow_mut().set_descriptions(Rc::new(texts));
+        server.borrow_mut().set_extras(Rc::new(Extras { descriptions: Some(texts), ..Extras::default() }));
         let endpoints = ApiEndpoints::default();
         endpoints.add(ApiEndpoint { machine: MachineId(0), process, server: server.clone() });
         let context = |name: &str| ComponentContext {

@@ -4,141 +4,189 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::resources::{self, Resource};
-use super::{Cx, Failure, Outcome, apply, encode, get};
-use crate::cli::args::{Flag, switch, value};
+use super::builder::{self, Found};
+use super::options::{self, DryRun};
+use super::{Cx, Failure, Outcome, resources};
 
-pub(super) const FLAGS: &[Flag] = &[
-    value("filename", 'f'),
-    value("selector", 'l'),
-    value("field-selector", ' '),
-    value("grace-period", ' '),
-    value("cascade", ' '),
-    value("timeout", ' '),
-    value("output", 'o'),
-    switch("all", ' '),
-    switch("all-namespaces", 'A'),
-    switch("force", ' '),
-    switch("now", ' '),
-    switch("wait", ' '),
-    switch("ignore-not-found", ' '),
-];
+/// How long deletion is waited for when nothing else is said: a week.
+pub(super) const FOR_EVER: Duration = Duration::from_secs(168 * 3600);
 
-/// One object to delete.
-struct Target<'a> {
-    resource: &'a Resource,
-    namespace: Option<String>,
-    name: String,
+/// What is deleted how.
+pub(super) struct How {
+    grace: i64,
+    policy: &'static str,
+    dry: DryRun,
 }
 
-async fn targets<'a>(cx: &Cx<'_>, all: &'a [Resource]) -> Result<Vec<Target<'a>>, Failure> {
-    let mut out = Vec::new();
-    if !cx.args.all("filename").is_empty() {
-        for d in apply::documents(cx)? {
-            let (resource, namespace) = apply::place(cx, all, &d)?;
-            let name = d.body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            out.push(Target { resource, namespace, name });
-        }
-        return Ok(out);
-    }
-    if cx.args.words.is_empty() {
-        return Err(Failure::error(
-            "You must provide one or more resources by argument or filename.\nExample resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'",
+fn policy(cx: &Cx<'_>) -> Result<&'static str, Failure> {
+    let given = cx.args.text("cascade");
+    let deprecated = |instead: &str| {
+        cx.shell.err(format!(
+            "warning: --cascade={given} is deprecated (boolean value) and can be replaced with --cascade={instead}.\n"
         ));
+    };
+    match given {
+        "orphan" => Ok("Orphan"),
+        "foreground" => Ok("Foreground"),
+        "background" | "" => Ok("Background"),
+        "true" | "1" | "t" | "T" | "TRUE" | "True" => {
+            deprecated("background");
+            Ok("Background")
+        }
+        "false" | "0" | "f" | "F" | "FALSE" | "False" => {
+            deprecated("orphan");
+            Ok("Orphan")
+        }
+        other => Err(Failure::error(format!(
+            "invalid cascade value ({other}). Must be \"background\", \"foreground\", or \"orphan\""
+        ))),
     }
-    for (resource, names) in get::targets(all, &cx.args.words, "delete")? {
-        let selected = cx.args.get("selector").is_some() || cx.args.get("field-selector").is_some();
-        if names.is_empty() && !cx.args.on("all") && !selected {
-            return Err(Failure::error("resource(s) were provided, but no name was specified"));
+}
+
+/// Reads the flags, in upstream's order.
+pub(super) fn how(cx: &Cx<'_>) -> Result<How, Failure> {
+    let policy = policy(cx)?;
+    let mut grace = cx.args.number("grace-period");
+    let forced = cx.args.on("force");
+    if cx.args.on("now") {
+        if grace != -1 {
+            return Err(Failure::error("--now and --grace-period cannot be specified together"));
         }
-        let own = resource.namespaced.then(|| cx.namespace.clone());
-        if !names.is_empty() {
-            out.extend(names.into_iter().map(|name| Target { resource, namespace: own.clone(), name }));
-            continue;
-        }
-        let scope = if cx.args.on("all-namespaces") { None } else { own.as_deref() };
-        let mut query = Vec::new();
-        if let Some(l) = cx.args.get("selector") {
-            query.push(format!("labelSelector={}", encode(l)));
-        }
-        if let Some(f) = cx.args.get("field-selector") {
-            query.push(format!("fieldSelector={}", encode(f)));
-        }
-        let list = cx.ask("GET", &resource.path(scope), &query.join("&"), None).await?;
-        for i in list["items"].as_array().into_iter().flatten() {
-            let namespace = i["metadata"]["namespace"].as_str().map(str::to_owned);
-            let name = i["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            out.push(Target { resource, namespace, name });
+        grace = 1;
+    }
+    if grace == 0 && !forced {
+        grace = 1;
+    }
+    if forced && grace < 0 {
+        grace = 0;
+    }
+    let dry = options::dry_run(cx)?;
+    let output = cx.args.text("output");
+    if cx.command.path == "delete" && !output.is_empty() && output != "name" {
+        return Err(Failure::error(format!("unexpected -o output mode: {output}. We only support '-o name'")));
+    }
+    for flag in ["selector", "field-selector"] {
+        if cx.args.on("all") && cx.args.get(flag).is_some() {
+            return Err(Failure::error(format!("cannot set --all and --{flag} at the same time")));
         }
     }
-    Ok(out)
+    if grace == 0 && forced {
+        cx.shell.err("Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.\n");
+    }
+    if grace > 0 && forced {
+        return Err(Failure::error("--force and --grace-period greater than 0 cannot be specified together"));
+    }
+    Ok(How { grace, policy, dry })
 }
 
 pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
-    let all = resources::discover(cx).await?;
-    let targets = targets(cx, &all).await?;
-    if targets.is_empty() {
-        cx.out("No resources found\n");
-        return Ok(());
-    }
-    let forced = cx.args.on("force");
-    let grace: Option<i64> = match cx.args.get("grace-period") {
-        Some(g) => Some(g.parse().map_err(|_| Failure::error(format!("invalid argument \"{g}\" for \"--grace-period\" flag: strconv.ParseInt: parsing \"{g}\": invalid syntax")))?),
-        None if cx.args.on("now") => Some(1),
-        None if forced => Some(0),
-        None => None,
-    };
-    if grace == Some(0) && forced {
-        cx.shell.err("Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.\n");
-    }
-    let policy = match cx.args.get("cascade").unwrap_or("background") {
-        "orphan" | "false" => "Orphan",
-        "foreground" => "Foreground",
-        _ => "Background",
-    };
-    let mut waiting: Vec<(String, Value)> = Vec::new();
-    let mut failed: Option<Failure> = None;
-    for t in &targets {
-        let path = format!("{}/{}", t.resource.path(t.namespace.as_deref()), t.name);
-        let mut options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy});
-        if let Some(g) = grace.filter(|g| *g >= 0) {
-            options["gracePeriodSeconds"] = json!(g);
-        }
-        let headers = [("Content-Type", "application/json"), ("Accept", "application/json")];
-        let reply = cx.send("DELETE", &path, "", &headers, options.to_string().into_bytes()).await?;
-        if !reply.is_ok() {
-            if reply.code == 404 && cx.args.on("ignore-not-found") {
-                continue;
-            }
-            cx.shell.err(Failure::server(&reply).text);
-            failed = Some(Failure { text: String::new(), code: 1 });
-            continue;
-        }
-        let within = t.namespace.as_ref().map_or_else(String::new, |n| format!(" from {n} namespace"));
-        let how = if grace == Some(0) && forced { " force deleted" } else { " deleted" };
-        cx.out(format!("{} \"{}\"{how}{within}\n", t.resource.qualified(), t.name));
-        let v = reply.json();
-        let uid = if v["kind"] == "Status" { v["details"]["uid"].clone() } else { v["metadata"]["uid"].clone() };
-        waiting.push((path, uid));
-    }
-    if cx.args.get("wait") != Some("false") && !(forced && grace == Some(0)) {
-        for (path, uid) in waiting {
-            wait_gone(cx, &path, &uid).await?;
-        }
-    }
-    failed.map_or(Ok(()), Err)
-}
-
-/// Waits until the object is gone, or another has its name.
-pub(super) async fn wait_gone(cx: &Cx<'_>, path: &str, uid: &Value) -> Outcome {
-    loop {
-        let reply = cx.send("GET", path, "", &[("Accept", "application/json")], Vec::new()).await?;
-        if reply.code == 404 || (reply.is_ok() && !uid.is_null() && reply.json()["metadata"]["uid"] != *uid) {
-            return Ok(());
-        }
+    let how = how(cx)?;
+    if let Some(path) = cx.args.get("raw") {
+        let reply = cx.send("DELETE", path, "", &[("Accept", "application/json, */*")], Vec::new()).await?;
         if !reply.is_ok() {
             return Err(Failure::server(&reply));
         }
-        cx.shell.door.sim.sleep(Duration::from_millis(500)).await;
+        cx.out(String::from_utf8_lossy(&reply.body).into_owned());
+        return Ok(());
+    }
+    let all = resources::discover(cx).await?;
+    let (found, mut wrong) = builder::places(cx, &all, &cx.args.words).await?;
+    let selected = cx.args.on("all") || cx.args.get("selector").is_some() || cx.args.get("field-selector").is_some();
+    let lenient = cx.args.on("ignore-not-found") || (selected && cx.args.get("ignore-not-found").is_none());
+    if found.is_empty() && wrong.is_empty() {
+        cx.out("No resources found\n");
+        return Ok(());
+    }
+    if cx.args.on("interactive") && !confirmed(cx, &found) {
+        cx.out("deletion is cancelled\n");
+        return Ok(());
+    }
+    let mut warn = cx.namespace_given && !cx.args.on("all-namespaces");
+    let mut gone: Vec<(Found<'_>, Value)> = Vec::new();
+    for f in found {
+        if warn && !f.resource.namespaced {
+            cx.shell.err("Warning: deleting cluster-scoped resources, not scoped to the provided namespace\n");
+            warn = false;
+        }
+        match delete_one(cx, &f, &how).await {
+            Ok(uid) => gone.push((f, uid)),
+            Err(e) if lenient && e.is_not_found() => {}
+            Err(e) => wrong.push(match &f.file {
+                Some(file) => e.about_file("deleting", file),
+                None => e,
+            }),
+        }
+    }
+    Failure::many(wrong)?;
+    if !cx.args.on("wait") || how.dry.client || !how.dry.query.is_empty() {
+        return Ok(());
+    }
+    let limit = cx.args.duration("timeout");
+    let sim = &cx.shell.door.sim;
+    let until = sim.now() + if limit.is_zero() { FOR_EVER } else { limit };
+    let mut late = Vec::new();
+    for (f, uid) in gone {
+        if !wait_gone(cx, &f.path, &uid, until).await? {
+            late.push(Failure::error(format!(
+                "timed out waiting for the condition on {}/{}",
+                f.resource.plural, f.name
+            )));
+        }
+    }
+    Failure::many(late)
+}
+
+/// Asks whether to go on; what is fed in answers.
+fn confirmed(cx: &Cx<'_>, found: &[Found<'_>]) -> bool {
+    cx.out(format!("You are about to delete the following {} resource(s):\n", found.len()));
+    for f in found {
+        cx.out(format!("{}/{}\n", f.resource.qualified(), f.name));
+    }
+    cx.out("Do you want to continue? (y/N): ");
+    cx.shell.stdin.as_deref().is_some_and(|s| s.split_whitespace().next().is_some_and(|w| w.eq_ignore_ascii_case("y")))
+}
+
+/// Deletes an object and says so; its uid.
+pub(super) async fn delete_one(cx: &Cx<'_>, f: &Found<'_>, how: &How) -> Result<Value, Failure> {
+    let mut uid = Value::Null;
+    if !how.dry.client {
+        let mut options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": how.policy});
+        if how.grace >= 0 {
+            options["gracePeriodSeconds"] = how.grace.into();
+        }
+        let v = cx.ask("DELETE", &f.path, how.dry.query.trim_start_matches('&'), Some(&options)).await?;
+        uid = if v["kind"] == "Status" { v["details"]["uid"].clone() } else { v["metadata"]["uid"].clone() };
+    }
+    if cx.command.path == "delete" && cx.args.text("output") == "name" {
+        cx.out(format!("{}/{}\n", f.resource.qualified(), f.name));
+        return Ok(uid);
+    }
+    let verb = if how.grace == 0 { "force deleted" } else { "deleted" };
+    let within = f.namespace.as_ref().map_or_else(String::new, |n| format!(" from {n} namespace"));
+    cx.out(format!("{} \"{}\" {verb}{within}{}\n", f.resource.qualified(), f.name, how.dry.words));
+    Ok(uid)
+}
+
+/// Waits until the object is gone, or another has its name; whether it came to that in time.
+pub(super) async fn wait_gone(
+    cx: &Cx<'_>,
+    path: &str,
+    uid: &Value,
+    until: crate::sim::SimTime,
+) -> Result<bool, Failure> {
+    let sim = &cx.shell.door.sim;
+    loop {
+        match cx.ask("GET", path, "", None).await {
+            Err(e) if e.is_not_found() => return Ok(true),
+            // Who may not look need not wait.
+            Err(e) if e.is("Forbidden") || e.is("MethodNotAllowed") => return Ok(true),
+            Err(e) => return Err(e),
+            Ok(o) if !uid.is_null() && o["metadata"]["uid"] != *uid => return Ok(true),
+            Ok(_) => {}
+        }
+        if sim.now() >= until {
+            return Ok(false);
+        }
+        sim.sleep(Duration::from_millis(100).min(until.since(sim.now()))).await;
     }
 }

@@ -1,12 +1,15 @@
 //! kubectl describe. Models `pkg/cmd/describe` and `pkg/describe/describe.go`.
 
+mod autoscaler;
 mod config;
 mod containers;
 mod events;
 mod generic;
+mod network;
 mod node;
 mod pod;
 mod service;
+mod storage;
 mod volumes;
 mod workload;
 mod writer;
@@ -14,20 +17,12 @@ mod writer;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::builder::{self, with_kinds};
 use super::resources::{self, Resource};
 use super::show::{selector_query, text};
-use super::{Cx, Failure, Outcome, apply, encode, get};
-use crate::cli::args::{Flag, switch, value};
+use super::{Cx, Failure, Outcome, encode};
 pub(super) use containers::pod_template;
 pub(super) use writer::Writer;
-
-pub(super) const FLAGS: &[Flag] = &[
-    value("filename", 'f'),
-    value("selector", 'l'),
-    value("chunk-size", ' '),
-    switch("all-namespaces", 'A'),
-    switch("show-events", ' '),
-];
 
 /// What was fetched beside the object.
 #[derive(Default)]
@@ -36,113 +31,76 @@ struct Beside {
     pods: Vec<Value>,
     replica_sets: Vec<Value>,
     endpoint_slices: Vec<Value>,
+    /// The Services that an Ingress names, or why one was not found.
+    services: Vec<(String, Result<Value, String>)>,
     lease: Option<Value>,
     quotas: Vec<Value>,
     limit_ranges: Vec<Value>,
 }
 
 pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
+    if cx.args.words.is_empty() && !builder::has_files(cx) {
+        return Err(Failure::error(
+            "You must specify the type of resource to describe. Use \"kubectl api-resources\" for a complete list of supported resources.\n",
+        ));
+    }
     let all = resources::discover(cx).await?;
-    let mut printed = 0;
-    let mut failed: Option<Failure> = None;
-    let mut found: Vec<(&Resource, Value)> = Vec::new();
-    let mut targets_namespaced = false;
-    if !cx.args.all("filename").is_empty() {
-        for d in apply::documents(cx)? {
-            let (r, namespace) = apply::place(cx, &all, &d)?;
-            let path = format!("{}/{}", r.path(namespace.as_deref()), text(&d.body["metadata"]["name"]));
-            found.push((r, cx.ask("GET", &path, "", None).await?));
-        }
-    } else {
-        let targets = get::targets(&all, &cx.args.words, "describe")?;
-        let many = targets.iter().map(|t| t.1.len().max(1)).sum::<usize>() > 1;
-        for (r, names) in targets {
-            targets_namespaced |= r.namespaced;
-            match find(cx, r, &names).await {
-                Ok(objects) => found.extend(objects.into_iter().map(|o| (r, o))),
-                Err(f) if !many => return Err(f),
-                Err(f) => {
-                    cx.shell.err(f.text);
-                    failed = Some(Failure { text: String::new(), code: 1 });
-                }
-            }
-        }
+    let (found, mut wrong) = builder::objects(cx, &all, &cx.args.words).await?;
+    // One object is shown with its events, several without, unless the flag says otherwise.
+    let explicit = cx.args.get("show-events").map(|v| v == "true");
+    let events = explicit.unwrap_or(wrong.is_empty() && found.len() == 1);
+    if let ([one], true, [kind, prefix]) = (wrong.as_slice(), found.is_empty(), cx.args.words.as_slice())
+        && one.is_not_found()
+    {
+        return matching(cx, &all, kind, prefix, one, explicit.unwrap_or(false)).await;
     }
     let now = cx.shell.door.sim.timestamp();
-    for (r, object) in &found {
-        let beside = fetch_beside(cx, r, object).await?;
-        if printed > 0 {
-            cx.out("\n\n");
-        }
-        cx.out(describe(r, object, &beside, now));
-        printed += 1;
-    }
-    if printed == 0 && failed.is_none() {
-        let within = !cx.args.on("all-namespaces") && targets_namespaced;
-        let text = if within {
-            format!("No resources found in {} namespace.\n", cx.namespace)
-        } else {
-            "No resources found\n".into()
-        };
-        cx.shell.err(text);
-    }
-    failed.map_or(Ok(()), Err)
-}
-
-/// The objects that are meant; a name that nothing has is tried as a prefix.
-async fn find(cx: &Cx<'_>, r: &Resource, names: &[String]) -> Result<Vec<Value>, Failure> {
-    let everywhere = cx.args.on("all-namespaces");
-    let base = r.path((!everywhere).then_some(cx.namespace.as_str()));
-    let mut out = Vec::new();
-    if names.is_empty() {
-        let query = cx.args.get("selector").map(|l| format!("labelSelector={}", encode(l))).unwrap_or_default();
-        let list = cx.ask("GET", &base, &query, None).await?;
-        return Ok(with_kinds(&list));
-    }
-    for name in names {
-        match cx.ask("GET", &format!("{base}/{name}"), "", None).await {
-            Ok(o) => out.push(o),
-            Err(f) if f.text.contains("(NotFound)") => {
-                let list = cx.ask("GET", &base, "", None).await?;
-                let matching: Vec<Value> = with_kinds(&list)
-                    .into_iter()
-                    .filter(|o| o["metadata"]["name"].as_str().is_some_and(|n| n.starts_with(name.as_str())))
-                    .collect();
-                if matching.is_empty() {
-                    return Err(f);
+    let mut printed = 0;
+    for f in &found {
+        match fetch_beside(cx, f.resource, &f.object, events).await {
+            Ok(beside) => {
+                if printed > 0 {
+                    cx.out("\n\n");
                 }
-                out.extend(matching);
+                cx.out(describe(f.resource, &f.object, &beside, now));
+                printed += 1;
             }
-            Err(f) => return Err(f),
+            Err(e) => wrong.push(e),
         }
     }
-    Ok(out)
+    if found.is_empty() && wrong.is_empty() {
+        cx.shell.err(builder::nothing(cx, true));
+    }
+    Failure::many(wrong)
 }
 
-/// A list's items, each with its kind and version.
-pub(super) fn with_kinds(list: &Value) -> Vec<Value> {
-    let kind = text(&list["kind"]);
-    let kind = kind.strip_suffix("List").unwrap_or(&kind).to_owned();
-    let items = list["items"].as_array().cloned().unwrap_or_default();
-    items
-        .into_iter()
-        .map(|mut i| {
-            if i["kind"].is_null() {
-                i["kind"] = Value::String(kind.clone());
-            }
-            if i["apiVersion"].is_null() {
-                i["apiVersion"] = list["apiVersion"].clone();
-            }
-            i
-        })
-        .collect()
+/// Describes what has names that begin so. Models DescribeMatchingResources.
+async fn matching(
+    cx: &Cx<'_>,
+    all: &[Resource],
+    kind: &str,
+    prefix: &str,
+    original: &Failure,
+    events: bool,
+) -> Outcome {
+    let now = cx.shell.door.sim.timestamp();
+    let mut any = false;
+    for (r, _) in builder::targets(all, &[kind.to_owned()])? {
+        let list = cx.ask("GET", &r.path(Some(&cx.namespace)), "", None).await?;
+        for o in with_kinds(&list).iter().filter(|o| text(&o["metadata"]["name"]).starts_with(prefix)) {
+            let beside = fetch_beside(cx, r, o, events).await?;
+            cx.out(format!("{}\n", describe(r, o, &beside, now)));
+            any = true;
+        }
+    }
+    if any { Ok(()) } else { Err(original.clone()) }
 }
 
 async fn list(cx: &Cx<'_>, path: &str, query: &str) -> Vec<Value> {
     cx.ask("GET", path, query, None).await.map(|l| with_kinds(&l)).unwrap_or_default()
 }
 
-async fn fetch_beside(cx: &Cx<'_>, r: &Resource, o: &Value) -> Result<Beside, Failure> {
+async fn fetch_beside(cx: &Cx<'_>, r: &Resource, o: &Value, with_events: bool) -> Result<Beside, Failure> {
     let mut beside = Beside::default();
     let (ns, name, uid) =
         (text(&o["metadata"]["namespace"]), text(&o["metadata"]["name"]), text(&o["metadata"]["uid"]));
@@ -171,6 +129,14 @@ async fn fetch_beside(cx: &Cx<'_>, r: &Resource, o: &Value) -> Result<Beside, Fa
             let path = format!("/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices");
             beside.endpoint_slices = list(cx, &path, &query).await;
         }
+        ("networking.k8s.io", "Ingress") => {
+            let path = format!("/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices");
+            beside.endpoint_slices = list(cx, &path, "").await;
+            for s in network::services(o) {
+                let found = cx.ask("GET", &format!("/api/v1/namespaces/{ns}/services/{s}"), "", None).await;
+                beside.services.push((s, found.map_err(|e| e.message())));
+            }
+        }
         ("", "PersistentVolumeClaim") => beside.pods = list(cx, &format!("/api/v1/namespaces/{ns}/pods"), "").await,
         ("", "Namespace") => {
             beside.quotas = list(cx, &format!("/api/v1/namespaces/{name}/resourcequotas"), "").await;
@@ -190,7 +156,7 @@ async fn fetch_beside(cx: &Cx<'_>, r: &Resource, o: &Value) -> Result<Beside, Fa
             | "ClusterRoleBinding"
             | "NetworkPolicy"
     );
-    if cx.args.get("show-events") != Some("false") && !silent {
+    if with_events && !silent {
         // Nodes and other cluster-wide objects have their events in the default namespace.
         let base = if ns.is_empty() { "/api/v1/events".to_owned() } else { format!("/api/v1/namespaces/{ns}/events") };
         let mut fields = vec![format!("involvedObject.name={name}")];
@@ -232,7 +198,11 @@ fn describe(r: &Resource, o: &Value, beside: &Beside, now: Timestamp) -> String 
         ("", "Service") => service::service(&mut w, o, &beside.endpoint_slices),
         ("", "Endpoints") => service::endpoints(&mut w, o),
         ("discovery.k8s.io", "EndpointSlice") => service::endpoint_slice(&mut w, o),
-        ("networking.k8s.io", "Ingress") => service::ingress(&mut w, o),
+        ("networking.k8s.io", "Ingress") => network::ingress(&mut w, o, beside),
+        ("networking.k8s.io", "IngressClass") => network::ingress_class(&mut w, o),
+        ("networking.k8s.io", "NetworkPolicy") => network::policy(&mut w, o),
+        ("networking.k8s.io", "ServiceCIDR") => network::service_cidr(&mut w, o),
+        ("networking.k8s.io", "IPAddress") => network::ip_address(&mut w, o),
         ("", "ConfigMap") => config::config_map(&mut w, o),
         ("", "Secret") => config::secret(&mut w, o),
         ("", "ServiceAccount") => config::service_account(&mut w, o),
@@ -244,8 +214,11 @@ fn describe(r: &Resource, o: &Value, beside: &Beside, now: Timestamp) -> String 
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => config::binding(&mut w, o),
         ("policy", "PodDisruptionBudget") => config::disruption_budget(&mut w, o),
         ("scheduling.k8s.io", "PriorityClass") => config::priority_class(&mut w, o),
+        ("", "PersistentVolume") => storage::persistent_volume(&mut w, o, now),
+        ("storage.k8s.io", "CSINode") => storage::csi_node(&mut w, o),
+        ("storage.k8s.io", "VolumeAttributesClass") => storage::attributes_class(&mut w, o),
         ("storage.k8s.io", "StorageClass") => config::storage_class(&mut w, o),
-        ("autoscaling", "HorizontalPodAutoscaler") => workload::autoscaler(&mut w, o),
+        ("autoscaling", "HorizontalPodAutoscaler") => autoscaler::describe(&mut w, o),
         _ => generic::describe(&mut w, o),
     }
     if let Some(events) = &beside.events {

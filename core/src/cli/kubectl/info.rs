@@ -3,36 +3,45 @@
 use serde_json::{Value, json};
 
 use super::resources;
-use super::show::{items, text};
+use super::show::{go_json_pretty, items, text};
 use super::{Cx, Failure, Outcome, tabs};
-use crate::cli::args::{Flag, switch, value};
-
-pub(super) const FLAGS: &[Flag] = &[
-    switch("client", ' '),
-    value("output", 'o'),
-    value("api-group", ' '),
-    value("namespaced", ' '),
-    value("sort-by", ' '),
-    value("verbs", ' '),
-    value("categories", ' '),
-    switch("no-headers", ' '),
-    switch("cached", ' '),
-    switch("quiet", 'q'),
-    switch("all-namespaces", 'A'),
-    switch("list", ' '),
-    value("subresource", ' '),
-];
+use crate::api::yaml::to_yaml;
 
 pub(super) async fn version(cx: &Cx<'_>) -> Outcome {
-    cx.out("Client Version: v1.36.2\nKustomize Version: v5.8.1\n");
-    if !cx.args.on("client") {
-        let v = cx.ask("GET", "/version", "", None).await?;
-        cx.out(format!("Server Version: {}\n", text(&v["gitVersion"])));
+    if !cx.args.words.is_empty() {
+        return Err(Failure::error(format!("extra arguments: [{}]", cx.args.words.join(" "))));
     }
-    Ok(())
+    let client = json!({
+        "major": "1", "minor": "36", "gitVersion": "v1.36.2", "gitCommit": "98b35193b2ac7a23a673325f5e9b830ecd5ba406",
+        "gitTreeState": "clean", "buildDate": "2026-06-09T08:19:48Z", "goVersion": "go1.26.4", "compiler": "gc",
+        "platform": "linux/amd64",
+    });
+    let server = if cx.args.on("client") { Ok(Value::Null) } else { cx.ask("GET", "/version", "", None).await };
+    let mut whole = json!({"clientVersion": client, "kustomizeVersion": "v5.8.1"});
+    if let Ok(s) = &server
+        && !s.is_null()
+    {
+        whole["serverVersion"] = s.clone();
+    }
+    match cx.args.text("output") {
+        "" => {
+            cx.out("Client Version: v1.36.2\nKustomize Version: v5.8.1\n");
+            if let Some(v) = whole["serverVersion"]["gitVersion"].as_str() {
+                cx.out(format!("Server Version: {v}\n"));
+            }
+        }
+        "yaml" => cx.out(to_yaml(&whole)),
+        // This command indents by two.
+        "json" => cx.out(format!("{}\n", serde_json::to_string_pretty(&whole).unwrap_or_default())),
+        _ => return Err(Failure::error("--output must be 'yaml' or 'json'")),
+    }
+    server.map(|_| ())
 }
 
-pub(super) async fn cluster_info(cx: &Cx<'_>) -> Outcome {
+pub(super) async fn cluster_info(cx: &Cx<'_>, verb: &str) -> Outcome {
+    if verb == "dump" {
+        return dump(cx).await;
+    }
     let query = "labelSelector=kubernetes.io%2Fcluster-service%3Dtrue";
     let list = cx.ask("GET", "/api/v1/namespaces/kube-system/services", query, None).await?;
     let server = super::super::door::SERVER;
@@ -53,6 +62,47 @@ pub(super) async fn cluster_info(cx: &Cx<'_>) -> Outcome {
     Ok(())
 }
 
+/// kubectl cluster-info dump: lists of what a namespace has, and the pods' logs.
+async fn dump(cx: &Cx<'_>) -> Outcome {
+    let yaml = cx.args.text("output") == "yaml";
+    let show = |v: &Value| if yaml { format!("---\n{}", to_yaml(v)) } else { format!("{}\n", go_json_pretty(v)) };
+    cx.out(show(&cx.ask("GET", "/api/v1/nodes", "", None).await?));
+    let mut namespaces: Vec<String> = cx.args.all("namespaces").to_vec();
+    if cx.args.on("all-namespaces") {
+        let list = cx.ask("GET", "/api/v1/namespaces", "", None).await?;
+        namespaces = items(&list["items"]).iter().map(|n| text(&n["metadata"]["name"])).collect();
+    } else if namespaces.is_empty() {
+        namespaces = vec!["kube-system".into(), cx.namespace.clone()];
+        namespaces.dedup();
+    }
+    for ns in namespaces {
+        for kind in ["events", "replicationcontrollers", "services"] {
+            cx.out(show(&cx.ask("GET", &format!("/api/v1/namespaces/{ns}/{kind}"), "", None).await?));
+        }
+        for kind in ["daemonsets", "deployments", "replicasets"] {
+            cx.out(show(&cx.ask("GET", &format!("/apis/apps/v1/namespaces/{ns}/{kind}"), "", None).await?));
+        }
+        let pods = cx.ask("GET", &format!("/api/v1/namespaces/{ns}/pods"), "", None).await?;
+        cx.out(show(&pods));
+        for p in items(&pods["items"]) {
+            let name = text(&p["metadata"]["name"]);
+            for c in items(&p["spec"]["containers"]).iter().map(|c| text(&c["name"])) {
+                cx.out(format!("==== START logs for container {c} of pod {ns}/{name} ====\n"));
+                let path = format!("/api/v1/namespaces/{ns}/pods/{name}/log");
+                let reply = cx.send("GET", &path, &format!("container={c}"), &[], Vec::new()).await?;
+                let log = String::from_utf8_lossy(&reply.body).into_owned();
+                cx.out(if reply.is_ok() {
+                    log
+                } else {
+                    format!("Request log error: {}\n", Failure::server(&reply).message())
+                });
+                cx.out(format!("==== END logs for container {c} of pod {ns}/{name} ====\n"));
+            }
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn api_resources(cx: &Cx<'_>) -> Outcome {
     let all = resources::discover(cx).await?;
     let output = cx.args.get("output").unwrap_or_default();
@@ -60,8 +110,8 @@ pub(super) async fn api_resources(cx: &Cx<'_>) -> Outcome {
         .iter()
         .filter(|r| cx.args.get("api-group").is_none_or(|g| r.group == g))
         .filter(|r| cx.args.get("namespaced").is_none_or(|n| r.namespaced == (n != "false")))
-        .filter(|r| cx.args.get("categories").is_none_or(|c| r.categories.iter().any(|x| x == c)))
-        .filter(|r| cx.args.get("verbs").is_none_or(|v| v.split(',').all(|v| r.verbs.iter().any(|x| x == v))))
+        .filter(|r| cx.args.all("categories").iter().all(|c| r.categories.contains(c)))
+        .filter(|r| cx.args.all("verbs").iter().all(|v| r.verbs.contains(v)))
         .collect();
     // By group, the core group first, then by name.
     list.sort_by(|a, b| (&a.group, &a.plural).cmp(&(&b.group, &b.plural)));
@@ -105,71 +155,4 @@ pub(super) async fn api_versions(cx: &Cx<'_>) -> Outcome {
     out.sort();
     cx.out(out.into_iter().map(|v| v + "\n").collect::<String>());
     Ok(())
-}
-
-pub(super) async fn auth(cx: &Cx<'_>) -> Outcome {
-    let words: Vec<&str> = cx.args.words.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        ["whoami", ..] => {
-            let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-            let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-            let user = cx.ask("POST", path, "", Some(&body)).await?["status"]["userInfo"].clone();
-            let list = |v: &Value| format!("[{}]", items(v).iter().map(text).collect::<Vec<_>>().join(" "));
-            let mut rows =
-                vec![vec!["ATTRIBUTE".to_owned(), "VALUE".into()], vec!["Username".into(), text(&user["username"])]];
-            if !text(&user["uid"]).is_empty() {
-                rows.push(vec!["UID".into(), text(&user["uid"])]);
-            }
-            if !items(&user["groups"]).is_empty() {
-                rows.push(vec!["Groups".into(), list(&user["groups"])]);
-            }
-            for (k, v) in user["extra"].as_object().into_iter().flatten() {
-                rows.push(vec![format!("Extra: {k}"), list(v)]);
-            }
-            cx.out(tabs::table(&rows));
-            Ok(())
-        }
-        ["can-i", verb, subject, names @ ..] => can_i(cx, verb, subject, names.first().copied()).await,
-        ["can-i", ..] => Err(Failure::error(
-            "you must specify two arguments: verb resource or verb resource/resourceName.\nSee 'kubectl auth can-i -h' for help and examples.",
-        )),
-        _ => Err(Failure::plain("Inspect authorization.\n\nAvailable Commands:\n  can-i, whoami")),
-    }
-}
-
-async fn can_i(cx: &Cx<'_>, verb: &str, subject: &str, name: Option<&str>) -> Outcome {
-    let spec = if subject.starts_with('/') {
-        json!({"nonResourceAttributes": {"verb": verb, "path": subject}})
-    } else {
-        let (kind, named) = subject.split_once('/').map_or((subject, name), |(k, n)| (k, Some(n)));
-        let all = resources::discover(cx).await?;
-        let known = if kind == "*" { None } else { resources::find(&all, kind).ok().and_then(|f| f.first().copied()) };
-        let (group, resource) = match known {
-            Some(r) => (r.group.as_str(), r.plural.as_str()),
-            None => ("", kind),
-        };
-        if known.is_none() && kind != "*" {
-            cx.shell.err(format!("Warning: the server doesn't have a resource type '{kind}'\n\n"));
-        }
-        if known.is_some_and(|r| !r.namespaced) {
-            cx.shell.err(format!(
-                "Warning: resource '{resource}' is not namespace scoped{}\n\n",
-                if group.is_empty() { String::new() } else { format!(" in group '{group}'") }
-            ));
-        }
-        let namespace = if cx.args.on("all-namespaces") { "" } else { &cx.namespace };
-        json!({"resourceAttributes": {
-            "namespace": namespace, "verb": verb, "group": group, "resource": resource,
-            "subresource": cx.args.get("subresource").unwrap_or_default(), "name": named.unwrap_or_default(),
-        }})
-    };
-    let body = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec});
-    let answer = cx.ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "", Some(&body)).await?;
-    let allowed = answer["status"]["allowed"] == true;
-    if !cx.args.on("quiet") {
-        let reason = text(&answer["status"]["reason"]);
-        let shown = if allowed || reason.is_empty() { String::new() } else { format!(" - {reason}") };
-        cx.out(format!("{}{shown}\n", if allowed { "yes" } else { "no" }));
-    }
-    if allowed { Ok(()) } else { Err(Failure { text: String::new(), code: 1 }) }
 }

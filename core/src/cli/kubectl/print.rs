@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::jsonpath::{self, Template};
 use super::resources::{self, Resource};
 use super::show::{go_json_pretty, text};
-use super::{Cx, Failure, Outcome, tabs};
+use super::{Cx, Failure, Outcome, gotemplate, kyaml, tabs};
 use crate::api::field::quote;
 use crate::api::yaml::to_yaml;
 
@@ -13,50 +13,73 @@ use crate::api::yaml::to_yaml;
 pub(super) enum Format {
     Json,
     Yaml,
+    Kyaml,
     Name,
     Path(Template, String),
-    /// Like [`Format::Path`], the result printed as JSON.
+    /// Like [`Format::Path`], the results printed as a JSON list.
+    PathAsJson(Template),
+    Go(gotemplate::Template, String),
     Columns(Vec<(String, Template)>),
 }
 
+/// Formats that every command knows, as the error about another lists them.
+const COMMON: &str =
+    "go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,yaml";
+/// Those that get knows.
+const OF_GET: &str = "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,wide,yaml";
+
 /// The format of a name; none for tables.
 pub(super) fn parse(cx: &Cx<'_>, output: &str) -> Result<Option<Format>, Failure> {
-    let (name, argument) = output.split_once('=').map_or((output, None), |(n, a)| (n, Some(a)));
-    let file = |a: &str| match cx.shell.files.get(a) {
-        Some(t) => Ok(t.clone()),
-        None => Err(Failure::error(format!("error reading --template {a}, open {a}: no such file or directory"))),
+    let of_get = cx.command.path == "get";
+    let (name, argument) = output.split_once('=').map_or((output, None), |(n, a)| (n, Some(a.to_owned())));
+    let argument = argument.filter(|a| !a.is_empty()).or_else(|| cx.args.get("template").map(str::to_owned));
+    let name = if name.is_empty() && argument.is_some() { "go-template" } else { name };
+    let file = |a: &str| match cx.shell.read(a) {
+        Some(t) => Ok(t),
+        None => Err(Failure::error(format!("error reading --template {a}, open {a}: no such file or directory\n"))),
     };
-    let template = |s: &str| {
-        Template::parse(s)
-            .map(|t| Format::Path(t, s.to_owned()))
-            .map_err(|e| Failure::error(format!("error parsing jsonpath {s}, {e}")))
+    let path = |s: &str| Template::parse(s).map_err(|e| Failure::error(format!("error parsing jsonpath {s}, {e}")));
+    let go = |s: String| {
+        gotemplate::Template::parse(&s)
+            .map(|t| Format::Go(t, s.clone()))
+            .map_err(|e| Failure::error(format!("error parsing template {s}, {e}")))
     };
     Ok(Some(match (name, argument) {
-        ("" | "wide", None) => return Ok(None),
-        ("json", None) => Format::Json,
-        ("yaml", None) => Format::Yaml,
-        ("name", None) => Format::Name,
-        ("jsonpath" | "jsonpath-as-json", Some(a)) => template(a)?,
-        ("jsonpath-file", Some(a)) => template(file(a)?.trim_end())?,
-        ("jsonpath" | "jsonpath-as-json", None) => {
-            return Err(Failure::error("template format specified but no template given"));
+        ("" | "wide", _) if name.is_empty() || of_get => return Ok(None),
+        ("json", _) => Format::Json,
+        ("yaml", _) => Format::Yaml,
+        ("kyaml", _) => Format::Kyaml,
+        ("name", _) => Format::Name,
+        ("jsonpath", Some(a)) => Format::Path(path(&a)?, a),
+        ("jsonpath-as-json", Some(a)) => Format::PathAsJson(path(&a)?),
+        ("jsonpath-file", Some(a)) => {
+            let t = file(&a)?;
+            Format::Path(path(t.trim_end())?, t)
         }
-        ("custom-columns", Some(a)) => Format::Columns(columns(a)?),
-        ("custom-columns-file", Some(a)) => {
-            let t = file(a)?;
+        ("go-template" | "template", Some(a)) => go(a)?,
+        ("go-template-file" | "templatefile", Some(a)) => go(file(&a)?)?,
+        (
+            "jsonpath" | "jsonpath-as-json" | "jsonpath-file" | "go-template" | "template" | "go-template-file"
+            | "templatefile",
+            None,
+        ) => return Err(Failure::error("template format specified but no template given")),
+        ("custom-columns", Some(a)) if of_get => Format::Columns(columns(&a)?),
+        ("custom-columns-file", Some(a)) if of_get => {
+            let t = file(&a)?;
             let mut lines = t.lines();
             let (head, paths) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
             let spec: Vec<String> =
                 head.split_whitespace().zip(paths.split_whitespace()).map(|(h, p)| format!("{h}:{p}")).collect();
             Format::Columns(columns(&spec.join(","))?)
         }
-        ("custom-columns", None) => {
+        ("custom-columns" | "custom-columns-file", None) if of_get => {
             return Err(Failure::error("custom-columns format specified but no custom columns given"));
         }
         _ => {
             return Err(Failure::error(format!(
-                "unable to match a printer suitable for the output format {}, allowed formats are: custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,wide,yaml",
-                quote(output)
+                "unable to match a printer suitable for the output format {}, allowed formats are: {}",
+                quote(output),
+                if of_get { OF_GET } else { COMMON }
             )));
         }
     }))
@@ -103,7 +126,28 @@ pub(super) fn print(cx: &Cx<'_>, all: &[Resource], format: &Format, v: &Value) -
     };
     match format {
         Format::Json => cx.out(format!("{}\n", go_json_pretty(v))),
-        Format::Yaml => cx.out(to_yaml(v)),
+        Format::Yaml => {
+            // Documents after the first are set apart.
+            let mark = if cx.documents.replace(cx.documents.get() + 1) > 0 { "---\n" } else { "" };
+            cx.out(format!("{mark}{}", to_yaml(v)));
+        }
+        Format::Kyaml => cx.out(kyaml::to_kyaml(v)),
+        Format::PathAsJson(t) => {
+            let found: Vec<&Value> = t.find(v);
+            let list = Value::Array(found.into_iter().cloned().collect());
+            cx.out(format!("{}\n", go_json_pretty(&list)));
+        }
+        Format::Go(t, source) => match t.execute(v) {
+            Ok(s) => cx.out(s),
+            Err(e) => {
+                cx.out(format!(
+                    "Error executing template: {e}. Printing more information for debugging the template:\n\ttemplate was:\n\t\t{source}\n\traw data was:\n\t\t{}\n\tobject given to template engine was:\n\t\t{}\n",
+                    super::show::go_json(v),
+                    crate::api::patch::go_fmt(v)
+                ));
+                return Err(Failure::error(format!("error executing template {}: {e}", quote(source))));
+            }
+        },
         Format::Name => {
             for i in items {
                 cx.out(format!("{}\n", qualified_name(all, i)));

@@ -40,12 +40,23 @@ impl Resource {
     fn is_called(&self, name: &str) -> bool {
         let (plain, group) = name.split_once('.').map_or((name, None), |(p, g)| (p, Some(g)));
         let plain = plain.to_lowercase();
-        let group_fits = group.is_none_or(|g| g == self.group || g == format!("{}.{}", self.version, self.group));
+        // `deployments.apps`, `deployments.v1.apps`, and the start of a group: `events.events`.
+        let group_fits = group.is_none_or(|g| {
+            let whole = format!("{}.{}", self.version, self.group);
+            g == self.group
+                || g == whole.trim_end_matches('.')
+                || (!g.is_empty() && self.group.starts_with(&format!("{g}.")))
+        });
         group_fits
             && (plain == self.plural
                 || plain == self.singular
                 || plain == self.kind.to_lowercase()
                 || self.short.contains(&plain))
+    }
+
+    /// `apps/v1`
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 }
 
@@ -88,6 +99,11 @@ fn resource(group: &str, version: &str, r: &Value) -> Resource {
     }
 }
 
+/// The kinds of a name, the preferred first.
+pub(super) fn named<'a>(all: &'a [Resource], name: &str) -> Vec<&'a Resource> {
+    all.iter().filter(|r| r.is_called(name)).collect()
+}
+
 /// The kinds that `names` (comma-separated) mean; a category means several.
 pub(super) fn find<'a>(all: &'a [Resource], names: &str) -> Result<Vec<&'a Resource>, Failure> {
     let mut out: Vec<&Resource> = Vec::new();
@@ -98,13 +114,19 @@ pub(super) fn find<'a>(all: &'a [Resource], names: &str) -> Result<Vec<&'a Resou
         }
         let of_category: Vec<&Resource> = all.iter().filter(|r| r.categories.iter().any(|c| c == name)).collect();
         if of_category.is_empty() {
-            return Err(Failure::error(format!(
-                "the server doesn't have a resource type {}",
-                crate::api::field::quote(name)
-            )));
+            let quote = crate::api::field::quote;
+            return Err(Failure::error(match name.split_once('.') {
+                Some((plain, group)) => {
+                    format!("the server doesn't have a resource type {} in group {}", quote(plain), quote(group))
+                }
+                None => format!("the server doesn't have a resource type {}", quote(name)),
+            }));
         }
         // The order in which kubectl lists the category "all": discovery's groups, the core group first.
         out.extend(of_category);
+    }
+    if out.is_empty() {
+        return Err(Failure::error("you must specify the type of resource"));
     }
     Ok(out)
 }

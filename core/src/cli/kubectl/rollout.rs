@@ -2,94 +2,102 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::builder::{self, Found, with_kinds};
 use super::describe::{self, Writer};
-use super::label::{self, Found};
-use super::show::{parse_duration, selector_query, text};
+use super::options::{self, DryRun};
+use super::resources::Resource;
+use super::show::{selector_query, text};
 use super::{Cx, Failure, Outcome, apply, encode, print, resources, tabs};
+use crate::api::decode::FieldValidation;
 use crate::api::field::quote;
-use crate::cli::args::{Flag, switch, value};
-
-pub(super) const FLAGS: &[Flag] = &[
-    value("filename", 'f'),
-    value("selector", 'l'),
-    value("output", 'o'),
-    value("dry-run", ' '),
-    value("field-manager", ' '),
-    value("revision", ' '),
-    value("to-revision", ' '),
-    value("timeout", ' '),
-    switch("watch", 'w'),
-];
+use crate::api::patch::{self, PatchKind};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+/// Annotations of a Deployment that a rollback leaves as they are.
+const KEPT: &[&str] = &[
+    apply::LAST_APPLIED,
+    REVISION,
+    "deployment.kubernetes.io/revision-history",
+    "deployment.kubernetes.io/desired-replicas",
+    "deployment.kubernetes.io/max-replicas",
+    "deprecated.deployment.rollback.to",
+];
 
-pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
-    let Some((verb, words)) = cx.args.words.split_first() else {
-        return Err(Failure::plain(
-            "Manage the rollout of one or many resources.\n\nAvailable Commands:\n  history, pause, restart, resume, status, undo",
-        ));
-    };
-    if words.is_empty() && cx.args.all("filename").is_empty() {
+pub(super) async fn run(cx: &Cx<'_>, verb: &str) -> Outcome {
+    if cx.args.words.is_empty() && !builder::has_files(cx) {
         return Err(Failure::error("required resource not specified"));
     }
-    let all = resources::discover(cx).await?;
-    for f in label::objects(cx, &all, words).await? {
-        let name = text(&f.object["metadata"]["name"]);
-        match verb.as_str() {
-            "status" => status(cx, &f, &name).await?,
-            "history" => history(cx, &f).await?,
-            "undo" => undo(cx, &all, &f, &name).await?,
-            "pause" | "resume" => {
-                let pause = verb == "pause";
-                if f.resource.kind != "Deployment" {
-                    return Err(Failure::error(format!(
-                        "{}.{} {} pausing is not supported",
-                        f.resource.plural,
-                        f.resource.group,
-                        quote(&name)
-                    )));
-                }
-                if (f.object["spec"]["paused"] == true) == pause {
-                    let what = if pause { "already paused" } else { "not paused" };
-                    return Err(Failure::error(format!(
-                        "{}.{} {} is {what}",
-                        f.resource.plural,
-                        f.resource.group,
-                        quote(&name)
-                    )));
-                }
-                let paused = if pause { json!(true) } else { Value::Null };
-                change(cx, &all, &f, &json!({"spec": {"paused": paused}}), if pause { "paused" } else { "resumed" })
-                    .await?;
-            }
-            "restart" => {
-                if f.object["spec"]["paused"] == true {
-                    return Err(Failure::error(format!(
-                        "{}.{} {} can't restart paused deployment (run rollout resume first)",
-                        f.resource.plural,
-                        f.resource.group,
-                        quote(&name)
-                    )));
-                }
-                let now = cx.shell.door.sim.timestamp();
-                let at = jiff::Timestamp::from_second(now.as_second()).map(|t| t.to_string()).unwrap_or_default();
-                let patch = json!({"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": at}}}}});
-                change(cx, &all, &f, &patch, "restarted").await?;
-            }
-            other => return Err(Failure::error(format!("unknown command {}", quote(&format!("rollout {other}"))))),
-        }
+    if matches!(verb, "status" | "history") && cx.args.number("revision") < 0 {
+        let n = cx.args.number("revision");
+        return Err(Failure::error(format!("revision must be a positive integer: {n}")));
     }
-    Ok(())
+    let dry = options::dry_run(cx)?;
+    let all = resources::discover(cx).await?;
+    let (found, mut wrong) = builder::objects(cx, &all, &cx.args.words).await?;
+    if found.is_empty() && wrong.is_empty() {
+        cx.shell.err(format!("No resources found in {} namespace.\n", cx.namespace));
+        return Ok(());
+    }
+    for f in &found {
+        let outcome = match verb {
+            "status" => status(cx, f, &f.name).await,
+            "history" => history(cx, &all, f).await,
+            "undo" => undo(cx, &all, f, &dry).await,
+            "restart" => restart(cx, &all, f).await,
+            _ => pause(cx, &all, f, verb == "pause").await,
+        };
+        wrong.extend(outcome.err());
+    }
+    Failure::many(wrong)
 }
 
-async fn change(cx: &Cx<'_>, all: &[resources::Resource], f: &Found<'_>, patch: &Value, verb: &str) -> Outcome {
-    let (query, words, _) = apply::dry_run(cx)?;
-    let q = format!("fieldManager=kubectl-rollout{query}");
-    let new = cx.patch(&f.path, "application/strategic-merge-patch+json", patch, &q).await?;
-    print::done(cx, all, &new, &format!("{verb}{words}"))
+/// An error about an object: `deployments.apps "web" is already paused`.
+fn about(f: &Found<'_>, why: &str) -> Failure {
+    let dot = if f.resource.group.is_empty() { "" } else { "." };
+    Failure::error(format!("{}{dot}{} {} {why}", f.resource.plural, f.resource.group, quote(&f.name)))
+}
+
+async fn pause(cx: &Cx<'_>, all: &[Resource], f: &Found<'_>, pause: bool) -> Outcome {
+    let (verb, done) = if pause { ("pausing", "paused") } else { ("resuming", "resumed") };
+    if f.resource.kind != "Deployment" {
+        return Err(about(f, &format!("{verb} is not supported")));
+    }
+    if (f.object["spec"]["paused"] == true) == pause {
+        return Err(about(f, if pause { "is already paused" } else { "is not paused" }));
+    }
+    let paused = if pause { json!(true) } else { Value::Null };
+    change(cx, all, f, &json!({"spec": {"paused": paused}}), done).await
+}
+
+async fn restart(cx: &Cx<'_>, all: &[Resource], f: &Found<'_>) -> Outcome {
+    if !matches!(f.resource.kind.as_str(), "Deployment" | "DaemonSet" | "StatefulSet") {
+        return Err(about(f, "restarting is not supported"));
+    }
+    if f.resource.kind == "Deployment" && f.object["spec"]["paused"] == true {
+        return Err(about(f, "can't restart paused deployment (run rollout resume first)"));
+    }
+    let now = cx.shell.door.sim.timestamp();
+    let at = jiff::Timestamp::from_second(now.as_second()).map(|t| t.to_string()).unwrap_or_default();
+    let key = "kubectl.kubernetes.io/restartedAt";
+    if f.object["spec"]["template"]["metadata"]["annotations"][key] == at.as_str() {
+        return Err(Failure::error(format!(
+            "failed to create patch for {}: if restart has already been triggered within the past second, please wait before attempting to trigger another",
+            f.name
+        )));
+    }
+    let patch = json!({"spec": {"template": {"metadata": {"annotations": {key: at}}}}});
+    change(cx, all, f, &patch, "restarted").await
+}
+
+async fn change(cx: &Cx<'_>, all: &[Resource], f: &Found<'_>, patch: &Value, done: &str) -> Outcome {
+    let new = cx
+        .patch(&f.path, "application/strategic-merge-patch+json", patch, &options::manager(cx))
+        .await
+        .map_err(|e| Failure::error(format!("failed to patch: {}", e.message())))?;
+    print::done(cx, all, &new, done)
 }
 
 /// Where a rollout is: what is said, and whether it is over. Models rollout_status.go.
@@ -206,30 +214,53 @@ fn progress(o: &Value, name: &str) -> Result<(String, bool), String> {
 
 async fn status(cx: &Cx<'_>, f: &Found<'_>, name: &str) -> Outcome {
     let sim = cx.shell.door.sim.clone();
-    let limit = cx.args.get("timeout").and_then(parse_duration).filter(|d| !d.is_zero());
-    let until = limit.map(|d| sim.now() + d);
+    let limit = cx.args.duration("timeout");
+    let until = (!limit.is_zero()).then(|| sim.now() + limit);
+    let pinned = cx.args.number("revision");
     let mut object = f.object.clone();
     let mut said = String::new();
     loop {
+        let revision: i64 = text(&object["metadata"]["annotations"][REVISION]).parse().unwrap_or(0);
+        if pinned > 0 && object["kind"] == "Deployment" && revision != pinned {
+            return Err(Failure::error(format!(
+                "desired revision ({pinned}) is different from the running revision ({revision})"
+            )));
+        }
         let (words, done) = progress(&object, name).map_err(Failure::error)?;
         if words != said {
             cx.out(words.clone());
             said = words;
         }
-        if done || cx.args.get("watch") == Some("false") {
+        if done || !cx.args.on("watch") {
             return Ok(());
         }
         if until.is_some_and(|u| sim.now() >= u) {
             return Err(Failure::error("timed out waiting for the condition"));
         }
-        let pause = until.map_or(Duration::from_millis(100), |u| Duration::from_millis(100).min(u.since(sim.now())));
+        let pause = until.map_or(INTERVAL, |u| INTERVAL.min(u.since(sim.now())));
         sim.sleep(pause).await;
-        object = cx.ask("GET", &f.path, "", None).await?;
+        object = match cx.ask("GET", &f.path, "", None).await {
+            Err(e) if e.is_not_found() => return Err(Failure::error("object has been deleted")),
+            other => other?,
+        };
     }
 }
 
-/// What was before: revision numbers with the templates, oldest first.
-async fn revisions(cx: &Cx<'_>, f: &Found<'_>) -> Result<Vec<(i64, Value, String)>, Failure> {
+/// How often a rollout is looked at.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// What was before.
+struct Past {
+    number: i64,
+    template: Value,
+    cause: String,
+    annotations: Value,
+    /// The ReplicaSet, or the ControllerRevision.
+    object: Value,
+}
+
+/// The revisions, oldest first.
+async fn revisions(cx: &Cx<'_>, f: &Found<'_>) -> Result<Vec<Past>, Failure> {
     let o = &f.object;
     let ns = text(&o["metadata"]["namespace"]);
     let query = format!("labelSelector={}", encode(&selector_query(&o["spec"]["selector"])));
@@ -237,113 +268,184 @@ async fn revisions(cx: &Cx<'_>, f: &Found<'_>) -> Result<Vec<(i64, Value, String
     let plural = if deployment { "replicasets" } else { "controllerrevisions" };
     let list = cx.ask("GET", &format!("/apis/apps/v1/namespaces/{ns}/{plural}"), &query, None).await?;
     let uid = &o["metadata"]["uid"];
-    let mut out: Vec<(i64, Value, String)> = describe::with_kinds(&list)
+    let owned = |r: &Value| {
+        super::show::items(&r["metadata"]["ownerReferences"])
+            .iter()
+            .any(|c| c["controller"] == true && c["uid"] == *uid)
+    };
+    let mut out: Vec<Past> = with_kinds(&list)
         .into_iter()
-        .filter(|r| {
-            super::show::items(&r["metadata"]["ownerReferences"])
-                .iter()
-                .any(|c| c["controller"] == true && c["uid"] == *uid)
-        })
+        .filter(|r| owned(r))
         .filter_map(|r| {
-            let cause = text(&r["metadata"]["annotations"][CHANGE_CAUSE]);
-            if deployment {
-                let n = text(&r["metadata"]["annotations"][REVISION]).parse().ok()?;
-                Some((n, r["spec"]["template"].clone(), cause))
+            let annotations = r["metadata"]["annotations"].clone();
+            let cause = text(&annotations[CHANGE_CAUSE]);
+            let (number, template) = if deployment {
+                (text(&annotations[REVISION]).parse().ok()?, r["spec"]["template"].clone())
             } else {
-                Some((r["revision"].as_i64()?, r["data"]["spec"]["template"].clone(), cause))
-            }
+                (r["revision"].as_i64()?, r["data"]["spec"]["template"].clone())
+            };
+            Some(Past { number, template, cause, annotations, object: r })
         })
         .collect();
-    out.sort_by_key(|r| r.0);
+    out.sort_by_key(|r| r.number);
     Ok(out)
 }
 
-async fn history(cx: &Cx<'_>, f: &Found<'_>) -> Outcome {
-    if !matches!(f.resource.kind.as_str(), "Deployment" | "DaemonSet" | "StatefulSet") {
-        return Err(Failure::error(format!("no history viewer has been implemented for {}", quote(&f.resource.kind))));
+/// `Deployment.apps`
+fn group_kind(r: &Resource) -> String {
+    if r.group.is_empty() { r.kind.clone() } else { format!("{}.{}", r.kind, r.group) }
+}
+
+/// The pod template in words. Models printTemplate.
+fn template_words(p: &Past) -> String {
+    let mut template = p.template.clone();
+    if let Some(o) = template.as_object_mut() {
+        o.remove("$patch");
     }
-    let wanted: i64 = cx.args.get("revision").and_then(|r| r.parse().ok()).unwrap_or(0);
-    let list = revisions(cx, f).await?;
-    let name = format!("{}/{}", f.resource.qualified(), text(&f.object["metadata"]["name"]));
-    if wanted > 0 {
-        let Some((_, template, cause)) = list.into_iter().find(|r| r.0 == wanted) else {
-            return Err(Failure::error("unable to find the specified revision"));
-        };
-        let mut template = template;
-        if !cause.is_empty() {
-            if !template["metadata"]["annotations"].is_object() {
-                template["metadata"]["annotations"] = json!({});
-            }
-            template["metadata"]["annotations"][CHANGE_CAUSE] = cause.into();
+    if !p.cause.is_empty() {
+        if !template["metadata"]["annotations"].is_object() {
+            template["metadata"]["annotations"] = json!({});
         }
-        let mut w = Writer::new();
-        describe::pod_template(&mut w, &template);
-        cx.out(format!("{name} with revision #{wanted}\n{}\n", w.raw()));
+        template["metadata"]["annotations"][CHANGE_CAUSE] = p.cause.as_str().into();
+    }
+    let mut w = Writer::new();
+    describe::pod_template(&mut w, &template);
+    w.raw()
+}
+
+async fn history(cx: &Cx<'_>, all: &[Resource], f: &Found<'_>) -> Outcome {
+    if !matches!(f.resource.kind.as_str(), "Deployment" | "DaemonSet" | "StatefulSet") {
+        let kind = quote(&group_kind(f.resource));
+        return Err(Failure::error(format!("no history viewer has been implemented for {kind}")));
+    }
+    let wanted = cx.args.number("revision");
+    let list = revisions(cx, f).await?;
+    if let Some(format) = print::parse(cx, cx.args.text("output"))? {
+        if wanted > 0 && list.iter().all(|p| p.number != wanted) {
+            return Err(Failure::error("unable to find the specified revision"));
+        }
+        for p in list.iter().filter(|p| wanted == 0 || p.number == wanted) {
+            let mut o = if f.resource.kind == "Deployment" {
+                p.object.clone()
+            } else {
+                restored(f, &p.object["data"]).unwrap_or_else(|| f.object.clone())
+            };
+            print::trim_managed(cx, &mut o);
+            print::print(cx, all, &format, &o)?;
+        }
         return Ok(());
     }
+    let name = format!("{}/{}", f.resource.qualified(), f.name);
     if list.is_empty() {
         cx.out(format!("{name} \nNo rollout history found.\n"));
         return Ok(());
     }
+    if wanted > 0 {
+        let Some(p) = list.iter().find(|r| r.number == wanted) else {
+            return Err(Failure::error("unable to find the specified revision"));
+        };
+        cx.out(format!("{name} with revision #{wanted}\n{}\n", template_words(p)));
+        return Ok(());
+    }
     let mut rows = String::from("REVISION\tCHANGE-CAUSE\n");
-    for (n, _, cause) in &list {
-        rows.push_str(&format!("{n}\t{}\n", super::show::or_none(cause.clone())));
+    for p in &list {
+        rows.push_str(&format!("{}\t{}\n", p.number, super::show::or_none(p.cause.clone())));
     }
     cx.out(format!("{name} \n{}\n", tabs::align(&rows, 0, 2)));
     Ok(())
 }
 
-async fn undo(cx: &Cx<'_>, all: &[resources::Resource], f: &Found<'_>, name: &str) -> Outcome {
+/// The object as a ControllerRevision has it.
+fn restored(f: &Found<'_>, data: &Value) -> Option<Value> {
+    let bytes = data.to_string().into_bytes();
+    let (version, kind) = (f.resource.api_version(), f.resource.kind.as_str());
+    patch::apply(PatchKind::Strategic, &f.object, &bytes, &version, kind, FieldValidation::Ignore).ok().map(|p| p.value)
+}
+
+/// The revision that an undo goes to.
+fn chosen<'a>(f: &Found<'_>, list: &'a [Past], wanted: i64) -> Result<&'a Past, Failure> {
+    if wanted == 0 {
+        let none = match f.resource.kind.as_str() {
+            "Deployment" => format!("no rollout history found for deployment {}", quote(&f.name)),
+            _ => "no last revision to roll back to".to_owned(),
+        };
+        return list.iter().rev().nth(1).ok_or_else(|| Failure::error(none));
+    }
+    let found = list.iter().find(|r| r.number == wanted);
+    found.ok_or_else(|| Failure::error(format!("unable to find specified revision {wanted} in history")))
+}
+
+async fn undo(cx: &Cx<'_>, all: &[Resource], f: &Found<'_>, dry: &DryRun) -> Outcome {
     let o = &f.object;
     if !o["metadata"]["annotations"][apply::LAST_APPLIED].is_null() {
         cx.shell.err(format!(
-            "Warning: resource {}/{name} was previously managed with 'kubectl apply'. Rolling back will not update the {} annotation, which may cause unexpected behavior on future 'kubectl apply' operations. Consider using 'kubectl apply' with your previous configuration file instead.\n",
+            "Warning: resource {}/{} was previously managed with 'kubectl apply'. Rolling back will not update the {} annotation, which may cause unexpected behavior on future 'kubectl apply' operations. Consider using 'kubectl apply' with your previous configuration file instead.\n",
             f.resource.plural,
+            f.name,
             apply::LAST_APPLIED
         ));
     }
-    if o["spec"]["paused"] == true {
-        return Err(Failure::error(format!(
-            "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume deployment/{name}' and try again"
-        )));
+    if !matches!(f.resource.kind.as_str(), "Deployment" | "DaemonSet" | "StatefulSet") {
+        let kind = quote(&group_kind(f.resource));
+        return Err(Failure::error(format!("no rollbacker has been implemented for {kind}")));
     }
-    let wanted: i64 = cx.args.get("to-revision").and_then(|r| r.parse().ok()).unwrap_or(0);
+    let wanted = cx.args.number("to-revision");
     let list = revisions(cx, f).await?;
-    let chosen = match wanted {
-        0 => list
-            .iter()
-            .rev()
-            .nth(1)
-            .ok_or_else(|| Failure::error(format!("no rollout history found for deployment {}", quote(name))))?,
-        n => list
-            .iter()
-            .find(|r| r.0 == n)
-            .ok_or_else(|| Failure::error(format!("unable to find specified revision {n} in history")))?,
-    };
-    let mut template = chosen.1.clone();
-    if let Some(l) = template["metadata"]["labels"].as_object_mut() {
+    let p = chosen(f, &list, wanted)?;
+    let deployment = f.resource.kind == "Deployment";
+    if dry.client {
+        let lead = if deployment { "" } else { "will roll back to " };
+        return print::done(cx, all, o, &format!("{lead}{}{}", template_words(p), dry.words));
+    }
+    if deployment && o["spec"]["paused"] == true {
+        return Err(Failure::error(
+            "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again",
+        ));
+    }
+    let mut template = p.template.clone();
+    if let Some(l) = template["metadata"]["labels"].as_object_mut().filter(|_| deployment) {
         l.remove("pod-template-hash");
     }
+    if let Some(t) = template.as_object_mut() {
+        t.remove("$patch");
+    }
     if template == o["spec"]["template"] {
-        cx.out(format!(
-            "{}/{name} skipped rollback (current template already matches revision {})\n",
-            f.resource.qualified(),
-            chosen.0
-        ));
-        return Ok(());
+        let words = format!("skipped rollback (current template already matches revision {wanted}){}", dry.words);
+        return print::done(cx, all, o, &words);
     }
-    let (query, words, local) = apply::dry_run(cx)?;
-    if !local {
-        let body = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-        cx.patch(&f.path, "application/json-patch+json", &body, &format!("fieldManager=kubectl-rollout{query}"))
-            .await?;
-    }
-    print::done(cx, all, o, &format!("rolled back{words}"))
+    let query = dry.query.trim_start_matches('&');
+    let sent = if deployment {
+        let body = json!([
+            {"op": "replace", "path": "/spec/template", "value": template},
+            {"op": "replace", "path": "/metadata/annotations", "value": annotations(&o["metadata"]["annotations"], &p.annotations)},
+        ]);
+        cx.patch(&f.path, "application/json-patch+json", &body, query).await
+    } else {
+        cx.patch(&f.path, "application/strategic-merge-patch+json", &p.object["data"], query).await
+    };
+    sent.map_err(|e| Failure::error(format!("failed restoring revision {wanted}: {}", e.message())))?;
+    print::done(cx, all, o, &format!("rolled back{}", dry.words))
+}
+
+/// A Deployment's annotations after a rollback: its own where they are of the Deployment, the revision's otherwise.
+fn annotations(own: &Value, revision: &Value) -> Value {
+    let each = |v: &Value| v.as_object().cloned().unwrap_or_default();
+    let kept = |k: &String| KEPT.contains(&k.as_str());
+    let mut out: Map<String, Value> = each(own).into_iter().filter(|(k, _)| kept(k)).collect();
+    out.extend(each(revision).into_iter().filter(|(k, _)| !kept(k)));
+    Value::Object(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rollback_brings_annotations_back() {
+        let own = json!({REVISION: "3", CHANGE_CAUSE: "new", apply::LAST_APPLIED: "{}"});
+        let was = json!({REVISION: "1", "note": "old"});
+        assert_eq!(annotations(&own, &was), json!({REVISION: "3", apply::LAST_APPLIED: "{}", "note": "old"}));
+    }
 
     #[test]
     fn a_rollout_says_what_it_waits_for() {

@@ -1,7 +1,7 @@
 //! Text in columns, as Go's text/tabwriter lays it out: a column is a run of neighbouring lines that all have a cell there.
 
 /// Lays text out: cells end with a tab, the text after a line's last tab belongs to no column.
-pub(super) fn align(text: &str, min_width: usize, padding: usize) -> String {
+pub(in crate::cli) fn align(text: &str, min_width: usize, padding: usize) -> String {
     let mut lines: Vec<Vec<&str>> = text.split('\n').map(|l| l.split('\t').collect()).collect();
     let ended = lines.last().is_some_and(|l| l.len() == 1 && l[0].is_empty());
     if ended {
@@ -40,6 +40,40 @@ pub(super) fn align(text: &str, min_width: usize, padding: usize) -> String {
     out
 }
 
+/// Rows that come bit by bit: a column stays as wide as it ever was. Models liggitt/tabwriter with RememberWidths.
+#[derive(Default)]
+pub(super) struct Aligner {
+    widths: Vec<usize>,
+}
+
+impl Aligner {
+    /// Lays rows out as `kubectl get` aligns them.
+    pub(super) fn rows(&mut self, rows: &[Vec<String>]) -> String {
+        for row in rows {
+            for (i, cell) in row.iter().enumerate().take(row.len().saturating_sub(1)) {
+                if self.widths.len() <= i {
+                    self.widths.push(6);
+                }
+                let needed = cell.chars().count();
+                // A column without any text takes no room beyond the least.
+                self.widths[i] = self.widths[i].max(if needed == 0 { 0 } else { needed + 3 });
+            }
+        }
+        let mut out = String::new();
+        for row in rows {
+            for (i, cell) in row.iter().enumerate() {
+                out.push_str(cell);
+                if i + 1 < row.len() {
+                    let width = self.widths.get(i).copied().unwrap_or(0);
+                    out.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
+                }
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
 /// Rows as `kubectl get` aligns them.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
@@ -64,6 +98,14 @@ mod tests {
         ] {
             assert_eq!(align(text, 0, 2), want);
         }
+    }
+
+    #[test]
+    fn columns_stay_wide() {
+        let row = |a: &str| [vec![a.to_owned(), "x".to_owned()]];
+        let mut aligned = Aligner::default();
+        assert_eq!(aligned.rows(&row("worker-1")), "worker-1   x\n");
+        assert_eq!(aligned.rows(&row("a")), "a          x\n");
     }
 
     #[test]

@@ -3,121 +3,182 @@
 use serde_json::{Value, json};
 
 use super::show::{items, text};
-use super::{Cx, Failure, Outcome, apply, label, print, resources};
-use crate::cli::args::{Flag, switch, value};
+use super::{Cx, Failure, Outcome, builder, options, print, resources};
+use crate::api::validation::{is_qualified_name, is_valid_label_value};
 
-pub(super) const FLAGS: &[Flag] = &[
-    value("selector", 'l'),
-    value("output", 'o'),
-    value("dry-run", ' '),
-    value("field-manager", ' '),
-    switch("overwrite", ' '),
-    switch("all", ' '),
-];
+/// Reads `key=value:Effect`, `key:Effect` or `key`.
+fn parse_one(s: &str) -> Result<(String, String, String), String> {
+    let parts: Vec<&str> = s.split(':').collect();
+    let (key, value, effect) = match parts.as_slice() {
+        [key] => (*key, "", ""),
+        [key_value, effect] => {
+            if !matches!(*effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute") {
+                return Err(format!("invalid taint effect: {effect}, unsupported taint effect"));
+            }
+            match key_value.split('=').collect::<Vec<_>>().as_slice() {
+                [key] => (*key, "", *effect),
+                [key, value] => {
+                    let wrong = is_valid_label_value(value);
+                    if !wrong.is_empty() {
+                        return Err(format!("invalid taint spec: {s}, {}", wrong.join("; ")));
+                    }
+                    (*key, *value, *effect)
+                }
+                _ => return Err(format!("invalid taint spec: {s}")),
+            }
+        }
+        _ => return Err(format!("invalid taint spec: {s}")),
+    };
+    let wrong = is_qualified_name(key);
+    if !wrong.is_empty() {
+        return Err(format!("invalid taint spec: {s}, {}", wrong.join("; ")));
+    }
+    Ok((key.to_owned(), value.to_owned(), effect.to_owned()))
+}
 
 /// What is to be taken away: a key, with one effect or all.
 type Gone = (String, String);
 
-fn parse(specs: &[String]) -> Result<(Vec<Value>, Vec<Gone>), Failure> {
+fn parse(specs: &[String]) -> Result<(Vec<Value>, Vec<Gone>), String> {
     let (mut add, mut gone) = (Vec::new(), Vec::new());
     for s in specs {
-        let (spec, removes) = s.strip_suffix('-').map_or((s.as_str(), false), |s| (s, true));
-        let (key_value, effect) = spec.split_once(':').map_or((spec, ""), |(k, e)| (k, e));
-        let (key, value) = key_value.split_once('=').map_or((key_value, ""), |(k, v)| (k, v));
-        let known = matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute") || (removes && effect.is_empty());
-        if !known {
-            return Err(Failure::error(if effect.is_empty() && !spec.contains(':') {
-                format!("unknown taint spec: {s}")
-            } else {
-                format!("invalid taint effect: {effect}, unsupported taint effect")
-            }));
+        if let Some(s) = s.strip_suffix('-') {
+            let (key, _, effect) = parse_one(s)?;
+            gone.push((key, effect));
+            continue;
         }
-        if removes {
-            gone.push((key.to_owned(), effect.to_owned()));
-        } else {
-            let mut t = json!({"key": key, "effect": effect});
-            if !value.is_empty() {
-                t["value"] = value.into();
-            }
-            if add.iter().any(|a: &Value| a["key"] == t["key"] && a["effect"] == t["effect"]) {
-                return Err(Failure::error(format!("duplicated taints with the same key and effect: {spec}")));
-            }
-            add.push(t);
+        let (key, value, effect) = parse_one(s)?;
+        if effect.is_empty() {
+            return Err(format!("invalid taint spec: {s}"));
         }
+        let mut t = json!({"key": key, "effect": effect});
+        if !value.is_empty() {
+            t["value"] = value.clone().into();
+        }
+        if add.iter().any(|a: &Value| a["key"] == t["key"] && a["effect"] == t["effect"]) {
+            return Err(format!("duplicated taints with the same key and effect: {{{key} {value} {effect} <nil>}}"));
+        }
+        add.push(t);
     }
     Ok((add, gone))
 }
 
-/// A node's taints with what was added and taken away, and the word for what happened. Models taints.ReorganizeTaints.
+/// A node's taints with what was added and taken away, and the word for what happened. Models reorganizeTaints.
 fn reorganize(old: &[Value], add: &[Value], gone: &[Gone], overwrite: bool) -> (Vec<Value>, &'static str, Vec<String>) {
     let same = |a: &Value, b: &Value| a["key"] == b["key"] && a["effect"] == b["effect"];
     let mut missing = Vec::new();
     let mut list: Vec<Value> = add.to_vec();
     list.extend(old.iter().filter(|o| !add.iter().any(|a| same(a, o))).cloned());
+    let added = old.len() != list.len();
     let mut removed = false;
     for (key, effect) in gone {
         let before = list.len();
         list.retain(|t| !(t["key"] == key.as_str() && (effect.is_empty() || t["effect"] == effect.as_str())));
-        if list.len() == before {
+        removed = list.len() < before;
+        if !removed {
             let shown = if effect.is_empty() { key.clone() } else { format!("{key}:{effect}") };
             missing.push(format!("taint \"{shown}\" not found"));
         }
-        removed |= list.len() < before;
     }
-    let word = match (add.is_empty(), removed, overwrite) {
-        (true, true, _) => "untainted",
-        (false, false, false) => "tainted",
-        _ => "modified",
+    let word = match (added, removed, overwrite) {
+        (true, true, _) | (_, _, true) => "modified",
+        (true, false, false) => "tainted",
+        _ => "untainted",
     };
     (list, word, missing)
 }
 
-pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
-    let is_taint = |w: &String| w.contains('=') || w.contains(':') || (w.ends_with('-') && w.len() > 1);
-    let at = cx.args.words.iter().position(is_taint).unwrap_or(cx.args.words.len());
-    let (subject, specs) = cx.args.words.split_at(at);
+fn joined(all: &[String]) -> String {
+    if all.len() == 1 { all.concat() } else { format!("[{}]", all.join(", ")) }
+}
+
+/// The words' nodes and taints, checked in upstream's order.
+fn checked(cx: &Cx<'_>) -> Result<(Vec<String>, Vec<Value>, Vec<Gone>), Failure> {
+    let is_taint = |w: &str| w.contains('=') || w.contains(':') || w.ends_with('-');
+    let at = cx.args.words.iter().position(|w| is_taint(w)).unwrap_or(cx.args.words.len());
+    let (about, specs) = cx.args.words.split_at(at);
+    if let Some(w) = specs.iter().find(|w| !is_taint(w)) {
+        return Err(Failure::error(format!("all resources must be specified before taint changes: {w}")));
+    }
+    if about.is_empty() {
+        return Err(Failure::error("one or more resources must be specified as <resource> <name>"));
+    }
     if specs.is_empty() {
         return Err(Failure::error("at least one taint update is required"));
     }
-    let (add, gone) = parse(specs)?;
+    let (add, gone) = parse(specs).map_err(|e| super::usage(cx, &e))?;
+    let both: Vec<String> = gone
+        .iter()
+        .filter(|(key, effect)| {
+            add.iter().any(|a| a["key"] == key.as_str() && (effect.is_empty() || a["effect"] == effect.as_str()))
+        })
+        .map(|(key, effect)| format!("{key}={effect}"))
+        .collect();
+    if !both.is_empty() {
+        return Err(Failure::error(format!(
+            "can not both modify and remove the following taint(s) in the same command: {}",
+            both.join(", ")
+        )));
+    }
+    Ok((about.to_vec(), add, gone))
+}
+
+pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
+    let dry = options::dry_run(cx)?;
+    let validation = options::validation(cx)?;
+    let (about, add, gone) = checked(cx)?;
     let all = resources::discover(cx).await?;
-    for f in label::objects(cx, &all, subject).await? {
-        if f.resource.kind != "Node" {
-            return Err(Failure::error(format!(
-                "invalid resource type {}, only node(s) is supported",
-                f.resource.plural
-            )));
-        }
-        let name = text(&f.object["metadata"]["name"]);
+    let kind = about[0].to_lowercase();
+    if resources::find(&all, &kind)?.first().is_none_or(|r| r.kind != "Node") {
+        return Err(Failure::error(format!("invalid resource type {kind}, only node types are supported")));
+    }
+    let selected = cx.args.get("selector").is_some();
+    if cx.args.on("all") && selected {
+        return Err(Failure::error("setting 'all' parameter with a non empty selector is prohibited"));
+    }
+    if !cx.args.on("all") && !selected && about.len() < 2 {
+        return Err(Failure::error("at least one resource name must be specified since 'all' parameter is not set"));
+    }
+    let (found, mut wrong) = builder::objects(cx, &all, &about).await?;
+    for f in found {
         let old = items(&f.object["spec"]["taints"]);
         let overwrite = cx.args.on("overwrite");
-        if !overwrite {
-            let clash: Vec<String> = add
-                .iter()
-                .filter(|a| old.iter().any(|o| o["key"] == a["key"] && o["effect"] == a["effect"]))
-                .map(|a| text(&a["key"]))
-                .collect();
-            if !clash.is_empty() {
-                return Err(Failure::error(format!(
-                    "node {name} already has {} taint(s) with same effect(s) and --overwrite is false",
-                    clash.join(",")
-                )));
-            }
+        let clash: Vec<String> = add
+            .iter()
+            .filter(|a| !overwrite && old.iter().any(|o| o["key"] == a["key"] && o["effect"] == a["effect"]))
+            .map(|a| text(&a["key"]))
+            .collect();
+        if !clash.is_empty() {
+            wrong.push(Failure::error(format!(
+                "node {} already has {} taint(s) with same effect(s) and --overwrite is false",
+                f.name,
+                clash.join(",")
+            )));
+            continue;
         }
         let (list, word, missing) = reorganize(old, &add, &gone, overwrite);
         if !missing.is_empty() {
-            return Err(Failure::error(missing.join(", ")));
+            wrong.push(Failure::error(joined(&missing)));
+            continue;
         }
-        let (query, words, local) = apply::dry_run(cx)?;
         let mut new = f.object.clone();
-        if !local {
-            let q = format!("fieldManager=kubectl-taint{query}");
-            let taints = if list.is_empty() { Value::Null } else { Value::Array(list) };
-            new = cx.patch(&f.path, "application/merge-patch+json", &json!({"spec": {"taints": taints}}), &q).await?;
+        let taints = if list.is_empty() { Value::Null } else { Value::Array(list) };
+        if dry.client {
+            new["spec"]["taints"] = taints;
+        } else {
+            let q = format!("{}&fieldValidation={validation}{}", options::manager(cx), dry.query);
+            let body = json!({"spec": {"taints": taints}});
+            match cx.patch(&f.path, "application/merge-patch+json", &body, &q).await {
+                Ok(n) => new = n,
+                Err(e) => {
+                    wrong.push(e);
+                    continue;
+                }
+            }
         }
-        print::done(cx, &all, &new, &format!("{word}{words}"))?;
+        print::done(cx, &all, &new, &format!("{word}{}", dry.words))?;
     }
-    Ok(())
+    Failure::many(wrong)
 }
 
 #[cfg(test)]
@@ -134,7 +195,18 @@ mod tests {
         let (list, word, missing) = reorganize(&old, &add, &gone[..1], false);
         assert_eq!((list.len(), word, missing.len()), (1, "modified", 0));
         let (_, word, missing) = reorganize(&old, &[], &gone[1..], false);
-        assert_eq!((word, missing), ("modified", vec!["taint \"d\" not found".to_owned()]));
-        assert!(parse(&words(&["a:Nope"])).is_err());
+        assert_eq!((word, missing), ("untainted", vec!["taint \"d\" not found".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_no_taint_is_refused() {
+        for (spec, why) in [
+            ("a:Nope", "invalid taint effect: Nope, unsupported taint effect"),
+            ("a=b", "invalid taint spec: a=b, name part must consist of"),
+            ("a=b=c:NoSchedule", "invalid taint spec: a=b=c:NoSchedule"),
+            ("a:b:c", "invalid taint spec: a:b:c"),
+        ] {
+            assert!(parse(&[spec.to_owned()]).expect_err("an error").starts_with(why), "{spec}");
+        }
     }
 }

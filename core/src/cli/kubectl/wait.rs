@@ -4,141 +4,214 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::builder::{self, Found};
 use super::jsonpath::{self, Template};
-use super::show::{items, parse_duration, text};
-use super::{Cx, Failure, Outcome, label, resources};
-use crate::cli::args::{Flag, switch, value};
+use super::resources::{self, Resource};
+use super::show::{items, text};
+use super::{Cx, Failure, Outcome, delete, print};
+use crate::api::field::quote;
+use crate::sim::SimTime;
 
-pub(super) const FLAGS: &[Flag] = &[
-    value("for", ' '),
-    value("timeout", ' '),
-    value("filename", 'f'),
-    value("selector", 'l'),
-    value("field-selector", ' '),
-    value("output", 'o'),
-    switch("all", ' '),
-    switch("all-namespaces", 'A'),
-];
+/// How often the object is looked at.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// How often an object is looked for that isn't there yet.
+const INTERVAL_CREATE: Duration = Duration::from_millis(500);
 
 enum Wanted {
     Gone,
     There,
     Condition(String, String),
+    /// A path, and the value; any will do without one.
     Path(Template, Option<String>),
 }
 
-fn wanted(s: &str) -> Result<Wanted, Failure> {
-    let lower = s.to_lowercase();
-    if lower == "delete" {
-        return Ok(Wanted::Gone);
+/// Splits at single equals signs.
+fn split_path(input: &str) -> Vec<String> {
+    let mut out = vec![String::new()];
+    let mut rest = input;
+    while let Some(c) = rest.chars().next() {
+        if let Some(r) = rest.strip_prefix("==") {
+            if let Some(last) = out.last_mut() {
+                last.push_str("==");
+            }
+            rest = r;
+            continue;
+        }
+        match out.last_mut() {
+            _ if c == '=' => out.push(String::new()),
+            Some(last) => last.push(c),
+            None => {}
+        }
+        rest = &rest[c.len_utf8()..];
     }
-    if lower == "create" {
-        return Ok(Wanted::There);
+    out
+}
+
+fn wanted(s: &str) -> Result<Wanted, String> {
+    match s.to_lowercase().as_str() {
+        "delete" => return Ok(Wanted::Gone),
+        "create" => return Ok(Wanted::There),
+        _ => {}
     }
     if let Some(c) = s.strip_prefix("condition=") {
         let (name, status) = c.split_once('=').unwrap_or((c, "true"));
         return Ok(Wanted::Condition(name.to_owned(), status.to_owned()));
     }
-    if let Some(p) = s.strip_prefix("jsonpath=") {
-        // `{.a}=b`: the value comes after the closing brace; without one any value will do.
-        let p = p.trim_matches('\'');
-        let end = p.rfind('}').map_or(p.len(), |at| at + 1);
-        let (path, rest) = if p.starts_with('{') {
-            p.split_at(end)
-        } else {
-            p.split_once('=').map_or((p, ""), |(a, b)| (a, &p[p.len() - b.len() - 1..]))
-        };
-        let value = rest.strip_prefix('=').map(|v| v.trim_matches(['"', '\'']).to_owned());
-        if value.as_deref() == Some("") {
-            return Err(Failure::error(
-                "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3",
-            ));
+    let Some(p) = s.strip_prefix("jsonpath=") else { return Err(format!("unrecognized condition: {}", quote(s))) };
+    let parts = split_path(p);
+    let value = match parts.as_slice() {
+        [_] => None,
+        [_, value] => Some(value.trim_matches(['\'', '"']).to_owned()),
+        _ => {
+            return Err("jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3 or --for=jsonpath='{.status.readyReplicas}'".into());
         }
-        return Ok(Wanted::Path(jsonpath::relaxed(path).map_err(Failure::error)?, value));
+    };
+    let path = jsonpath::relaxed(parts[0].trim_matches('\''))?;
+    if value.as_deref() == Some("") {
+        return Err(
+            "jsonpath wait has to have a value after equal sign, like --for=jsonpath='{.status.readyReplicas}'=3"
+                .into(),
+        );
     }
-    Err(Failure::error(format!("unrecognized condition: {}", crate::api::field::quote(s))))
+    Ok(Wanted::Path(path, value))
 }
 
-fn met(w: &Wanted, o: &Value) -> bool {
+/// Whether the object is as wanted.
+fn met(w: &Wanted, o: &Value) -> Result<bool, String> {
     match w {
-        Wanted::Gone => false,
-        Wanted::There => true,
-        Wanted::Condition(name, status) => items(&o["status"]["conditions"]).iter().any(|c| {
-            let stale = match (c["observedGeneration"].as_i64(), o["metadata"]["generation"].as_i64()) {
-                (Some(seen), Some(now)) => seen < now,
-                _ => match (o["status"]["observedGeneration"].as_i64(), o["metadata"]["generation"].as_i64()) {
-                    (Some(seen), Some(now)) => seen < now,
-                    _ => false,
-                },
+        Wanted::Gone => Ok(false),
+        Wanted::There => Ok(true),
+        Wanted::Condition(name, status) => {
+            let Some(c) =
+                items(&o["status"]["conditions"]).iter().find(|c| text(&c["type"]).eq_ignore_ascii_case(name))
+            else {
+                return Ok(false);
             };
-            !stale && text(&c["type"]).eq_ignore_ascii_case(name) && text(&c["status"]).eq_ignore_ascii_case(status)
-        }),
+            let observed = c["observedGeneration"].as_i64().or(o["status"]["observedGeneration"].as_i64());
+            let stale = observed.zip(o["metadata"]["generation"].as_i64()).is_some_and(|(seen, now)| seen < now);
+            Ok(!stale && text(&c["status"]).eq_ignore_ascii_case(status))
+        }
         Wanted::Path(t, value) => {
             let found = t.find(o);
-            match value {
-                Some(v) => found.first().is_some_and(|f| text(f) == *v),
-                None => !found.is_empty(),
+            let [one] = found.as_slice() else {
+                return if found.is_empty() {
+                    Ok(false)
+                } else {
+                    Err("given jsonpath expression matches more than one value".into())
+                };
+            };
+            let Some(value) = value else { return Ok(true) };
+            if one.is_object() || one.is_array() {
+                return Err("jsonpath leads to a nested object or list which is not supported".into());
             }
+            Ok(text(one).trim() == value.trim())
         }
     }
 }
 
 pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
-    let wanted = wanted(cx.args.get("for").unwrap_or_default())?;
-    let limit = cx.args.get("timeout").unwrap_or("30s");
-    let limit = match limit.strip_prefix('-') {
-        Some(_) => Duration::from_secs(7 * 24 * 3600),
-        None => parse_duration(limit).ok_or_else(|| {
-            Failure::error(format!(
-                "invalid argument \"{limit}\" for \"--timeout\" flag: time: invalid duration \"{limit}\""
-            ))
-        })?,
-    };
+    let all_wanted: Vec<Wanted> =
+        cx.args.all("for").iter().map(|f| wanted(f)).collect::<Result<_, _>>().map_err(Failure::error)?;
+    if all_wanted.is_empty() {
+        return Err(Failure::error("unrecognized condition: []"));
+    }
+    let limit = if cx.args.text("timeout").starts_with('-') { delete::FOR_EVER } else { cx.args.duration("timeout") };
     let sim = cx.shell.door.sim.clone();
     let until = sim.now() + limit;
     let all = resources::discover(cx).await?;
-    let found = loop {
-        match label::objects(cx, &all, &cx.args.words).await {
-            Ok(f) => break f,
-            Err(f) if f.text.contains("(NotFound)") => match wanted {
-                Wanted::Gone => return Ok(()),
-                Wanted::There if sim.now() < until => sim.sleep(Duration::from_millis(500)).await,
-                _ => return Err(f),
-            },
-            Err(f) => return Err(f),
+    let creates = all_wanted.iter().any(|w| matches!(w, Wanted::There));
+    let deletes = all_wanted.iter().any(|w| matches!(w, Wanted::Gone));
+    let (found, mut wrong) = loop {
+        let (found, wrong) = builder::objects(cx, &all, &cx.args.words).await?;
+        let missing = (found.is_empty() && wrong.is_empty()) || wrong.iter().any(Failure::is_not_found);
+        if !creates || !missing {
+            break (found, wrong);
         }
+        if sim.now() >= until {
+            return Err(Failure::error("timed out waiting for the condition"));
+        }
+        sim.sleep(INTERVAL_CREATE.min(until.since(sim.now()))).await;
     };
-    if found.is_empty() {
-        return match wanted {
-            Wanted::Gone => Ok(()),
-            _ => Err(Failure::error("no matching resources found")),
-        };
+    if deletes {
+        wrong.retain(|f| !f.is_not_found());
     }
-    for f in found {
-        let (name, uid) = (text(&f.object["metadata"]["name"]), f.object["metadata"]["uid"].clone());
-        let mut object = Some(f.object);
-        let ok = loop {
-            match (&wanted, &object) {
-                (Wanted::Gone, None) => break true,
-                (Wanted::Gone, Some(o)) if o["metadata"]["uid"] != uid => break true,
-                (w, Some(o)) if met(w, o) => break true,
-                _ => {}
+    if found.is_empty() && wrong.is_empty() && !deletes {
+        return Err(Failure::error("no matching resources found"));
+    }
+    for f in &found {
+        for w in &all_wanted {
+            if let Err(e) = wait_one(cx, &all, f, w, limit, until).await {
+                wrong.push(e);
+                break;
             }
-            if sim.now() >= until {
-                break false;
-            }
-            sim.sleep(Duration::from_millis(100).min(until.since(sim.now()))).await;
-            let reply = cx.send("GET", &f.path, "", &[("Accept", "application/json")], Vec::new()).await?;
-            object = match reply.code {
-                404 => None,
-                _ if reply.is_ok() => Some(reply.json()),
-                _ => return Err(Failure::server(&reply)),
-            };
-        };
-        if !ok {
-            return Err(Failure::error(format!("timed out waiting for the condition on {}/{name}", f.resource.plural)));
         }
-        cx.out(format!("{}/{name} condition met\n", f.resource.qualified()));
     }
-    Ok(())
+    Failure::many(wrong)
+}
+
+async fn wait_one(
+    cx: &Cx<'_>,
+    all: &[Resource],
+    f: &Found<'_>,
+    w: &Wanted,
+    limit: Duration,
+    until: SimTime,
+) -> Outcome {
+    let sim = &cx.shell.door.sim;
+    let name = format!("{}/{}", f.resource.plural, f.name);
+    let uid = &f.object["metadata"]["uid"];
+    let mut last = f.object.clone();
+    loop {
+        let done = match cx.ask("GET", &f.path, "", None).await {
+            Err(e) if e.is_not_found() && matches!(w, Wanted::Gone) => true,
+            Err(e) => return Err(e),
+            Ok(o) if matches!(w, Wanted::Gone) && o["metadata"]["uid"] != *uid => true,
+            Ok(o) => {
+                let met = met(w, &o).map_err(Failure::error)?;
+                last = o;
+                met
+            }
+        };
+        if done {
+            return print::done(cx, all, &last, "condition met");
+        }
+        if limit.is_zero() {
+            return Err(Failure::error(format!("condition not met for {name}")));
+        }
+        if sim.now() >= until {
+            return Err(Failure::error(format!("timed out waiting for the condition on {name}")));
+        }
+        sim.sleep(INTERVAL.min(until.since(sim.now()))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn conditions_are_met() {
+        let o = json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 2, "ready": 3, "list": [1, 2],
+            "conditions": [{"type": "Ready", "status": "True"}, {"type": "Old", "status": "True", "observedGeneration": 1}]}});
+        for (spec, want) in [
+            ("condition=Ready", Ok(true)),
+            ("condition=ready=TRUE", Ok(true)),
+            ("condition=Ready=false", Ok(false)),
+            ("condition=Old", Ok(false)),
+            ("jsonpath={.status.ready}=3", Ok(true)),
+            ("jsonpath='{.status.ready}'=4", Ok(false)),
+            ("jsonpath=.status.ready", Ok(true)),
+            ("jsonpath={.status.none}", Ok(false)),
+            ("jsonpath={.status.list[*]}=1", Err("given jsonpath expression matches more than one value".to_owned())),
+        ] {
+            let w = wanted(spec).expect(spec);
+            assert_eq!(met(&w, &o), want, "{spec}");
+        }
+        for (spec, why) in
+            [("Ready", "unrecognized condition: \"Ready\""), ("jsonpath={.a}=", "jsonpath wait has to have")]
+        {
+            assert!(wanted(spec).err().expect(spec).starts_with(why), "{spec}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Services, what is behind them, and Ingresses, in words.
+//! Services and what is behind them, in words.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ fn joined(v: &Value, with: &str) -> String {
 }
 
 /// `ip:port` of the endpoints that are ready, the first three of them. Models describe.go's formatEndpointSlices.
-fn endpoints_of(slices: &[Value], port_name: &str) -> String {
+pub(super) fn endpoints_of(slices: &[Value], port_name: &str) -> String {
     const SHOWN_MAX: usize = 3;
     let (mut list, mut more, mut count) = (Vec::new(), false, 0usize);
     for s in slices {
@@ -157,51 +157,4 @@ pub(super) fn endpoint_slice(w: &mut Writer, o: &Value) {
         w.field(2, "NodeName", unset(&e["nodeName"]));
         w.field(2, "Zone", unset(&e["zone"]));
     }
-}
-
-fn backend(b: &Value) -> String {
-    let port = &b["service"]["port"];
-    let port = if port["number"].is_null() { text(&port["name"]) } else { text(&port["number"]) };
-    format!("{}:{port}", text(&b["service"]["name"]))
-}
-
-pub(super) fn ingress(w: &mut Writer, o: &Value) {
-    let spec = &o["spec"];
-    w.field(0, "Name", text(&o["metadata"]["name"]));
-    w.labels("Labels", &o["metadata"]["labels"]);
-    w.field(0, "Namespace", text(&o["metadata"]["namespace"]));
-    let addresses: Vec<String> = items(&o["status"]["loadBalancer"]["ingress"])
-        .iter()
-        .map(|i| if i["ip"].is_null() { text(&i["hostname"]) } else { text(&i["ip"]) })
-        .collect();
-    w.field(0, "Address", addresses.join(","));
-    w.field(0, "Ingress Class", or_none(text(&spec["ingressClassName"])));
-    let default =
-        if spec["defaultBackend"].is_null() { "<default>".to_owned() } else { backend(&spec["defaultBackend"]) };
-    w.field(0, "Default backend", &default);
-    if !items(&spec["tls"]).is_empty() {
-        w.line(0, "TLS:");
-        for t in items(&spec["tls"]) {
-            let hosts = joined(&t["hosts"], ",");
-            match text(&t["secretName"]) {
-                s if s.is_empty() => w.line(1, format!("SNI routes {hosts}")),
-                s => w.line(1, format!("{s} terminates {hosts}")),
-            }
-        }
-    }
-    w.put(0, "Rules:\n  Host\tPath\tBackends\n");
-    w.put(1, "----\t----\t--------\n");
-    let mut any = false;
-    for r in items(&spec["rules"]).iter().filter(|r| r["http"].is_object()) {
-        any = true;
-        let host = text(&r["host"]);
-        w.put(1, format!("{}\t\n", if host.is_empty() { "*" } else { &host }));
-        for p in items(&r["http"]["paths"]) {
-            w.put(2, format!("\t{} \t{}\n", text(&p["path"]), backend(&p["backend"])));
-        }
-    }
-    if !any {
-        w.put(1, format!("*\t*\t{default}\n"));
-    }
-    w.annotations("Annotations", &o["metadata"]["annotations"]);
 }

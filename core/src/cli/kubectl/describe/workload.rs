@@ -6,7 +6,7 @@ use super::super::show::{human_duration, items, labels, or_none, rfc1123z, selec
 use super::pod::controller;
 use super::{Writer, pod_template};
 
-fn number(v: &Value) -> i64 {
+pub(super) fn number(v: &Value) -> i64 {
     v.as_i64().unwrap_or(0)
 }
 
@@ -41,12 +41,12 @@ fn conditions(w: &mut Writer, o: &Value) {
     }
 }
 
-fn meta(w: &mut Writer, o: &Value) {
+pub(super) fn meta(w: &mut Writer, o: &Value) {
     w.labels("Labels", &o["metadata"]["labels"]);
     w.annotations("Annotations", &o["metadata"]["annotations"]);
 }
 
-fn names(w: &mut Writer, o: &Value) {
+pub(super) fn names(w: &mut Writer, o: &Value) {
     w.field(0, "Name", text(&o["metadata"]["name"]));
     w.field(0, "Namespace", text(&o["metadata"]["namespace"]));
 }
@@ -295,70 +295,4 @@ pub(super) fn cron_job(w: &mut Writer, o: &Value) {
     w.field(0, "Last Schedule Time", if last.is_null() { "<unset>".into() } else { rfc1123z(last) });
     let active: Vec<String> = items(&status["active"]).iter().map(|a| text(&a["name"])).collect();
     w.field(0, "Active Jobs", or_none(active.join(", ")));
-}
-
-pub(super) fn autoscaler(w: &mut Writer, o: &Value) {
-    let (spec, status) = (&o["spec"], &o["status"]);
-    names(w, o);
-    meta(w, o);
-    w.field(0, "CreationTimestamp", rfc1123z(&o["metadata"]["creationTimestamp"]));
-    let target = &spec["scaleTargetRef"];
-    w.field(0, "Reference", format!("{}/{}", text(&target["kind"]), text(&target["name"])));
-    w.field(0, "Metrics", "( current / target )");
-    for (i, m) in items(&spec["metrics"]).iter().enumerate() {
-        let now = items(&status["currentMetrics"]).get(i).cloned().unwrap_or(Value::Null);
-        let (title, field) = match m["type"].as_str().unwrap_or_default() {
-            "Resource" => (format!("resource {} on pods", text(&m["resource"]["name"])), "resource"),
-            "ContainerResource" => {
-                let c = &m["containerResource"];
-                (
-                    format!("resource {} of container \"{}\" on pods", text(&c["name"]), text(&c["container"])),
-                    "containerResource",
-                )
-            }
-            "Pods" => (format!("\"{}\" on pods", text(&m["pods"]["metric"]["name"])), "pods"),
-            "External" => (format!("\"{}\" (target value)", text(&m["external"]["metric"]["name"])), "external"),
-            other => {
-                w.line(1, format!("<unknown metric type {}>", crate::api::field::quote(other)));
-                continue;
-            }
-        };
-        let (want, have) = (&m[field]["target"], &now[field]["current"]);
-        let known = |v: &Value| if v.is_null() { "<unknown>".to_owned() } else { text(v) };
-        if !want["averageValue"].is_null() {
-            w.line(1, format!("{title}:\t{} / {}", known(&have["averageValue"]), text(&want["averageValue"])));
-        } else if !want["value"].is_null() {
-            w.line(1, format!("{title}:\t{} / {}", known(&have["value"]), text(&want["value"])));
-        } else {
-            let current = match have["averageUtilization"].as_i64() {
-                Some(n) => format!("{n}% ({})", text(&have["averageValue"])),
-                None => "<unknown>".into(),
-            };
-            let target = want["averageUtilization"].as_i64().map_or("<auto>".to_owned(), |n| format!("{n}%"));
-            w.line(1, format!("{title}  (as a percentage of request):\t{current} / {target}"));
-        }
-    }
-    let low = &spec["minReplicas"];
-    w.field(0, "Min replicas", if low.is_null() { "<unset>".into() } else { text(low) });
-    w.field(0, "Max replicas", number(&spec["maxReplicas"]).to_string());
-    let (have, want) = (number(&status["currentReplicas"]), number(&status["desiredReplicas"]));
-    w.field(0, &format!("{} pods", text(&target["kind"])), format!("{have} current / {want} desired"));
-    let list = items(&status["conditions"]);
-    if !list.is_empty() {
-        w.line(0, "Conditions:");
-        w.put(1, "Type\tStatus\tReason\tMessage\n");
-        w.put(1, "----\t------\t------\t-------\n");
-        for c in list {
-            w.put(
-                1,
-                format!(
-                    "{}\t{}\t{}\t{}\n",
-                    text(&c["type"]),
-                    text(&c["status"]),
-                    text(&c["reason"]),
-                    text(&c["message"])
-                ),
-            );
-        }
-    }
 }
