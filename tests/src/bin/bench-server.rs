@@ -104,9 +104,8 @@ async fn measure() -> Result<(), Failure> {
     server.client().await?.post(namespace, &pod).await?;
     let (mut gets, mut creates) = (0.0f64, 0.0f64);
     for run in 0..RUNS {
-        gets = gets.max(
-            hammer(&server, Method::GET, StatusCode::OK, |_| (format!("{namespace}/target-0"), Vec::new())).await?,
-        );
+        let get = move |_| (format!("{namespace}/target-0"), Vec::new());
+        gets = gets.max(hammer(&server, Method::GET, StatusCode::OK, get).await?);
         let create = move |n| {
             let body = self::pod(&format!("run-{run}"), n).to_string().into_bytes();
             (namespace.to_owned(), body)

@@ -230,7 +230,7 @@ impl Target for Requests {
             registry: registry.clone(),
             node: "control-plane".into(),
         };
-        podarium_core::controllers::start(&context("kube-controller-manager"));
+        podarium_core::controllers::start(&context("kube-controller-manager"), &[]);
         let scheduler = SchedulerProcess::start(&context("kube-scheduler"));
         let person = start("person");
         let mut door = Requests { sim: sim.clone(), server, process: person, _scheduler: scheduler };
