@@ -72,6 +72,8 @@ static VOLATILE: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uid>"),
         (r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", "<time>"),
         (r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} 20\d\d \d\d:\d\d:\d\d [+-]\d{4}", "<time>"),
+        (r"20\d\d/\d\d/\d\d \d\d:\d\d:\d\d", "<time>"),
+        (r"\d\d/\w{3}/20\d\d:\d\d:\d\d:\d\d [+-]\d{4}", "<time>"),
         (r"https?://127\.0\.0\.1:\d+", "<server>"),
         // Names of pods: of Deployments, then of others.
         (

@@ -188,7 +188,7 @@ mod tests {
                     None => {
                         let layout = Layout::from_size_align(size, align).expect("valid");
                         let block = allocator.alloc(layout);
-                        assert!(!block.is_null() && block.addr() % align == 0);
+                        assert!(!block.is_null() && block.addr().is_multiple_of(align));
                         block.write_bytes(byte, size);
                         blocks.push((block, layout, byte));
                     }
