@@ -319,12 +319,28 @@ pub(crate) fn validating_policy(o: &DynamicObject) -> ErrorList {
 
 /// Checks a changed ValidatingAdmissionPolicy.
 pub(crate) fn validating_policy_update(new: &DynamicObject, old: &DynamicObject) -> ErrorList {
+    policy_spec(new, conditions_unchanged(new, old))
+}
+
+/// Whether the match conditions of a policy were looked at already: neither they nor what they may name changed.
+pub(super) fn conditions_unchanged(new: &DynamicObject, old: &DynamicObject) -> bool {
     let (is, was) = (new.at(&["spec"]), old.at(&["spec"]));
     let unchanged = |key: &str| same(&is[key], &was[key]);
-    policy_spec(new, unchanged("paramKind") && unchanged("matchConditions"))
+    unchanged("paramKind") && unchanged("matchConditions")
 }
 
 fn policy_spec(o: &DynamicObject, skip_match_conditions: bool) -> ErrorList {
+    let mut errs = policy(o, skip_match_conditions, |_, _, _| {});
+    validations(text(&o.metadata.name), o.at(&["spec"]), &Path::new("spec"), &mut errs);
+    errs
+}
+
+/// What validating and mutating policies have in common; `more` checks more of the match constraints.
+pub(super) fn policy(
+    o: &DynamicObject,
+    skip_match_conditions: bool,
+    more: impl FnOnce(&Value, &Path, &mut ErrorList),
+) -> ErrorList {
     let mut errs = validate_object_meta(&o.metadata, false, name_is_dns_subdomain, &Path::new("metadata"));
     let (path, spec) = (Path::new("spec"), o.at(&["spec"]));
     match opt_str(spec, "failurePolicy") {
@@ -341,6 +357,7 @@ fn policy_spec(o: &DynamicObject, skip_match_conditions: bool) -> ErrorList {
         if list_of(constraints, "resourceRules").is_empty() {
             errs.push(Error::required(&at.child("resourceRules"), ""));
         }
+        more(constraints, &at, &mut errs);
     } else {
         errs.push(Error::required(&at, ""));
     }
@@ -351,7 +368,6 @@ fn policy_spec(o: &DynamicObject, skip_match_conditions: bool) -> ErrorList {
     for (i, v) in list_of(spec, "variables").iter().enumerate() {
         variable(v, &at.index(i), &mut errs);
     }
-    validations(text(&o.metadata.name), spec, &path, &mut errs);
     errs
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::admission::{match_conditions, match_resources, param_kind, param_ref, variable};
+use super::admission::{self, match_resources, param_ref};
 use crate::api::dynamic::DynamicObject;
 use crate::api::validation::{name_is_dns_subdomain, validate_object_meta};
 use crate::registry::validation::json::*;
@@ -15,39 +15,12 @@ pub(crate) fn policy(o: &DynamicObject) -> ErrorList {
 
 /// Checks a changed MutatingAdmissionPolicy.
 pub(crate) fn policy_update(new: &DynamicObject, old: &DynamicObject) -> ErrorList {
-    let (is, was) = (new.at(&["spec"]), old.at(&["spec"]));
-    let unchanged = |key: &str| same(&is[key], &was[key]);
-    checked(new, unchanged("paramKind") && unchanged("matchConditions"))
+    checked(new, admission::conditions_unchanged(new, old))
 }
 
 fn checked(o: &DynamicObject, skip_match_conditions: bool) -> ErrorList {
-    let mut errs = validate_object_meta(&o.metadata, false, name_is_dns_subdomain, &Path::new("metadata"));
+    let mut errs = admission::policy(o, skip_match_conditions, mutable);
     let (path, spec) = (Path::new("spec"), o.at(&["spec"]));
-    match opt_str(spec, "failurePolicy") {
-        None => errs.push(Error::required(&path.child("failurePolicy"), "")),
-        Some(p) => one_of(p, &["Fail", "Ignore"], &path.child("failurePolicy"), &mut errs),
-    }
-    if is_set(spec, "paramKind") {
-        param_kind(&spec["paramKind"], &path.child("paramKind"), &mut errs);
-    }
-    let at = path.child("matchConstraints");
-    if is_set(spec, "matchConstraints") {
-        let constraints = &spec["matchConstraints"];
-        match_resources(constraints, &at, &mut errs);
-        if list_of(constraints, "resourceRules").is_empty() {
-            errs.push(Error::required(&at.child("resourceRules"), ""));
-        }
-        mutable(constraints, &at, &mut errs);
-    } else {
-        errs.push(Error::required(&at, ""));
-    }
-    if !skip_match_conditions {
-        match_conditions(list_of(spec, "matchConditions"), &path.child("matchConditions"), &mut errs);
-    }
-    let at = path.child("variables");
-    for (i, v) in list_of(spec, "variables").iter().enumerate() {
-        variable(v, &at.index(i), &mut errs);
-    }
     let (mutations, at) = (list_of(spec, "mutations"), path.child("mutations"));
     if mutations.is_empty() {
         errs.push(Error::required(&at, "mutations must contain at least one item"));
