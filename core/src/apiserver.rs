@@ -61,6 +61,8 @@ pub struct Extras {
     pub descriptions: Option<Descriptions>,
     /// How bodies in protobuf are read.
     pub protobuf: Option<Numbers>,
+    /// How the OpenAPI document of version 2 is written in protobuf: `api::openapi::protobuf::encode`.
+    pub openapi_protobuf: Option<fn(&serde_json::Value) -> Vec<u8>>,
 }
 
 /// One kube-apiserver.
@@ -78,7 +80,7 @@ pub struct ApiServer {
     warnings: Warnings,
     auth: auth::Auth,
     disabled_plugins: Vec<&'static str>,
-    owners: owners::Owners,
+    owners: Rc<RefCell<owners::Owners>>,
     metrics: RefCell<handle::metrics::Metrics>,
     encoded: Rc<handle::encoded::Encoded>,
     started_at: SimTime,
@@ -131,6 +133,7 @@ impl ApiServer {
     pub fn start(sim: &Sim, process: ProcessId, registry: Rc<Registry>, etcd: EtcdEndpoint) -> Rc<RefCell<Self>> {
         let cachers = registry.ids().map(|id| Cacher::new(registry.strategy(id))).collect();
         let seen_revision = etcd.store.borrow().revision();
+        let owners: Rc<RefCell<owners::Owners>> = Rc::default();
         let server = ApiServer {
             sim: sim.clone(),
             process,
@@ -142,9 +145,9 @@ impl ApiServer {
             warnings: Warnings::default(),
             auth: auth::Auth::default(),
             disabled_plugins: Vec::new(),
-            owners: owners::Owners::default(),
+            owners: owners.clone(),
             metrics: RefCell::default(),
-            encoded: Rc::default(),
+            encoded: Rc::new(handle::encoded::Encoded::new(owners)),
             started_at: sim.now(),
             extras: Rc::default(),
         };
@@ -264,7 +267,7 @@ impl ApiServer {
             let group = obj.api_version().split_once('/').map_or("", |(g, _)| g);
             let Some(id) = self.registry.find_kind(group, obj.kind()) else { continue };
             if e.kind == crate::etcd::EventType::Delete {
-                self.owners.forget(&**obj);
+                self.owners.borrow_mut().forget(&**obj);
             }
             self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
         }

@@ -1,104 +1,10 @@
 //! The API as clients find it: what each path answers to each method, media type and option, whatever the kind.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use std::time::Duration;
+#[path = "support/server.rs"]
+mod server;
 
-use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request, Response};
-use podarium_core::etcd::Etcd;
-use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, Notify, ProcessId, Sim};
 use serde_json::{Value, json};
-
-struct Server {
-    sim: Sim,
-    server: Rc<RefCell<ApiServer>>,
-    store: Rc<RefCell<Etcd>>,
-    process: ProcessId,
-}
-
-struct Answer {
-    code: u16,
-    text: String,
-    body: Value,
-    headers: Vec<(String, String)>,
-}
-
-impl Answer {
-    fn message(&self) -> &str {
-        self.body["message"].as_str().unwrap_or_default()
-    }
-
-    fn header(&self, name: &str) -> String {
-        let all = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
-        all.map(|(_, v)| v.as_str()).collect::<Vec<_>>().join("; ")
-    }
-}
-
-impl Server {
-    fn new() -> Self {
-        let sim = Sim::new(3, "2026-01-01T00:00:00Z".parse().expect("a time"));
-        let process = sim.start_process("kube-apiserver", MachineId(0));
-        let etcd_process = sim.start_process("etcd", MachineId(0));
-        let store = Rc::new(RefCell::new(Etcd::default()));
-        let etcd = EtcdEndpoint {
-            store: store.clone(),
-            process: Rc::new(Cell::new(etcd_process)),
-            changed: Notify::new(&sim),
-        };
-        let server = ApiServer::start(&sim, process, Registry::standard(), etcd);
-        server.borrow_mut().add_tokens("admin-token,admin,admin,system:masters\n");
-        Server { sim, server, store, process }
-    }
-
-    fn answer(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let mut all = vec![("Authorization".to_owned(), "Bearer admin-token".to_owned())];
-        all.extend(headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        let request = Request {
-            method: method.into(),
-            path: path.into(),
-            query: query.into(),
-            headers: all,
-            body: body.to_vec(),
-            process: self.process,
-            ..Request::default()
-        };
-        self.server.borrow_mut().handle(&request)
-    }
-
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let r = self.answer(method, path, headers, body);
-        let text = match &r.body {
-            Body::Full(b) => String::from_utf8_lossy(b).into_owned(),
-            _ => "<stream>".to_owned(),
-        };
-        Answer {
-            code: r.code,
-            body: serde_json::from_str(&text).unwrap_or_default(),
-            text,
-            headers: r.headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect(),
-        }
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.send("GET", path, &[], b"")
-    }
-
-    fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
-        let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.send(method, path, &[("Content-Type", media)], body.as_bytes())
-    }
-
-    /// What a watch says by now.
-    fn events(&self, path: &str) -> Vec<Value> {
-        let Body::Watch(mut stream) = self.answer("GET", path, &[], b"").body else { return Vec::new() };
-        self.sim.run_until(self.sim.now() + Duration::from_millis(100));
-        let all = std::iter::from_fn(|| stream.try_next());
-        all.map(|e| serde_json::from_slice(&e).expect("an event")).collect()
-    }
-}
+use server::Server;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 

@@ -17,6 +17,7 @@ use super::schema::{TypeId, complete, schema};
 mod apply;
 mod lazy;
 mod merge;
+mod scale;
 mod set;
 mod typed;
 mod validate;
@@ -244,17 +245,14 @@ impl Managers {
         Some(self.sorted().into_iter().map(entry).collect())
     }
 
-    /// Whoever owns `spec.replicas`, as the scale subresource names it. Models `ScaleHandler.ToSubresource`.
-    #[must_use]
-    pub fn of_scale(&self) -> Managers {
-        let path = ["spec", "replicas"].map(|n| Element::Field(n.into()));
-        let mut fields = Set::default();
-        fields.insert(&path);
-        let fields = Rc::new(fields);
-        let owners = self.0.iter().filter(|(_, m)| m.fields.has(&path));
-        let entry =
-            |m: &Managed| Managed { api_version: "autoscaling/v1".into(), time: m.time, fields: fields.clone() };
-        Managers(owners.map(|(id, m)| (id.clone(), entry(m))).collect())
+    /// Whether both name the same fields of the same managers, whenever that was.
+    pub fn same_fields(&self, other: &Managers) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .0
+                .iter()
+                .zip(&other.0)
+                .all(|((a, x), (b, y))| a == b && x.api_version == y.api_version && x.fields == y.fields)
     }
 
     /// The same as JSON.
@@ -342,6 +340,20 @@ impl Managers {
         self
     }
 
+    /// The managers that a client asks for: none to clear them, as `isResetManagedFields` has it; nothing if what it sent
+    /// can't be read.
+    pub fn requested(entries: &[ManagedFieldsEntry]) -> Option<Managers> {
+        let reset = match entries {
+            [] => true,
+            [one] => *one == ManagedFieldsEntry::default(),
+            _ => false,
+        };
+        if reset {
+            return Some(Managers::default());
+        }
+        Managers::from_api(entries).ok().filter(|m| !m.is_empty())
+    }
+
     /// `FieldManager.Update`: what a create (no live object), update or patch makes of the managers. `requested` is
     /// metadata.managedFields as the client sent it, where it sent any.
     pub fn update(
@@ -354,19 +366,8 @@ impl Managers {
         now: Timestamp,
     ) -> Managers {
         let mut before = self.clone();
-        if let Some(entries) = requested.filter(|_| scope.subresource.is_empty()) {
-            let reset = match entries {
-                [] => true,
-                [one] => *one == ManagedFieldsEntry::default(),
-                _ => false,
-            };
-            if reset {
-                before = Managers::default();
-            } else if let Ok(m) = Managers::from_api(entries)
-                && !m.is_empty()
-            {
-                before = m;
-            }
+        if let Some(asked) = requested.filter(|_| scope.subresource.is_empty()).and_then(Managers::requested) {
+            before = asked;
         }
         if before.is_empty() && live.is_some() {
             // Once cleared, fields aren't tracked until the first apply.

@@ -122,6 +122,9 @@ fn apply_json(
             )));
         }
         json::apply(&mut patched, operations, &mut touched).map_err(|_| unprocessable())?;
+    } else if !patch.is_object() {
+        // Only null comes so far: the check above has refused everything else.
+        return Err(Status::bad_request("Invalid JSON Patch"));
     } else {
         touched.note_merge(&patched, &patch);
         merge::merge_patch(&mut patched, &patch);

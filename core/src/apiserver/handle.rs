@@ -16,6 +16,7 @@ mod openapi;
 mod options;
 mod proxy;
 mod reviews;
+mod scale;
 mod subresource;
 mod url;
 mod verbs;

@@ -5,6 +5,7 @@ use super::cacher::{Start, WatchEvent, WatchEventType, WatchStream};
 use super::options::{Caller, ListOptions, ObjectList};
 use super::paging;
 use super::selection::Selection;
+use super::store::complaint_of_revision;
 use crate::api::field::quote;
 use crate::api::object::{Obj, revision};
 use crate::api::status::Status;
@@ -20,13 +21,10 @@ fn read_revision(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let why = match text.parse::<u64>() {
-        Ok(r) if text.bytes().all(|b| b.is_ascii_digit()) => return Ok(Some(r)),
-        Err(e) if *e.kind() == std::num::IntErrorKind::PosOverflow => "value out of range",
-        _ => "invalid syntax",
-    };
-    let q = quote(text);
-    Err(format!("resourceVersion: Invalid value: {q}: strconv.ParseUint: parsing {q}: {why}"))
+    match complaint_of_revision(text) {
+        None => Ok(text.parse().ok()),
+        Some(why) => Err(format!("resourceVersion: Invalid value: {}: {why}", quote(text))),
+    }
 }
 
 impl ApiServer {

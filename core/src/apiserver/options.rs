@@ -1,5 +1,6 @@
 //! Who asks, and the options of the verbs.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::api::object::Obj;
@@ -43,6 +44,8 @@ pub struct UpdateOptions {
     pub dry_run: bool,
     /// The field manager, if it isn't the caller's own.
     pub field_manager: Option<Rc<str>>,
+    /// Set while the new object is made: it is to be stored though it is as it was, for its fields change hands.
+    pub owners_change: Rc<Cell<bool>>,
 }
 
 /// Options of list and watch.

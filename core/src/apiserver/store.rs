@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::options::{Caller, CreateOptions, UpdateOptions};
 use super::{ApiServer, admission};
-use crate::api::field::{Error, Path};
+use crate::api::field::{Error, Path, quote};
 use crate::api::object::{Obj, Object, make_mut, revision};
 use crate::api::status::Status;
 use crate::api::validation::{name_is_path_segment, validate_object_meta, validate_object_meta_update};
@@ -175,7 +175,7 @@ impl ApiServer {
         self.warn(id, &**obj, None);
         admission::validate(self, &attributes, obj, None)?;
         let meta = obj.meta();
-        if meta.resource_version.as_deref().is_some_and(|r| !r.is_empty() && r != "0") {
+        if meta.resource_version.as_deref().is_some_and(|r| r.parse::<u64>().is_ok_and(|r| r != 0)) {
             return Err(Status::internal("resourceVersion should not be set on objects to be created"));
         }
         if o.dry_run {
@@ -336,7 +336,7 @@ impl ApiServer {
             if new.meta().resource_version != old.meta().resource_version {
                 make_mut(&mut new).meta_mut().resource_version.clone_from(&old.meta().resource_version);
             }
-            if new.equals(&*old) || o.dry_run {
+            if o.dry_run || (new.equals(&*old) && !o.owners_change.get()) {
                 return Ok((new, None));
             }
             // The last finalizer of an object that waits to be deleted: it goes now.
@@ -373,13 +373,19 @@ impl ApiServer {
         old: &dyn Object,
     ) -> Result<(), Status> {
         let info = self.registry.info(id);
-        if let (Some(asked), Some(have)) =
-            (new.meta().uid.as_deref().filter(|u| !u.is_empty()), old.meta().uid.as_deref())
+        // A patch has no object of its own before it is applied, so nothing is known of its uid beforehand.
+        if verb != "patch"
+            && let (Some(asked), Some(have)) =
+                (new.meta().uid.as_deref().filter(|u| !u.is_empty()), old.meta().uid.as_deref())
             && asked != have
         {
             let namespace = old.meta().namespace.as_deref().unwrap_or_default();
             let why = other_object(&info.key(namespace, name), asked, have);
             return Err(Status::conflict(info.group, info.resource, name, &why));
+        }
+        let text = new.meta().resource_version.as_deref().unwrap_or_default();
+        if let Some(why) = complaint_of_revision(text) {
+            return Err(Status::other(500, "", why));
         }
         let given = revision(new.meta());
         if given == 0 && verb == "update" && !self.strategy(id).allow_unconditional_update() {
@@ -392,6 +398,17 @@ impl ApiServer {
         }
         Ok(())
     }
+}
+
+/// What Go's `strconv.ParseUint` has against a resourceVersion; nothing against an empty one.
+pub(super) fn complaint_of_revision(text: &str) -> Option<String> {
+    let why = match text.parse::<u64>() {
+        Ok(_) if text.bytes().all(|b| b.is_ascii_digit()) => return None,
+        Err(e) if *e.kind() == std::num::IntErrorKind::PosOverflow => "value out of range",
+        _ if text.is_empty() => return None,
+        _ => "invalid syntax",
+    };
+    Some(format!("strconv.ParseUint: parsing {}: {why}", quote(text)))
 }
 
 /// The namespace in the path and the one in the object must be one. Models `EnsureObjectNamespaceMatchesRequestNamespace`.

@@ -301,8 +301,15 @@ impl Client {
         let mut new: Option<Obj> = Some(Rc::new(o));
         let updated = self
             .call("update", id, |s, c| {
-                let updater = Box::new(|old: &Obj| Ok(new.take().unwrap_or_else(|| old.clone())));
-                s.update(c, "update", id, (&namespace, &name), subresource, updater, &UpdateOptions::default())
+                let mut live = None;
+                let updater = Box::new(|old: &Obj| {
+                    live = Some(old.clone());
+                    Ok(new.take().unwrap_or_else(|| old.clone()))
+                });
+                let options = UpdateOptions::default();
+                let done = s.update(c, "update", id, (&namespace, &name), subresource, updater, &options)?;
+                s.note_component_write(c, live, &done, subresource);
+                Ok(done)
             })
             .await?;
         Self::typed(updated)
@@ -339,13 +346,17 @@ impl Client {
         mut change: impl FnMut(&mut Obj) -> Result<(), Status>,
     ) -> Result<Obj, ClientError> {
         self.call("patch", id, |s, c| {
+            let mut live = None;
             let updater = Box::new(|old: &Obj| {
+                live = Some(old.clone());
                 let mut new = old.clone();
                 change(&mut new)?;
                 // A patch holds for whatever version is there.
                 Ok(new)
             });
-            s.update(c, "patch", id, (namespace, name), subresource, updater, &UpdateOptions::default())
+            let done = s.update(c, "patch", id, (namespace, name), subresource, updater, &UpdateOptions::default())?;
+            s.note_component_write(c, live, &done, subresource);
+            Ok(done)
         })
         .await
     }

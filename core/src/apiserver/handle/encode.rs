@@ -9,8 +9,7 @@ use crate::api::object::Object;
 use crate::api::schema::{complete, schema};
 use crate::api::status::Status;
 use crate::api::yaml::to_yaml;
-use crate::apiserver::ObjectList;
-use crate::apiserver::tables;
+use crate::apiserver::{ObjectList, owners, tables};
 use crate::registry::Served;
 
 /// An error as a response.
@@ -137,8 +136,8 @@ impl ApiServer {
             }
             let object = match include {
                 IncludeObject::None => Value::Null,
-                IncludeObject::Object => object(*o, served),
-                IncludeObject::Metadata => partial(object(*o, served), accepted.beta),
+                IncludeObject::Object => self.encoded.value(*o, served),
+                IncludeObject::Metadata => partial(self.encoded.value(*o, served), accepted.beta),
             };
             row.insert("object".into(), object);
             rows.push(Value::Object(row));
@@ -189,33 +188,21 @@ impl ApiServer {
         accepted: Accepted,
         include: IncludeObject,
     ) -> Response {
-        let mut body = self.transformed(o, served, accepted, include, true);
-        if accepted.transform == Transform::None {
-            self.show_managers(managers, &mut body);
-        }
-        value(code, &body, accepted)
-    }
-
-    /// One object as the client wants it.
-    pub(super) fn transformed(
-        &self,
-        o: &dyn Object,
-        served: &Served,
-        accepted: Accepted,
-        include: IncludeObject,
-        columns: bool,
-    ) -> Value {
-        match accepted.transform {
+        let body = match accepted.transform {
             Transform::Table => {
                 let mut metadata = Map::new();
                 if let Some(rv) = &o.meta().resource_version {
                     metadata.insert("resourceVersion".into(), rv.as_str().into());
                 }
-                self.table(&[o], served, accepted, include, Value::Object(metadata), columns)
+                self.table(&[o], served, accepted, include, Value::Object(metadata), true)
             }
-            Transform::PartialObject => partial(object(o, served), accepted.beta),
-            _ => object(o, served),
-        }
+            transform => {
+                let mut body = object(o, served);
+                owners::show(managers, &mut body);
+                if transform == Transform::PartialObject { partial(body, accepted.beta) } else { body }
+            }
+        };
+        value(code, &body, accepted)
     }
 
     /// A list as a response.
@@ -243,7 +230,7 @@ impl ApiServer {
             Transform::PartialObjectList => {
                 let version = if accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
                 let items: Vec<Value> =
-                    list.items.iter().map(|o| partial(object(&**o, served), accepted.beta)).collect();
+                    list.items.iter().map(|o| partial(self.encoded.value(&**o, served), accepted.beta)).collect();
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": version, "metadata": metadata, "items": items})
             }
             _ => {
@@ -251,7 +238,7 @@ impl ApiServer {
                     .items
                     .iter()
                     .map(|o| {
-                        let mut v = object(&**o, served);
+                        let mut v = self.encoded.value(&**o, served);
                         // Items of a typed list don't repeat what the list says.
                         if let Some(m) = v.as_object_mut() {
                             m.remove("kind");

@@ -27,5 +27,8 @@ pub(super) fn check(query: &Query, pod: &str) -> Result<(), Status> {
     } else if let Some(n) = since.filter(|n| *n < 1) {
         errors.push(Error::invalid(&Path::new("sinceSeconds"), &json!(n), "must be greater than 0"));
     }
+    if query.get("stream").is_some() {
+        errors.push(Error::forbidden(&Path::new("stream"), "may not be specified"));
+    }
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid("", "PodLogOptions", pod, &errors)) }
 }

@@ -1,23 +1,19 @@
-//! Subresources: status, scale, binding, eviction, token, finalize, and what a kubelet answers.
-//! Models `pkg/registry/core/pod/{storage,rest}` and the scale storages of `pkg/registry/apps`.
-
-use std::rc::Rc;
+//! Subresources: status, binding, eviction, token, finalize, and what a kubelet answers.
+//! Models `pkg/registry/core/pod/{storage,rest}`.
 
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use serde_json::{Value, json};
 
-use super::options::{self, WriteOptions};
-use super::write::patch_kind;
+use super::options;
 use super::{ApiServer, Body, Context, KubeletCall, Response, encode, log_options, negotiate};
 use crate::api::decode;
 use crate::api::field::{Error, Path, quote};
-use crate::api::managed_fields::Scope;
-use crate::api::object::{Obj, make_mut};
-use crate::api::patch;
+use crate::api::object::typed;
 use crate::api::status::Status;
-use crate::apiserver::UpdateOptions;
 use crate::apiserver::auth::{ISSUER, TokenClaims};
 use crate::registry::Served;
+
+const TOKEN_GROUP: &str = "authentication.k8s.io";
 
 /// metav1.Status of success with a code, which creates of bindings and evictions answer.
 fn created() -> Value {
@@ -32,11 +28,7 @@ impl ApiServer {
             return Err(Status::method_not_allowed());
         }
         match (sub, method) {
-            ("scale", "GET") => {
-                let (accepted, _) = Self::presentation(cx)?;
-                let o = self.get(&cx.caller, served.id, &cx.info.namespace, &cx.info.name)?;
-                Ok(encode::value(200, &self.scale_of(&o, served)?, accepted))
-            }
+            ("scale", "GET") => self.scale_read(cx, served),
             ("scale", "PUT" | "PATCH") => self.scale_response(cx, served),
             ("binding", "POST") => self.binding_response(cx, &cx.info.name),
             ("eviction", "POST") => self.eviction_response(cx),
@@ -68,108 +60,6 @@ impl ApiServer {
         }
     }
 
-    fn scale_of(&self, o: &Obj, served: &Served) -> Result<Value, Status> {
-        let scale = self.registry.strategy(served.id).scale(&**o);
-        let scale = scale.ok_or_else(|| Status::internal("no scale of this object"))?;
-        let meta = o.meta();
-        Ok(encode::completed(json!({
-            "kind": "Scale",
-            "apiVersion": "autoscaling/v1",
-            "metadata": {
-                "name": meta.name, "namespace": meta.namespace, "uid": meta.uid,
-                "resourceVersion": meta.resource_version, "creationTimestamp": meta.creation_timestamp,
-            },
-            "spec": {"replicas": scale.replicas},
-            "status": {"replicas": scale.status_replicas, "selector": scale.selector},
-        })))
-    }
-
-    fn scale_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
-        let (accepted, _) = Self::presentation(cx)?;
-        let put = cx.request.method == "PUT";
-        let (kind, sent, o): (_, _, WriteOptions) = if put {
-            let format = negotiate::body_format(cx.request)?;
-            let o = options::write(cx, "UpdateOptions", None)?;
-            let d = decode::decode_object(&cx.request.body, format, "autoscaling/v1", "Scale", o.validation)?;
-            self.warnings.extend(|| d.warnings.clone());
-            (None, d.value, o)
-        } else {
-            let kind = patch_kind(cx)?;
-            (kind, Value::Null, options::write(cx, "PatchOptions", Some(kind.is_none()))?)
-        };
-        let (namespace, name) = (cx.info.namespace.clone(), cx.info.name.clone());
-        if put {
-            let given = sent["metadata"]["name"].as_str().unwrap_or_default();
-            if given != name {
-                return Err(Status::bad_request(if given.is_empty() {
-                    format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
-                } else {
-                    format!("the name of the object ({given}) does not match the name on the URL ({name})")
-                }));
-            }
-            let given = sent["metadata"]["namespace"].as_str().unwrap_or_default();
-            if !given.is_empty() && given != namespace {
-                return Err(Status::bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request",
-                ));
-            }
-        }
-        let mut warnings = Vec::new();
-        let update = UpdateOptions { dry_run: o.dry_run, field_manager: o.field_manager.clone() };
-        let (registry, id) = (self.registry.clone(), served.id);
-        let scales: &dyn Fn(&Obj) -> Option<crate::registry::ScaleSpec> = &|o| registry.strategy(id).scale(&**o);
-        let managed = self.load(id, &namespace, &name).and_then(|(o, _)| self.managers_of(&*o).of_scale().to_value());
-        let mut live = None;
-        let updater = Box::new(|old: &Obj| {
-            live = Some(old.clone());
-            let scale = if put {
-                sent.clone()
-            } else {
-                let have = scales(old).ok_or_else(|| Status::internal("no scale of this object"))?;
-                let m = old.meta();
-                let current = encode::completed(json!({
-                    "kind": "Scale", "apiVersion": "autoscaling/v1",
-                    "metadata": {"name": m.name, "namespace": m.namespace, "uid": m.uid,
-                        "resourceVersion": m.resource_version, "creationTimestamp": m.creation_timestamp,
-                        "managedFields": managed},
-                    "spec": {"replicas": have.replicas},
-                    "status": {"replicas": have.status_replicas, "selector": have.selector},
-                }));
-                let Some(kind) = kind else { return Err(Status::internal("server-side apply of scale")) };
-                let patched = patch::apply(kind, &current, &cx.request.body, "autoscaling/v1", "Scale", o.validation)?;
-                warnings = patched.warnings;
-                patched.value
-            };
-            let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
-            if replicas < 0 {
-                let spec = Path::new("spec");
-                let path = spec.child("replicas");
-                let why = "must be greater than or equal to 0";
-                let errors = vec![Error::invalid(&path, &json!(replicas), why)];
-                return Err(Status::invalid("autoscaling", "Scale", &name, &errors));
-            }
-            let mut new = old.clone();
-            let object = make_mut(&mut new);
-            registry.strategy(id).set_scale(object, i32::try_from(replicas).unwrap_or(i32::MAX));
-            let given = scale["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-            if !given.is_empty() {
-                object.meta_mut().resource_version = Some(given.to_owned());
-            }
-            if let Some(uid) = scale["metadata"]["uid"].as_str().filter(|u| !u.is_empty()) {
-                object.meta_mut().uid = Some(uid.to_owned());
-            }
-            Ok(new)
-        });
-        let verb = if put { "update" } else { "patch" };
-        let stored = self.update(&cx.caller, verb, id, (&namespace, &cx.info.name), "scale", updater, &update)?;
-        self.warnings.extend(|| warnings);
-        if !o.dry_run {
-            let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, "scale"));
-            self.note_write(live, &stored, &cx.caller.manager, &scope);
-        }
-        Ok(encode::value(200, &self.scale_of(&stored, served)?, accepted))
-    }
-
     /// Binds a pod; `name` is empty for the old collective path, where the body names it.
     pub(super) fn binding_response(&mut self, cx: &Context<'_>, name: &str) -> Result<Response, Status> {
         let (accepted, _) = Self::presentation(cx)?;
@@ -177,7 +67,6 @@ impl ApiServer {
         let o = options::write(cx, "CreateOptions", None)?;
         let d = decode::decode_object(&cx.request.body, format, "v1", "Binding", o.validation)?;
         self.warnings.extend(|| d.warnings.clone());
-        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let given = text(&d.value["metadata"]["name"]);
         if !name.is_empty() && !given.is_empty() && given != name {
             return Err(Status::bad_request(format!(
@@ -244,9 +133,18 @@ impl ApiServer {
         self.warnings.extend(|| d.warnings.clone());
         let mut body = d.value;
         let (namespace, name) = (&cx.info.namespace, &cx.info.name);
+        check_token_request(&body["metadata"], namespace, name)?;
         let Some(account) = self.one_of::<ServiceAccount>(namespace, name) else {
             return Err(Status::not_found("", "serviceaccounts", name));
         };
+        let (asked, have) =
+            (text(&body["metadata"]["uid"]), account.metadata.uid.as_deref().unwrap_or_default().to_owned());
+        if !asked.is_empty() && asked != have {
+            let why = format!(
+                "the UID in the token request ({asked}) does not match the UID of the service account ({have})"
+            );
+            return Err(Status::conflict(TOKEN_GROUP, "TokenRequest", name, &why));
+        }
         let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
         let spec = Path::new("spec");
         let path = spec.child("expirationSeconds");
@@ -257,7 +155,7 @@ impl ApiServer {
             errors.push(Error::invalid(&path, &json!(seconds), "may not specify a duration larger than 2^32 seconds"));
         }
         if !errors.is_empty() {
-            return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &errors));
+            return Err(Status::invalid(TOKEN_GROUP, "TokenRequest", "", &errors));
         }
         let mut audiences: Vec<String> = body["spec"]["audiences"]
             .as_array()
@@ -280,9 +178,8 @@ impl ApiServer {
         let now = self.sim.timestamp();
         let until = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
         let time = |t: jiff::Timestamp| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        body["metadata"] = json!({
-            "name": name, "namespace": namespace, "uid": account.metadata.uid, "creationTimestamp": time(now),
-        });
+        let own = [("name", name), ("namespace", namespace), ("uid", &have), ("creationTimestamp", &time(now))];
+        own.into_iter().for_each(|(key, value)| body["metadata"][key] = value.as_str().into());
         body["spec"]["audiences"] = json!(audiences);
         body["spec"]["expirationSeconds"] = json!(seconds);
         body["status"] = json!({"token": self.issue_token(&claims), "expirationTimestamp": time(until)});
@@ -295,30 +192,36 @@ impl ApiServer {
             return Ok(None);
         }
         let text = |key: &str| bound[key].as_str().unwrap_or_default();
-        let (kind, name) = (text("kind"), text("name"));
+        let (kind, name, api_version) = (text("kind"), text("name"), text("apiVersion"));
         let resource = match kind {
-            "Pod" => "pods",
-            "Secret" => "secrets",
-            "Node" => "nodes",
+            "Pod" if !api_version.contains('/') => "pods",
+            "Secret" if !api_version.contains('/') => "secrets",
+            "Node" if !api_version.contains('/') => "nodes",
             other => {
+                let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
                 return Err(Status::bad_request(format!(
-                    "cannot bind token for serviceaccount {} to object of kind {}, version {}",
-                    quote(&cx.info.name),
-                    quote(other),
-                    quote(text("apiVersion"))
+                    "cannot bind token to object of type {group}/{version}, Kind={other}"
                 )));
             }
         };
         let namespace = if kind == "Node" { "" } else { cx.info.namespace.as_str() };
         let found = self.registry.find("", "v1", resource).and_then(|id| self.load(id, namespace, name));
         let Some((object, _)) = found else { return Err(Status::not_found("", resource, name)) };
+        if let Some(pod) = typed::<Pod>(&*object)
+            && pod.spec.as_ref().and_then(|s| s.service_account_name.as_deref()).unwrap_or_default() != cx.info.name
+        {
+            return Err(Status::bad_request(format!(
+                "cannot bind token for serviceaccount {} to pod running with different serviceaccount name.",
+                quote(&cx.info.name)
+            )));
+        }
         let uid = object.meta().uid.clone().unwrap_or_default();
         if !text("uid").is_empty() && text("uid") != uid {
             let why = format!(
                 "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
                 text("uid")
             );
-            return Err(Status::conflict("", resource, name, &why));
+            return Err(Status::conflict("", kind, name, &why));
         }
         Ok(Some((kind.to_owned(), name.to_owned(), uid)))
     }
@@ -357,6 +260,28 @@ impl ApiServer {
         }
         Ok(kubelet(cx, &pod, container, what))
     }
+}
+
+/// A string, empty where there is none.
+fn text(v: &Value) -> String {
+    v.as_str().unwrap_or_default().to_owned()
+}
+
+/// A TokenRequest that names an account at all must name that of the path.
+fn check_token_request(metadata: &Value, namespace: &str, name: &str) -> Result<(), Status> {
+    let given = text(&metadata["namespace"]);
+    if !given.is_empty() && given != namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    let given = text(&metadata["name"]);
+    if given.is_empty() || given == name {
+        return Ok(());
+    }
+    let why = "must match the service account name if specified";
+    let errors = vec![Error::invalid_str(&Path::new("metadata").child("name"), &given, why)];
+    Err(Status::invalid(TOKEN_GROUP, "TokenRequest", name, &errors))
 }
 
 fn node_of(pod: &Pod) -> &str {

@@ -102,7 +102,7 @@ impl WatchBody {
             let bare = json!({"kind": served.info.kind, "apiVersion": &*served.api_version, "metadata": metadata});
             return encode::completed(bare);
         };
-        let full = encode::object(&**o, served);
+        let full = self.how.encoded.value(&**o, served);
         let version = if self.how.accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
         let partial = |mut v: Value| json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": v["metadata"].take()});
         match self.how.accepted.transform {

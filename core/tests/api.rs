@@ -1,0 +1,11 @@
+//! The API's mechanisms, each as a script: requests one after another, and what of each answer matters.
+
+#[path = "api/owners.rs"]
+mod owners;
+#[path = "api/requests.rs"]
+mod requests;
+#[path = "support/script.rs"]
+mod script;
+#[path = "support/server.rs"]
+#[allow(dead_code, reason = "every test program uses another part of it")]
+mod server;

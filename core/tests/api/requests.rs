@@ -1,0 +1,107 @@
+//! What is asked of requests and of the objects in them, whatever the kind.
+
+use super::script::run;
+use super::server::Server;
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+#[test]
+fn an_owner_named_twice_is_one() {
+    let s = Server::new();
+    let owner = r#"{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u"}"#;
+    let twice = format!(r#"{{"metadata":{{"name":"a","ownerReferences":[{owner},{owner}]}}}}"#);
+    let one = "/metadata/ownerReferences/0/uid=u; /metadata/ownerReferences/1=-";
+    let before = format!("warning=ownerReferences contains duplicate entries; API server dedups; {one}");
+    let after = format!("200 warning=contains duplicate entries after mutating admission happens; {one}");
+    run(
+        &s,
+        &[
+            (&format!("POST {MAPS}"), &twice, &format!("201 {before}")),
+            (&format!("PUT {MAPS}/a"), &twice, &format!("200 {before}")),
+            (&format!("PATCH {MAPS}/a"), &twice, &after),
+            (
+                &format!("PATCH {MAPS}/a"),
+                r#"{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"q","uid":"u"}]}}"#,
+                "200 /metadata/ownerReferences/0/name=q",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn versions_and_uids_that_are_none() {
+    let s = Server::new();
+    run(
+        &s,
+        &[
+            (&format!("POST {MAPS}"), r#"{"metadata":{"name":"a","resourceVersion":"abc"}}"#, "201"),
+            (
+                &format!("PUT {MAPS}/a"),
+                r#"{"metadata":{"name":"a","resourceVersion":"abc"}}"#,
+                "500 strconv.ParseUint: parsing \"abc\": invalid syntax",
+            ),
+            (
+                &format!("PATCH {MAPS}/a"),
+                r#"{"metadata":{"uid":"x"}}"#,
+                "422 ConfigMap \"a\" is invalid: metadata.uid: Invalid value: \"x\": field is immutable",
+            ),
+            (&format!("PATCH {MAPS}/a"), "null", "400 Invalid JSON Patch"),
+        ],
+    );
+}
+
+#[test]
+fn token_requests() {
+    let s = Server::new();
+    let token = "POST /api/v1/namespaces/default/serviceaccounts/builder/token";
+    let refused = "422 TokenRequest.authentication.k8s.io \"builder\" is invalid:";
+    run(
+        &s,
+        &[
+            ("POST /api/v1/namespaces/default/serviceaccounts", r#"{"metadata":{"name":"builder"}}"#, "201"),
+            ("POST /api/v1/namespaces/default/secrets", r#"{"metadata":{"name":"s"},"data":{}}"#, "201"),
+            (token, r#"{"metadata":{"labels":{"a":"b"}}}"#, "201 /metadata/labels/a=b; /metadata/name=builder"),
+            (
+                token,
+                r#"{"metadata":{"name":"x"}}"#,
+                &format!(
+                    "{refused} metadata.name: Invalid value: \"x\": must match the service account name if specified"
+                ),
+            ),
+            (
+                token,
+                r#"{"metadata":{"namespace":"x"}}"#,
+                "400 the namespace of the provided object does not match the namespace sent on the request",
+            ),
+            (
+                token,
+                r#"{"spec":{"boundObjectRef":{"kind":"ConfigMap","apiVersion":"v1","name":"c"}}}"#,
+                "400 cannot bind token to object of type /v1, Kind=ConfigMap",
+            ),
+            (
+                token,
+                r#"{"spec":{"boundObjectRef":{"kind":"Pod","apiVersion":"apps/v1","name":"c"}}}"#,
+                "400 cannot bind token to object of type apps/v1, Kind=Pod",
+            ),
+            (
+                token,
+                r#"{"spec":{"boundObjectRef":{"kind":"Secret","apiVersion":"v1","name":"s","uid":"x"}}}"#,
+                "409 Operation cannot be fulfilled on Secret \"s\": the UID in the bound object reference (x) does not \
+                 match the UID in record. The object might have been deleted and then recreated",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_log_has_one_stream() {
+    let s = Server::new();
+    run(
+        &s,
+        &[(
+            "GET /api/v1/namespaces/default/pods/p/log?stream=Stdout",
+            "",
+            "422 PodLogOptions \"p\" is invalid: stream: Forbidden: may not be specified",
+        )],
+    );
+}
