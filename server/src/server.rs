@@ -99,6 +99,7 @@ async fn start_cluster(
         cluster.set_extras(Extras {
             descriptions: Some(Descriptions::parse(DESCRIPTIONS)),
             protobuf: Some(Numbers::parse(NUMBERS)),
+            openapi_protobuf: Some(podarium_core::api::openapi::protobuf::encode),
         });
         boot(&mut cluster);
         apply::apply(&mut cluster, &manifests)?;

@@ -1,6 +1,8 @@
 //! OpenAPI v3 documents of the API: what kubectl explain shows and kubectl apply asks about.
 //! Models k8s.io/kube-openapi `pkg/{builder3,handler3}` and apiserver `pkg/endpoints/openapi`.
 
+pub mod protobuf;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};

@@ -138,6 +138,23 @@ pub(super) fn accepted(request: &Request, endpoint: Endpoint) -> Result<Accepted
     Err(not_acceptable())
 }
 
+/// The media type of an OpenAPI document of version 2 in protobuf, as answers name it.
+pub(super) const OPENAPI_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/// Whether the OpenAPI document of version 2 is wanted in protobuf rather than in JSON; the error is upstream's 406.
+pub(super) fn openapi_in_protobuf(request: &Request, spoken: bool) -> Result<bool, Status> {
+    const OLDER: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    let header = request.header("Accept").filter(|h| !h.is_empty()).unwrap_or("*/*");
+    for c in clauses(header) {
+        match c.kind {
+            "application/json" | "*/*" | "application/*" | "*/json" => return Ok(false),
+            OPENAPI_PROTOBUF | OLDER if spoken => return Ok(true),
+            _ => {}
+        }
+    }
+    Err(not_acceptable())
+}
+
 const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// `NewNotAcceptableError`.

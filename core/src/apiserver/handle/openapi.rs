@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::discovery::{self, subresource_kind, verbs};
-use super::negotiate::{Endpoint, MediaType, accepted};
+use super::negotiate::{Endpoint, MediaType, OPENAPI_PROTOBUF, accepted, openapi_in_protobuf};
 use super::virtual_resources::VIRTUAL;
 use super::{ApiServer, Body, Context, Response, encode};
 use crate::api::openapi::{self, Resource};
@@ -22,8 +22,21 @@ impl ApiServer {
     /// Answers a request below `/openapi`.
     pub(super) fn openapi_response(&self, cx: &Context<'_>, rest: &[&str]) -> Result<Response, Status> {
         let not_found = || Ok(Response::text(404, "404 page not found\n"));
+        if rest == ["v2"] {
+            let encode = self.extras.openapi_protobuf;
+            // Upstream says no more than the code.
+            let Ok(in_protobuf) = openapi_in_protobuf(cx.request, encode.is_some()) else {
+                return Ok(Response { code: 406, headers: Vec::new(), body: Body::Full(Vec::new()) });
+            };
+            let value = self.openapi_v2();
+            let (media, bytes) = match encode.filter(|_| in_protobuf) {
+                Some(encode) => (OPENAPI_PROTOBUF, encode(&value)),
+                None => ("application/json", serde_json::to_vec(&value).unwrap_or_default()),
+            };
+            let headers = vec![("Vary", "Accept".to_owned()), ("Content-Type", media.to_owned())];
+            return Ok(Response { code: 200, headers, body: Body::Full(bytes) });
+        }
         let value = match rest {
-            ["v2"] => self.openapi_v2(),
             ["v3"] => {
                 let versions = group_versions();
                 openapi::index(versions.iter().map(String::as_str))
