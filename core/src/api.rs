@@ -5,6 +5,7 @@ pub(crate) mod duration;
 pub mod dynamic;
 pub mod field;
 pub mod fields;
+pub mod jsonpath;
 pub mod labels;
 pub mod managed_fields;
 pub mod object;

@@ -9,6 +9,7 @@ mod auth;
 mod binding;
 mod bootstrap;
 mod cacher;
+mod custom;
 mod delete;
 mod eviction;
 pub mod handle;
@@ -22,7 +23,7 @@ mod store;
 pub mod tables;
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 pub use cacher::{WatchEvent, WatchEventType, WatchStream};
@@ -85,6 +86,8 @@ pub struct ApiServer {
     encoded: Rc<handle::encoded::Encoded>,
     started_at: SimTime,
     extras: Rc<Extras>,
+    /// Itself, for what it does later.
+    me: Weak<RefCell<ApiServer>>,
 }
 
 /// Collects warnings for the client while a request is served; typed clients read none, so nothing is computed for them.
@@ -150,8 +153,10 @@ impl ApiServer {
             encoded: Rc::new(handle::encoded::Encoded::new(owners)),
             started_at: sim.now(),
             extras: Rc::default(),
+            me: Weak::new(),
         };
         let server = Rc::new(RefCell::new(server));
+        server.borrow_mut().me = Rc::downgrade(&server);
         if server.borrow_mut().bootstrap().is_err() {
             // etcd can't be reached: tried again until it can.
             sim.spawn(process, {
@@ -167,6 +172,7 @@ impl ApiServer {
                 }
             });
         }
+        server.borrow_mut().learn_definitions();
         server.borrow_mut().begin_caches();
         // Changes made through another api-server reach this one's watch caches as etcd tells it.
         sim.spawn(process, {
@@ -252,7 +258,8 @@ impl ApiServer {
 
     /// Brings the watch caches up to etcd and passes the changes to the watchers concerned.
     fn pump(&mut self) {
-        let store = self.etcd.store.borrow();
+        let store = self.etcd.store.clone();
+        let store = store.borrow();
         if store.revision() == self.seen_revision {
             return;
         }
@@ -270,6 +277,9 @@ impl ApiServer {
                 self.owners.borrow_mut().forget(&**obj);
             }
             self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
+            if group == custom::GROUP {
+                self.learn_definitions();
+            }
         }
         self.seen_revision = store.revision();
         self.bookmark_revision.set(self.seen_revision);

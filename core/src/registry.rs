@@ -3,11 +3,13 @@
 //! One file a kind. The generic verbs in `apiserver::store` call the strategy; a new kind is one file and one line in
 //! `Registry::standard`. Models upstream's `pkg/registry/*/*/strategy.go`.
 
+mod arena;
 mod cluster_role;
 mod cluster_role_binding;
 mod config_map;
 mod controller_revision;
 mod cron_job;
+mod custom;
 mod daemon_set;
 pub mod defaults;
 mod deployment;
@@ -55,10 +57,12 @@ use indexmap::IndexMap;
 use k8s_openapi::Resource;
 use rustc_hash::FxBuildHasher;
 
+pub use custom::{Column as CustomColumn, Version as CustomVersion};
 pub(crate) use endpoints::repack as repack_subsets;
 pub use served::Served;
 pub use strategy::{DeleteOutcome, GcPolicy, KindStrategy, ScaleSpec, Strategy, StrategyContext, Typed};
 
+use crate::api::dynamic::DynamicObject;
 use crate::api::object::Kind;
 
 /// A kind's names and scope.
@@ -194,6 +198,8 @@ pub struct Registry {
     by_path: BTreeMap<(&'static str, &'static str, &'static str), ResourceId>,
     /// Asked at every request of a typed client.
     by_kind: IndexMap<(&'static str, &'static str), ResourceId, FxBuildHasher>,
+    /// The kinds that CustomResourceDefinitions define, numbered after the others.
+    customs: custom::Customs,
 }
 
 impl Registry {
@@ -206,7 +212,7 @@ impl Registry {
             by_path.insert((info.group, info.version, info.resource), id);
             by_kind.entry((info.group, info.kind)).or_insert(id);
         }
-        Rc::new(Registry { strategies, by_path, by_kind })
+        Rc::new(Registry { strategies, by_path, by_kind, customs: custom::Customs::default() })
     }
 
     /// Every kind that a v1.36 api-server serves by default.
@@ -256,7 +262,27 @@ impl Registry {
 
     /// The strategy of a kind.
     pub fn strategy(&self, id: ResourceId) -> &dyn Strategy {
-        &*self.strategies[id.0 as usize]
+        let place = usize::from(id.0);
+        match place.checked_sub(self.strategies.len()).and_then(|i| self.customs.get(i)) {
+            Some(custom) => custom,
+            None => &*self.strategies[place],
+        }
+    }
+
+    /// Serves, beside the built-in kinds, what these CustomResourceDefinitions define.
+    pub fn set_definitions<'a>(&self, definitions: impl Iterator<Item = &'a DynamicObject>) {
+        self.customs.set(definitions);
+    }
+
+    /// The custom kinds that are served now.
+    fn live_customs(&self) -> impl Iterator<Item = (ResourceId, &custom::CustomKind)> {
+        let first = self.strategies.len();
+        self.customs.live().filter_map(move |(i, k)| u16::try_from(first + i).ok().map(|n| (ResourceId(n), k)))
+    }
+
+    /// How many kinds ever had a number.
+    pub fn numbers(&self) -> usize {
+        (self.strategies.len() + self.customs.len()).min(usize::from(u16::MAX))
     }
 
     /// The names of a kind.
@@ -271,7 +297,9 @@ impl Registry {
 
     /// Looks a kind up by its group and kind.
     pub fn find_kind(&self, group: &str, kind: &str) -> Option<ResourceId> {
-        self.by_kind.get(&(group, kind)).copied()
+        let custom =
+            || self.live_customs().find(|(_, k)| k.names().group == group && k.names().kind == kind).map(|(id, _)| id);
+        self.by_kind.get(&(group, kind)).copied().or_else(custom)
     }
 
     /// Looks a kind up by its Rust type.
@@ -281,6 +309,7 @@ impl Registry {
 
     /// Every kind.
     pub fn ids(&self) -> impl Iterator<Item = ResourceId> + use<> {
-        (0..self.strategies.len() as u16).map(ResourceId)
+        let customs: Vec<ResourceId> = self.live_customs().map(|(id, _)| id).collect();
+        (0..self.strategies.len() as u16).map(ResourceId).chain(customs)
     }
 }

@@ -1,5 +1,7 @@
 //! The API's mechanisms, each as a script: requests one after another, and what of each answer matters.
 
+#[path = "api/custom.rs"]
+mod custom;
 #[path = "api/owners.rs"]
 mod owners;
 #[path = "api/requests.rs"]

@@ -147,11 +147,25 @@ pub fn decode_object(
         Format::Json => unrecognized(format!("couldn't get version/kind; json parse error: {e}")),
         Format::Yaml => unrecognized(e),
     })?;
+    let custom = schema().kind(api_version, kind).is_none();
+    if custom {
+        let (data_version, data_kind) = interpret(&tree).map_err(unrecognized)?;
+        for (name, given) in [("Kind", data_kind), ("apiVersion", data_version)] {
+            if given.is_empty() {
+                let whole = String::from_utf8_lossy(body);
+                return Err(unrecognized(format!("Object '{name}' is missing in '{whole}'")));
+            }
+        }
+    }
     let found = identify(&tree, api_version, kind).map_err(unrecognized)?;
     let cannot = |e: String| {
         let version = super::field::quote(found.version());
         Status::bad_request(format!("{} in version {version} cannot be handled as a {kind}: {e}", found.kind))
     };
+    if custom && found.api_version != api_version {
+        let e = format!("request to convert CR from an invalid group/version: {}", found.api_version);
+        return Err(cannot(e));
+    }
     let bound = bind_identified(&tree, &found, api_version, kind, yaml_errors).map_err(cannot)?;
     let mut warnings = Vec::new();
     if !bound.strict_errors.is_empty() {
@@ -204,7 +218,8 @@ fn bind_identified(
     yaml_errors: Vec<String>,
 ) -> Result<Bound, String> {
     let schema = schema();
-    let ours = found.api_version == api_version && found.kind == kind;
+    // Of a custom kind, the kind itself is looked at when the object is validated.
+    let ours = found.api_version == api_version && (found.kind == kind || schema.kind(api_version, kind).is_none());
     if !ours && !schema.is_registered(&found.api_version, &found.kind) {
         return Err(format!(
             "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",

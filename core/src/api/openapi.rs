@@ -325,10 +325,40 @@ fn add_paths(paths: &mut Map<String, Value>, api_version: &str, r: &Resource<'_>
     }
 }
 
+/// A custom kind's model: what its definition says, and what every object has.
+fn custom_model(api_version: &str, kind: &str, schema: &Value) -> (String, Value) {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let package: Vec<&str> = group.split('.').rev().chain([version, kind]).collect();
+    let mut model = schema.clone();
+    if let Some(properties) = model.as_object_mut().map(|m| m.entry("properties").or_insert_with(|| json!({}))) {
+        let text = "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+        properties["apiVersion"] = json!({"type": "string", "description": "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources"});
+        properties["kind"] = json!({"type": "string", "description": "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds"});
+        properties["metadata"] = json!({"allOf": [reference("meta/v1.ObjectMeta")], "description": text});
+    }
+    model["x-kubernetes-group-version-kind"] = json!([gvk(api_version, kind)]);
+    (package.join("."), model)
+}
+
+/// The document of a group version; `customs` are the schemas of custom kinds by their names.
+pub fn document_with(
+    api_version: &str,
+    resources: &[Resource<'_>],
+    customs: &[(&str, &Value)],
+    descriptions: Option<&Descriptions>,
+) -> Value {
+    let mut d = document(api_version, resources, descriptions);
+    for (kind, schema) in customs {
+        let (name, model) = custom_model(api_version, kind, schema);
+        d["components"]["schemas"][name] = model;
+    }
+    d
+}
+
 /// The document of a group version.
 pub fn document(api_version: &str, resources: &[Resource<'_>], descriptions: Option<&Descriptions>) -> Value {
     let mut w = Writer { schema: schema(), descriptions, wanted: BTreeSet::new() };
-    w.wanted.extend(["meta/v1.Status", "meta/v1.DeleteOptions"]);
+    w.wanted.extend(["meta/v1.Status", "meta/v1.DeleteOptions", "meta/v1.ObjectMeta"]);
     let mut paths = Map::new();
     for r in resources {
         add_paths(&mut paths, api_version, r, &mut w);

@@ -17,7 +17,7 @@ pub use age::{human_duration, since};
 
 use crate::api::dynamic::DynamicObject;
 use crate::api::object::Object;
-use crate::registry::ResourceInfo;
+use crate::registry::{CustomVersion, ResourceInfo, Served};
 
 /// A row: its cells, and conditions such as `Completed`.
 #[derive(Clone, Debug, Default)]
@@ -65,8 +65,11 @@ fn key(info: &ResourceInfo) -> String {
 }
 
 /// The column definitions of a kind; kinds without their own have a name and when they were made.
-pub(super) fn columns(info: ResourceInfo) -> Value {
-    columns_of(&key(&info))
+pub(super) fn columns(served: &Served) -> Value {
+    let Some(version) = &served.custom else { return columns_of(&key(&served.info)) };
+    // The name is described as it is for all.
+    let name = columns_of("configmaps").get_mut(0).map(Value::take);
+    name.into_iter().chain(version.columns.iter().map(|c| c.definition.clone())).collect()
 }
 
 /// The same by the name that the list of columns has.
@@ -108,8 +111,41 @@ impl Printer<'_> {
     }
 }
 
+/// What a column of a custom kind says of a value. Models apiextensions `pkg/registry/customresource/tableconvertor`.
+fn custom_cell(kind: &str, value: &Value, now: jiff::Timestamp) -> Value {
+    match kind {
+        "integer" => value.as_i64().or_else(|| value.as_f64().map(|f| f as i64)).map_or(Value::Null, Value::from),
+        "number" => value.as_f64().map_or(Value::Null, Value::from),
+        "boolean" => value.as_bool().map_or(Value::Null, Value::from),
+        "date" => match value.as_str().map(crate::api::decode::parse_rfc3339) {
+            Some(Ok(_)) => since(value.as_str().and_then(|t| t.parse().ok()), now).into(),
+            Some(Err(_)) => "<invalid>".into(),
+            None => Value::Null,
+        },
+        _ if value.is_null() => Value::Null,
+        _ => match value {
+            Value::Object(_) | Value::Array(_) => crate::api::schema::go_json(value, None).into(),
+            other => crate::api::jsonpath::text(other).into(),
+        },
+    }
+}
+
+fn custom_row(version: &CustomVersion, o: &dyn Object, now: jiff::Timestamp) -> Row {
+    let value = o.to_value();
+    let cell = |c: &crate::registry::CustomColumn| {
+        let kind = c.definition["type"].as_str().unwrap_or_default();
+        c.of(&value).map_or(Value::Null, |v| custom_cell(kind, v, now))
+    };
+    let name = Value::from(o.meta().name.clone().unwrap_or_default());
+    Row { cells: std::iter::once(name).chain(version.columns.iter().map(cell)).collect(), conditions: Vec::new() }
+}
+
 /// An object's row.
-pub(super) fn row(info: ResourceInfo, o: &dyn Object, now: jiff::Timestamp) -> Row {
+pub(super) fn row(served: &Served, o: &dyn Object, now: jiff::Timestamp) -> Row {
+    if let Some(version) = &served.custom {
+        return custom_row(version, o, now);
+    }
+    let info = served.info;
     let p = Printer { object: o, now };
     if let Some(row) = pod::row(&p) {
         return row;

@@ -20,7 +20,6 @@ mod failure;
 mod get;
 mod gotemplate;
 mod info;
-mod jsonpath;
 mod kyaml;
 mod label;
 mod last_applied;

@@ -31,6 +31,8 @@ struct Row {
     rules: Rules,
     /// Whether the generation begins with the first update.
     counts_updates_only: bool,
+    /// What a first delete changes, where it only marks.
+    marking: Option<Default>,
 }
 
 type Default = fn(&mut DynamicObject);
@@ -81,6 +83,7 @@ const fn row(info: ResourceInfo) -> Row {
         status: false,
         rules: PLAIN,
         counts_updates_only: false,
+        marking: None,
     }
 }
 
@@ -132,25 +135,28 @@ const ROWS: &[Row] = &[
             ..rules(aggregation::api_service, aggregation::api_service_update)
         },
     ),
-    ruled(
-        with_status(conditional(counted(
-            ResourceInfo::cluster(
-                "apiextensions.k8s.io",
-                "v1",
-                "customresourcedefinitions",
-                "customresourcedefinition",
-                "CustomResourceDefinition",
-            )
-            .short(&["crd", "crds"])
-            .categories(EXTENSIONS)
-            .subresources(STATUS),
-        ))),
-        Rules {
-            default: extensions::defaults,
-            prepare: store_version,
-            ..rules(extensions::create, extensions::update)
-        },
-    ),
+    Row {
+        marking: Some(extensions::mark),
+        ..ruled(
+            with_status(conditional(counted(
+                ResourceInfo::cluster(
+                    "apiextensions.k8s.io",
+                    "v1",
+                    "customresourcedefinitions",
+                    "customresourcedefinition",
+                    "CustomResourceDefinition",
+                )
+                .short(&["crd", "crds"])
+                .categories(EXTENSIONS)
+                .subresources(STATUS),
+            ))),
+            Rules {
+                default: extensions::defaults,
+                prepare: store_version,
+                ..rules(extensions::create, extensions::update)
+            },
+        )
+    },
     ruled(
         conditional(counted(admission(
             "mutatingadmissionpolicies",
@@ -544,13 +550,17 @@ impl Strategy for Dynamic {
     fn gc_policy(&self) -> GcPolicy {
         GcPolicy::DeleteDependents
     }
-    fn may_go(&self, _: &dyn Object) -> bool {
-        true
+    fn may_go(&self, o: &dyn Object) -> bool {
+        self.row.marking.is_none() || o.meta().finalizers.as_ref().is_none_or(Vec::is_empty)
     }
     fn marks_itself(&self) -> bool {
-        false
+        self.row.marking.is_some()
     }
-    fn mark_deleting(&self, _: &mut dyn Object) {}
+    fn mark_deleting(&self, o: &mut dyn Object) {
+        if let (Some(mark), Some(o)) = (self.row.marking, dynamic_mut(o)) {
+            mark(o);
+        }
+    }
     fn returns_deleted(&self) -> bool {
         // Upstream's storages of storage.k8s.io return what they deleted.
         self.row.info.group == "storage.k8s.io" || self.row.info.group == "resource.k8s.io"

@@ -1,5 +1,6 @@
 //! A kind in one version as paths name it: mostly the stored version itself, in two cases one that is converted.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
@@ -7,7 +8,8 @@ use serde_json::{Map, Value};
 use crate::api::object::Object;
 use crate::api::status::Status;
 
-use super::{Registry, ResourceId, ResourceInfo};
+use super::custom::CustomKind;
+use super::{CustomVersion, Registry, ResourceId, ResourceInfo};
 
 /// A kind in the version that a client speaks.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Served {
     /// `group/version`.
     pub api_version: Rc<str>,
     alias: Option<Alias>,
+    /// Its version, if it is a custom kind.
+    pub custom: Option<Rc<CustomVersion>>,
 }
 
 /// Versions that are stored as another one.
@@ -59,20 +63,45 @@ impl Registry {
     pub fn served(&self, group: &str, version: &str, resource: &str) -> Option<Served> {
         if let Some(id) = self.find(group, version, resource) {
             let info = *self.info(id);
-            return Some(Served { id, info, api_version: info.api_version().into(), alias: None });
+            return Some(Served { id, info, api_version: info.api_version().into(), alias: None, custom: None });
         }
-        let (alias, info, stored_group, stored_version) = ALIASES
-            .into_iter()
-            .find(|(_, i, _, _)| i.group == group && i.version == version && i.resource == resource)?;
+        let alias =
+            ALIASES.into_iter().find(|(_, i, _, _)| i.group == group && i.version == version && i.resource == resource);
+        let Some((alias, info, stored_group, stored_version)) = alias else {
+            let named = |k: &CustomKind| k.names().group == group && k.names().resource == resource;
+            let (id, kind) = self.live_customs().find(|(_, k)| named(k))?;
+            let version = kind.versions().into_iter().find(|v| v.name() == version)?;
+            return Some(Served::custom(id, kind, version));
+        };
         let id = self.find(stored_group, stored_version, resource)?;
-        Some(Served { id, info, api_version: info.api_version().into(), alias: Some(alias) })
+        Some(Served { id, info, api_version: info.api_version().into(), alias: Some(alias), custom: None })
     }
 
     /// Every kind in every version that is served.
     pub fn all_served(&self) -> Vec<Served> {
         let stored = self.ids().map(|id| *self.info(id));
         let aliases = ALIASES.into_iter().map(|(_, i, _, _)| i);
-        stored.chain(aliases).filter_map(|i| self.served(i.group, i.version, i.resource)).collect()
+        let customs = self
+            .live_customs()
+            .flat_map(|(id, k)| k.versions().into_iter().map(move |v| Served::custom(id, k, v)).collect::<Vec<_>>());
+        let built_in = stored.chain(aliases).filter(|i| self.is_built_in(i));
+        built_in.filter_map(|i| self.served(i.group, i.version, i.resource)).chain(customs).collect()
+    }
+
+    fn is_built_in(&self, info: &ResourceInfo) -> bool {
+        !self.live_customs().any(|(_, k)| (k.names().group, k.names().resource) == (info.group, info.resource))
+    }
+
+    /// The groups of custom kinds by name, and the versions of each, the preferred one first.
+    pub fn custom_groups(&self) -> BTreeMap<&'static str, Vec<&'static str>> {
+        let mut all: BTreeMap<&'static str, Vec<&'static str>> = BTreeMap::new();
+        for (_, k) in self.live_customs() {
+            let versions = all.entry(k.names().group).or_default();
+            versions.extend(k.versions().iter().map(|v| v.name()));
+            versions.sort_by(|a, b| version_rank(b).cmp(&version_rank(a)).then(a.cmp(b)));
+            versions.dedup();
+        }
+        all
     }
 
     /// Whether any kind is of this group.
@@ -82,7 +111,30 @@ impl Registry {
     }
 }
 
+/// How versions are preferred: stable ones first, then beta and alpha, higher numbers before lower; others last.
+/// Models apimachinery `pkg/version/helpers.go`.
+fn version_rank(version: &str) -> (u8, u32, u32) {
+    let number = |s: &str| s.parse::<u32>().ok();
+    let parse = || {
+        let rest = version.strip_prefix('v')?;
+        if let Some(major) = number(rest) {
+            return Some((3, major, 0));
+        }
+        let (rank, (major, minor)) = match rest.split_once("beta") {
+            Some(parts) => (2, parts),
+            None => (1, rest.split_once("alpha")?),
+        };
+        Some((rank, number(major)?, number(minor).or(minor.is_empty().then_some(0))?))
+    };
+    parse().unwrap_or_default()
+}
+
 impl Served {
+    fn custom(id: ResourceId, kind: &CustomKind, version: Rc<CustomVersion>) -> Self {
+        let info = ResourceInfo { version: version.name(), ..*kind.names() };
+        Served { id, info, api_version: info.api_version().into(), alias: None, custom: Some(version) }
+    }
+
     /// What this version asks of an object beyond what the stored one does.
     pub fn check(&self, new: &dyn Object, old: Option<&dyn Object>, namespace: &str) -> Result<(), Status> {
         let errors = match self.alias {
@@ -97,6 +149,9 @@ impl Served {
 
     /// Turns JSON of the stored version into this one.
     pub fn from_stored(&self, value: &mut Value) {
+        if let Some(version) = &self.custom {
+            return version.show(value, self.info.group);
+        }
         let Some(o) = value.as_object_mut() else { return };
         match self.alias {
             None => return,
@@ -108,6 +163,9 @@ impl Served {
 
     /// Turns JSON of this version into the stored one.
     pub fn to_stored(&self, value: &mut Value) {
+        if let Some(version) = &self.custom {
+            return version.store(value);
+        }
         let Some(o) = value.as_object_mut() else { return };
         match self.alias {
             None => {}

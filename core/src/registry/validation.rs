@@ -16,7 +16,7 @@ mod go;
 mod go_diff;
 mod go_struct;
 mod go_volume;
-mod json;
+pub(crate) mod json;
 pub mod limit_range;
 pub mod namespace;
 pub mod networking;

@@ -105,3 +105,76 @@ fn a_log_has_one_stream() {
         )],
     );
 }
+
+#[test]
+fn access_reviews() {
+    let s = Server::new();
+    let review = |kind: &str| format!("POST /apis/authorization.k8s.io/v1/{kind}");
+    let local = "POST /apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews";
+    let refused = "422 .authorization.k8s.io \"\" is invalid:";
+    let ask = r#""user":"u","resourceAttributes":{"verb":"get","resource":"pods","namespace":"default"}"#;
+    run(
+        &s,
+        &[
+            (
+                &review("subjectaccessreviews"),
+                &format!(r#"{{"metadata":{{"name":"x"}},"spec":{{{ask}}}}}"#),
+                &format!("{refused} metadata: Invalid value: {{\"name\":\"x\"}}: must be empty"),
+            ),
+            (
+                &review("selfsubjectaccessreviews"),
+                r#"{"spec":{"resourceAttributes":{"verb":"list","labelSelector":{}}}}"#,
+                &format!(
+                    "{refused} spec.resourceAttributes.labelSelector.requirements: Required value: when \
+                     spec.resourceAttributes.labelSelector is specified, requirements or rawSelector is required"
+                ),
+            ),
+            (local, &format!(r#"{{"spec":{{{ask}}}}}"#), "201 /metadata/namespace=default; /status/allowed=false"),
+            (
+                local,
+                &format!(r#"{{"metadata":{{"namespace":"x"}},"spec":{{{ask}}}}}"#),
+                "400 the namespace of the provided object does not match the namespace sent on the request",
+            ),
+            (
+                local,
+                r#"{"spec":{"user":"u","nonResourceAttributes":{"verb":"get","path":"/"}}}"#,
+                &format!(
+                    "{refused} spec.nonResourceAttributes: Invalid value: {{\"path\":\"/\",\"verb\":\"get\"}}: disallowed \
+                     on this kind of request"
+                ),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn tokens_are_for_somebody() {
+    let s = Server::new();
+    run(&s, &[("POST /api/v1/namespaces/default/serviceaccounts", r#"{"metadata":{"name":"builder"}}"#, "201")]);
+    let made = s.ask(
+        "POST",
+        "/api/v1/namespaces/default/serviceaccounts/builder/token",
+        &serde_json::json!({"spec": {"audiences": ["vault"]}}),
+    );
+    let token = made.body["status"]["token"].as_str().unwrap_or_default();
+    let review = "POST /apis/authentication.k8s.io/v1/tokenreviews";
+    let ask = |token: &str, audience: &str| format!(r#"{{"spec":{{"token":"{token}","audiences":[{audience}]}}}}"#);
+    run(
+        &s,
+        &[
+            (review, &ask(token, "\"vault\""), "201 /status/authenticated=true; /status/audiences=[\"vault\"]"),
+            (
+                review,
+                &ask(token, ""),
+                "201 /status/authenticated=-; /status/error=token audiences [\"vault\"] is invalid for the target audiences \
+                 [\"https://kubernetes.default.svc\"]",
+            ),
+            (
+                review,
+                &ask("admin-token", "\"vault\""),
+                "201 /status/authenticated=-; /status/error=invalid bearer token",
+            ),
+            (review, &ask("admin-token", ""), "201 /status/authenticated=true; /status/user/username=admin"),
+        ],
+    );
+}

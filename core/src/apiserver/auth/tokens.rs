@@ -75,6 +75,11 @@ impl ApiServer {
         if !claims["aud"].as_array()?.iter().any(|a| a == ISSUER) {
             return None;
         }
+        self.account_of_claims(&claims)
+    }
+
+    /// The service account that claims are about, for whatever audience.
+    pub(in crate::apiserver) fn account_of_claims(&self, claims: &Value) -> Option<User> {
         let private = &claims["kubernetes.io"];
         let (namespace, name) = (private["namespace"].as_str()?, private["serviceaccount"]["name"].as_str()?);
         let account = self.one_of::<ServiceAccount>(namespace, name)?;

@@ -61,7 +61,13 @@ pub(super) fn subresource_kind(
     }
 }
 
+/// The same in the order in which custom kinds have them.
+const CUSTOM_VERBS: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+
 pub(super) fn verbs(info: &Served) -> &'static [&'static str] {
+    if info.custom.is_some() {
+        return CUSTOM_VERBS;
+    }
     if info.info.group.is_empty() && info.info.resource == "namespaces" { NAMESPACE_VERBS } else { ALL_VERBS }
 }
 
@@ -147,15 +153,18 @@ fn group_object(group: &str, versions: &[&str]) -> Map<String, Value> {
 }
 
 /// An APIGroupList.
-pub(super) fn groups() -> Value {
-    let all: Vec<Value> = GROUPS.iter().map(|(g, v)| Value::Object(group_object(g, v))).collect();
+pub(super) fn groups(registry: &Registry) -> Value {
+    let built_in = GROUPS.iter().map(|(g, v)| Value::Object(group_object(g, v)));
+    let customs = registry.custom_groups().into_iter().map(|(g, v)| Value::Object(group_object(g, &v)));
+    let all: Vec<Value> = built_in.chain(customs).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": all})
 }
 
 /// An APIGroup.
-pub(super) fn group(name: &str) -> Option<Value> {
-    let (g, versions) = GROUPS.iter().find(|(g, _)| *g == name)?;
-    let mut o = group_object(g, versions);
+pub(super) fn group(registry: &Registry, name: &str) -> Option<Value> {
+    let built_in = GROUPS.iter().find(|(g, _)| *g == name).map(|(_, versions)| versions.to_vec());
+    let versions = built_in.or_else(|| registry.custom_groups().remove(name))?;
+    let mut o = group_object(name, &versions);
     o.insert("kind".into(), "APIGroup".into());
     o.insert("apiVersion".into(), "v1".into());
     Some(Value::Object(o))
@@ -212,11 +221,13 @@ impl ApiServer {
         let items: Vec<Value> = if core {
             vec![json!({"metadata": {}, "versions": [aggregated_version(registry, "", "v1")]})]
         } else {
-            let each = |(g, versions): &(&str, &[&str])| {
+            let each = |g: &str, versions: &[&str]| {
                 let versions: Vec<Value> = versions.iter().map(|v| aggregated_version(registry, g, v)).collect();
                 json!({"metadata": {"name": g}, "versions": versions})
             };
-            GROUPS.iter().map(each).collect()
+            let customs = registry.custom_groups();
+            let customs = customs.iter().map(|(g, versions)| each(g, versions));
+            GROUPS.iter().map(|(g, versions)| each(g, versions)).chain(customs).collect()
         };
         json!({
             "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items,

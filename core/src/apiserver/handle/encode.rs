@@ -128,7 +128,7 @@ impl ApiServer {
         let now = self.sim.timestamp();
         let mut rows = Vec::with_capacity(objects.len());
         for o in objects {
-            let printed = tables::row(served.info, *o, now);
+            let printed = tables::row(served, *o, now);
             let mut row = Map::new();
             row.insert("cells".into(), Value::Array(printed.cells));
             if !printed.conditions.is_empty() {
@@ -156,7 +156,7 @@ impl ApiServer {
         columns: bool,
     ) -> Value {
         let version = if accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
-        let definitions = if columns { tables::columns(served.info) } else { Value::Null };
+        let definitions = if columns { tables::columns(served) } else { Value::Null };
         json!({
             "kind": "Table",
             "apiVersion": version,

@@ -119,10 +119,14 @@ impl ApiServer {
                 let address = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": cx.request.header("Host").unwrap_or_default()}]);
                 let versions =
                     json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": address});
-                Ok(encode::value(200, &if core { versions } else { discovery::groups() }, Accepted { ..wanted }))
+                Ok(encode::value(
+                    200,
+                    &if core { versions } else { discovery::groups(&self.registry) },
+                    Accepted { ..wanted },
+                ))
             }
             ["api", version] => found(discovery::resources(&self.registry, "", version)),
-            ["apis", group] => match discovery::group(group) {
+            ["apis", group] => match discovery::group(&self.registry, group) {
                 Some(v) => plain(v),
                 None => Ok(Response::text(404, "404 page not found\n")),
             },

@@ -8,6 +8,7 @@ use super::virtual_resources::VIRTUAL;
 use super::{ApiServer, Body, Context, Response, encode};
 use crate::api::openapi::{self, Resource};
 use crate::api::status::Status;
+use crate::registry::Served;
 
 /// A resource or subresource, with the strings that it is made of.
 struct Owned {
@@ -38,7 +39,12 @@ impl ApiServer {
         }
         let value = match rest {
             ["v3"] => {
-                let versions = group_versions();
+                let mut versions = group_versions();
+                let customs = self.registry.custom_groups();
+                let each = |(g, vs): (&&str, &Vec<&str>)| {
+                    vs.iter().map(|v| discovery::group_version(g, v)).collect::<Vec<_>>()
+                };
+                versions.extend(customs.iter().flat_map(each));
                 openapi::index(versions.iter().map(String::as_str))
             }
             ["v3", "api", version] => match self.openapi_document("", version) {
@@ -97,7 +103,12 @@ impl ApiServer {
         }
         let resources: Vec<Resource<'_>> = all.iter().map(Owned::as_resource).collect();
         let api_version = discovery::group_version(group, version);
-        Some(openapi::document(&api_version, &resources, self.extras.descriptions.as_ref()))
+        let served = self.registry.all_served();
+        let own = |s: &&Served| s.info.group == group && s.info.version == version;
+        let schema = |s: &&Served| s.custom.clone().map(|v| (s.info.kind, v));
+        let customs: Vec<_> = served.iter().filter(own).filter_map(|s| schema(&s)).collect();
+        let customs: Vec<(&str, &Value)> = customs.iter().map(|(kind, v)| (*kind, v.schema())).collect();
+        Some(openapi::document_with(&api_version, &resources, &customs, self.extras.descriptions.as_ref()))
     }
 
     fn openapi_v2(&self) -> Value {

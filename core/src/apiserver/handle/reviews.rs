@@ -9,7 +9,7 @@ use crate::api::decode;
 use crate::api::field::{Error, Path, quote};
 use crate::api::status::Status;
 use crate::apiserver::User;
-use crate::apiserver::auth::Attributes;
+use crate::apiserver::auth::{Attributes, ISSUER};
 
 fn user_info(user: &User) -> Value {
     let mut v = json!({"username": user.name, "groups": user.groups});
@@ -36,22 +36,25 @@ impl ApiServer {
         let decoded = decode::decode_object(&cx.request.body, format, &api_version, v.kind, o.validation)?;
         self.warnings.extend(|| decoded.warnings.clone());
         let mut body = decoded.value;
+        let given = text(&body["metadata"], "namespace").to_owned();
+        if v.namespaced && given.is_empty() {
+            body["metadata"]["namespace"] = cx.info.namespace.as_str().into();
+        } else if v.namespaced && given != cx.info.namespace {
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        } else if let Some(metadata) = body["metadata"].as_object_mut() {
+            metadata.remove("namespace");
+        }
+        if v.group == "authorization.k8s.io" && v.resource != "selfsubjectrulesreviews" {
+            check_access_review(v, &body)?;
+        }
         let status = match v.resource {
             "selfsubjectreviews" => json!({"userInfo": user_info(&cx.caller.user)}),
             "tokenreviews" => self.token_review(&body)?,
-            "selfsubjectaccessreviews" => self.access_review(v, &body["spec"], &cx.caller.user)?,
+            "selfsubjectaccessreviews" => self.access_review(&body["spec"], &cx.caller.user),
             "selfsubjectrulesreviews" => self.rules_review(&body["spec"], &cx.caller.user)?,
-            "localsubjectaccessreviews" => {
-                let asked = text(&body["spec"]["resourceAttributes"], "namespace");
-                if asked != cx.info.namespace {
-                    return Err(Status::bad_request(format!(
-                        "spec.resourceAttributes.namespace must match namespace: {}",
-                        cx.info.namespace
-                    )));
-                }
-                self.access_review(v, &body["spec"], &subject(&body["spec"]))?
-            }
-            _ => self.access_review(v, &body["spec"], &subject(&body["spec"]))?,
+            _ => self.access_review(&body["spec"], &subject(&body["spec"])),
         };
         body["status"] = status;
         if v.resource == "selfsubjectreviews" {
@@ -63,27 +66,8 @@ impl ApiServer {
         Ok(encode::value(201, &encode::completed(body), accepted))
     }
 
-    fn access_review(&self, v: &Virtual, spec: &Value, user: &User) -> Result<Value, Status> {
+    fn access_review(&self, spec: &Value, user: &User) -> Value {
         let (resource, other) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
-        let mut errors = Vec::new();
-        let path = Path::new("spec");
-        if resource.is_null() == other.is_null() {
-            let detail = if resource.is_null() {
-                "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            } else {
-                "cannot be specified in combination with resourceAttributes"
-            };
-            let (at, value) =
-                if resource.is_null() { ("resourceAttributes", resource) } else { ("nonResourceAttributes", other) };
-            errors.push(Error::invalid(&path.child(at), value, detail));
-        }
-        if v.resource != "selfsubjectaccessreviews" && user.name.is_empty() && user.groups.is_empty() {
-            errors.push(Error::invalid_str(&path.child("user"), "", "at least one of user or group must be specified"));
-        }
-        if !errors.is_empty() {
-            // Upstream passes the group alone, so the message begins with a point.
-            return Err(Status::invalid(v.group, "", "", &errors));
-        }
         let attributes = if resource.is_null() {
             Attributes { verb: text(other, "verb"), path: text(other, "path"), ..Attributes::default() }
         } else {
@@ -103,7 +87,7 @@ impl ApiServer {
         if !decision.reason.is_empty() {
             status["reason"] = decision.reason.into();
         }
-        Ok(status)
+        status
     }
 
     fn token_review(&self, body: &Value) -> Result<Value, Status> {
@@ -111,13 +95,32 @@ impl ApiServer {
         if token.is_empty() {
             return Err(Status::bad_request("token is required for TokenReview in authentication"));
         }
-        Ok(match self.token_user(token) {
+        let asked = match strings(&body["spec"]["audiences"]) {
+            none if none.is_empty() => vec![ISSUER.to_owned()],
+            asked => asked,
+        };
+        let answer = |user: Option<User>, audiences: Vec<String>| match user {
             Some(mut user) => {
                 user.groups.push("system:authenticated".into());
-                json!({"authenticated": true, "user": user_info(&user), "audiences": [crate::apiserver::auth::ISSUER]})
+                json!({"authenticated": true, "user": user_info(&user), "audiences": audiences})
             }
             None => json!({"user": {}, "error": "invalid bearer token"}),
-        })
+        };
+        let common = |have: &[String]| asked.iter().filter(|a| have.contains(a)).cloned().collect::<Vec<_>>();
+        let Some(claims) = self.token_claims(token) else {
+            // Other tokens are for the api-server alone.
+            let audiences = common(&[ISSUER.to_owned()]);
+            return Ok(answer(self.token_user(token).filter(|_| !audiences.is_empty()), audiences));
+        };
+        let have = strings(&claims["aud"]);
+        let audiences = common(&have);
+        if audiences.is_empty() {
+            let show = |all: &[String]| all.iter().map(|a| quote(a)).collect::<Vec<_>>().join(" ");
+            let (have, asked) = (show(&have), show(&asked));
+            let error = format!("token audiences [{have}] is invalid for the target audiences [{asked}]");
+            return Ok(json!({"user": {}, "error": error}));
+        }
+        Ok(answer(self.account_of_claims(&claims), audiences))
     }
 
     fn rules_review(&self, spec: &Value, user: &User) -> Result<Value, Status> {
@@ -157,6 +160,55 @@ impl ApiServer {
         }
         Ok(status)
     }
+}
+
+/// What an access review must say. Models `pkg/apis/authorization/validation`.
+fn check_access_review(v: &Virtual, body: &Value) -> Result<(), Status> {
+    let (spec, metadata) = (&body["spec"], &body["metadata"]);
+    let (resource, other) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
+    let (mut errors, path) = (Vec::new(), Path::new("spec"));
+    if resource.is_null() && other.is_null() {
+        let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        errors.push(Error::invalid(&path.child("resourceAttributes"), resource, detail));
+    } else if !resource.is_null() && !other.is_null() {
+        let detail = "cannot be specified in combination with resourceAttributes";
+        errors.push(Error::invalid(&path.child("nonResourceAttributes"), other, detail));
+    }
+    let user = subject(spec);
+    if v.resource != "selfsubjectaccessreviews" && user.name.is_empty() && user.groups.is_empty() {
+        errors.push(Error::invalid_str(&path.child("user"), "", "at least one of user or group must be specified"));
+    }
+    let attributes = Path::new("spec.resourceAttributes");
+    for field in ["fieldSelector", "labelSelector"] {
+        let (selector, at) = (&resource[field], attributes.child(field));
+        if selector.is_null() {
+            continue;
+        }
+        let (raw, listed) = (text(selector, "rawSelector"), selector["requirements"].as_array());
+        let listed = listed.is_some_and(|l| !l.is_empty());
+        if !raw.is_empty() && listed {
+            let detail = "may not specified at the same time as requirements";
+            errors.push(Error::invalid_str(&at.child("rawSelector"), raw, detail));
+        } else if raw.is_empty() && !listed {
+            let detail = format!("when {at} is specified, requirements or rawSelector is required");
+            errors.push(Error::required(&at.child("requirements"), detail));
+        }
+    }
+    let allowed: &[&str] = if v.namespaced { &["namespace", "managedFields"] } else { &["managedFields"] };
+    if metadata.as_object().is_some_and(|m| m.keys().any(|k| !allowed.contains(&k.as_str()))) {
+        let detail = if v.namespaced { "must be empty except for namespace" } else { "must be empty" };
+        errors.push(Error::invalid(&Path::new("metadata"), metadata, detail));
+    }
+    if v.namespaced && !resource.is_null() && text(resource, "namespace") != text(metadata, "namespace") {
+        let (at, namespace) = (Path::new("spec.resourceAttributes.namespace"), text(resource, "namespace"));
+        errors.push(Error::invalid_str(&at, namespace, "must match metadata.namespace"));
+    }
+    if v.namespaced && !other.is_null() {
+        let at = Path::new("spec.nonResourceAttributes");
+        errors.push(Error::invalid(&at, other, "disallowed on this kind of request"));
+    }
+    // Upstream passes the group alone, so the message begins with a point.
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid(v.group, "", "", &errors)) }
 }
 
 /// The user that a SubjectAccessReview asks about.

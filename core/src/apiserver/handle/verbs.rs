@@ -7,6 +7,7 @@ use super::encode::{self, IncludeObject};
 use super::negotiate::{self, Accepted, Endpoint, Transform};
 use super::watch::WatchBody;
 use super::{ApiServer, Body, Context, Response, options};
+use crate::api::patch::PatchKind;
 use crate::api::status::Status;
 use crate::apiserver::{Deleted, ListOptions, ObjectList};
 use crate::registry::Served;
@@ -66,7 +67,13 @@ impl ApiServer {
             return Err(Status::method_not_allowed());
         }
         if method == "PATCH" {
-            super::write::patch_kind(cx)?;
+            let strategic = super::write::patch_kind(cx)? == Some(PatchKind::Strategic);
+            if strategic && served.custom.is_some() {
+                return Err(Status::unsupported_media_type(
+                    "the body of the request was in an unknown format - accepted media types include: \
+                     application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+                ));
+            }
         }
         negotiate::check_producible(cx.request, method == "GET" && !named)?;
         self.warn_deprecated(&served);
@@ -148,6 +155,9 @@ impl ApiServer {
 
     /// Warns of kinds that upstream calls deprecated.
     fn warn_deprecated(&self, served: &Served) {
+        if let Some(warning) = served.custom.as_ref().and_then(|v| v.deprecation.clone()) {
+            self.warnings.add(|| warning);
+        }
         if served.info.group.is_empty() && served.info.resource == "endpoints" {
             self.warnings
                 .add(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned());

@@ -108,7 +108,7 @@ impl WatchBody {
         match self.how.accepted.transform {
             Transform::PartialObject | Transform::PartialObjectList => partial(full),
             Transform::Table => {
-                let printed = tables::row(served.info, &**o, self.sim.timestamp());
+                let printed = tables::row(served, &**o, self.sim.timestamp());
                 let mut row = json!({"cells": printed.cells});
                 if !printed.conditions.is_empty() {
                     row["conditions"] = Value::Array(printed.conditions);
@@ -128,7 +128,7 @@ impl WatchBody {
     fn table(&mut self, metadata: Value, rows: Vec<Value>) -> Value {
         let version = if self.how.accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
         // Only the first says what the columns are.
-        let columns = if std::mem::take(&mut self.first) { tables::columns(self.how.served.info) } else { Value::Null };
+        let columns = if std::mem::take(&mut self.first) { tables::columns(&self.how.served) } else { Value::Null };
         json!({"kind": "Table", "apiVersion": version, "metadata": metadata, "columnDefinitions": columns, "rows": rows})
     }
 }

@@ -42,7 +42,12 @@ impl ApiServer {
         let decoded =
             decode::decode_object(&cx.request.body, format, &served.api_version, served.info.kind, validation)?;
         self.warnings.extend(|| decoded.warnings);
-        let mut obj = self.object_from(decoded.value, served)?;
+        let mut value = decoded.value;
+        if let Some(version) = &served.custom {
+            let unknown = version.admit(&mut value, served.info.kind, validation)?;
+            self.warnings.extend(|| unknown);
+        }
+        let mut obj = self.object_from(value, served)?;
         let asked = obj.meta().managed_fields.is_some().then(|| make_mut(&mut obj).meta_mut().managed_fields.take());
         Ok((obj, asked.flatten()))
     }
@@ -148,6 +153,9 @@ impl ApiServer {
                 patch::apply(kind, &current, &cx.request.body, &served_copy.api_version, info.kind, o.validation)?;
             warnings = patched.warnings;
             let mut value = patched.value;
+            if let Some(version) = &served_copy.custom {
+                warnings.extend(version.admit(&mut value, info.kind, o.validation)?);
+            }
             let sent = value.get_mut("metadata").and_then(Value::as_object_mut).and_then(|m| m.remove("managedFields"));
             asked = sent
                 .filter(|s| sub.is_empty() && Some(s) != owners.as_ref())
@@ -222,7 +230,11 @@ impl ApiServer {
             }
             let applied = managed_fields::apply(&Managers::default(), None, body, request, &scope)?;
             let nothing = || json!({"apiVersion": &*served.api_version, "kind": served.info.kind});
-            let mut obj = self.object_from(applied.value.unwrap_or_else(nothing), served)?;
+            let mut value = applied.value.unwrap_or_else(nothing);
+            if let Some(version) = &served.custom {
+                version.admit(&mut value, served.info.kind, FieldValidation::Ignore)?;
+            }
+            let mut obj = self.object_from(value, served)?;
             if let Some(uid) = obj.meta().uid.as_deref().filter(|u| !u.is_empty()) {
                 let why =
                     format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
@@ -256,6 +268,9 @@ impl ApiServer {
             owners_change.set(!applied.managers.same_fields(&managers));
             outcome = Some(applied);
             let Some(mut value) = value else { return Ok(old.clone()) };
+            if let Some(version) = &served_copy.custom {
+                version.admit(&mut value, served_copy.info.kind, FieldValidation::Ignore)?;
+            }
             served_copy.to_stored(&mut value);
             let mut new = registry.strategy(served_copy.id).decode(value).map_err(Status::bad_request)?;
             check_identity(&*new, &namespace, &name)?;

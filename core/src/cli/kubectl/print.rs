@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::jsonpath::{self, Template};
 use super::resources::{self, Resource};
 use super::show::{go_json_pretty, text};
 use super::{Cx, Failure, Outcome, gotemplate, kyaml, tabs};
 use crate::api::field::quote;
+use crate::api::jsonpath::{self, Template};
 use crate::api::yaml::to_yaml;
 
 /// A way to print objects that is no table.

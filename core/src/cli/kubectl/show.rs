@@ -1,16 +1,8 @@
 //! How kubectl shows values: ages, times, labels, selectors, JSON. Models `pkg/describe` and apimachinery `util/duration`.
 
+pub(super) use crate::api::jsonpath::text;
 use jiff::Timestamp;
 use serde_json::Value;
-
-/// A value's text: empty for what is not there.
-pub(super) fn text(v: &Value) -> String {
-    match v {
-        Value::String(s) => s.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
 
 /// The items of a list; none for anything else.
 pub(super) fn items(v: &Value) -> &[Value] {

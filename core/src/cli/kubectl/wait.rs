@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::builder::{self, Found};
-use super::jsonpath::{self, Template};
 use super::resources::{self, Resource};
 use super::show::{items, text};
 use super::{Cx, Failure, Outcome, delete, print};
 use crate::api::field::quote;
+use crate::api::jsonpath::{self, Template};
 use crate::sim::SimTime;
 
 /// How often the object is looked at.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -15,9 +16,12 @@ use crate::controllers::util::pod_control::in_parallel;
 use crate::controllers::util::worker::{SyncError, SyncResult, run_workers};
 use crate::controllers::util::{name, namespace, uid};
 use crate::registry::ResourceId;
+use crate::sim::Notify;
 
 /// `--concurrent-gc-syncs`.
 const WORKERS: usize = 20;
+/// How long kinds that are new may wait until they are watched.
+const RESYNC: Duration = Duration::from_secs(30);
 /// A write of finalizers that conflicts is tried again so often.
 const CONFLICT_RETRIES: usize = 5;
 
@@ -37,18 +41,38 @@ pub fn start(ctx: &ControllerContext) {
     let c = Collector { graph: Rc::default(), to_delete: queue(), to_orphan: queue(), client };
     let metadata = ctx.client("metadata-informers");
     let registry = c.client.registry().clone();
-    let mut seen = std::collections::BTreeSet::new();
-    let mut informers = Vec::new();
-    for id in registry.ids() {
-        let info = registry.info(id);
-        // Events own nothing and nobody owns them.
-        if info.resource == "events" || !seen.insert((info.group, info.resource)) {
-            continue;
+    let seen = Rc::new(RefCell::new(std::collections::BTreeSet::new()));
+    let monitor = {
+        let (ctx, c, registry, metadata) = (ctx.clone(), c.clone(), registry.clone(), metadata.clone());
+        // Begins to watch the kinds that nobody watches here yet.
+        move || {
+            let mut informers = Vec::new();
+            for id in registry.ids() {
+                let info = registry.info(id);
+                // Events own nothing and nobody owns them.
+                if info.resource == "events" || !seen.borrow_mut().insert((info.group, info.resource)) {
+                    continue;
+                }
+                let informer = ctx.informers().object(id, &metadata);
+                let c = c.clone();
+                informer.on_event(move |e| c.changed(id, e));
+                informers.push(informer);
+            }
+            informers
         }
-        let informer = ctx.informers().object(id, &metadata);
-        let c = c.clone();
-        informer.on_event(move |e| c.changed(id, e));
-        informers.push(informer);
+    };
+    let informers = monitor();
+    if let Some(id) = registry.find_kind("apiextensions.k8s.io", "CustomResourceDefinition") {
+        let defined = Notify::new(ctx.sim());
+        let (told, sim) = (defined.clone(), ctx.sim().clone());
+        ctx.informers().object(id, &metadata).on_event(move |_| told.notify());
+        ctx.spawn(async move {
+            loop {
+                defined.notified().await;
+                sim.sleep(RESYNC).await;
+                drop(monitor());
+            }
+        });
     }
     let ctx = ctx.clone();
     ctx.clone().spawn(async move {

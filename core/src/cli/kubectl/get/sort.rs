@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::super::Failure;
-use super::super::jsonpath;
 use super::super::show::text;
+use crate::api::jsonpath;
 use crate::api::quantity::Quantity;
 
 fn braced(path: &str) -> String {

@@ -43,6 +43,51 @@ pub(crate) fn defaults(o: &mut DynamicObject) {
     }
 }
 
+/// The finalizer that holds a definition until its objects are gone.
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// Sets a condition of a definition; whether that changed anything.
+pub(crate) fn set_condition(
+    o: &mut DynamicObject,
+    name: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: &str,
+) -> bool {
+    let Some(fields) = o.fields.entry("status").or_insert_with(|| json!({})).as_object_mut() else { return false };
+    let all = fields.entry("conditions").or_insert_with(|| json!([]));
+    if !all.is_array() {
+        *all = json!([]);
+    }
+    let Some(all) = all.as_array_mut() else { return false };
+    let new = |since: &Value| json!({"type": name, "status": status, "reason": reason, "message": message, "lastTransitionTime": since});
+    match all.iter_mut().find(|c| c["type"] == name) {
+        Some(c) => {
+            let since = if c["status"] == status { c["lastTransitionTime"].clone() } else { now.into() };
+            let changed = new(&since);
+            let differs = *c != changed;
+            *c = changed;
+            differs
+        }
+        None => {
+            all.push(new(&now.into()));
+            true
+        }
+    }
+}
+
+/// What the first delete of a definition does: its objects are to go before it does.
+pub(crate) fn mark(o: &mut DynamicObject) {
+    let finalizers = o.metadata.finalizers.get_or_insert_default();
+    if !finalizers.iter().any(|f| f == CLEANUP) {
+        finalizers.push(CLEANUP.to_owned());
+    }
+    let now = o.metadata.deletion_timestamp.as_ref().map(|t| t.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+    set_condition(o, "Terminating", "True", "InstanceDeletionPending", message, &now.unwrap_or_default());
+}
+
 /// Checks a new CustomResourceDefinition.
 pub(crate) fn create(o: &DynamicObject) -> ErrorList {
     let spec = o.at(&["spec"]);

@@ -2,7 +2,16 @@
 
 use serde_json::Value;
 
-use super::show::{go_json, text};
+use super::schema::go_json;
+
+/// A value's text: empty for what is not there.
+pub fn text(v: &Value) -> String {
+    match v {
+        Value::String(s) => s.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
 
 /// How deep a template may be nested.
 const DEPTH_MAX: usize = 32;
@@ -35,7 +44,7 @@ enum Node {
 
 /// A parsed template.
 #[derive(Clone, Debug)]
-pub(super) struct Template(Vec<Node>);
+pub struct Template(Vec<Node>);
 
 struct Parser<'a> {
     chars: Vec<char>,
@@ -45,7 +54,7 @@ struct Parser<'a> {
 
 impl Template {
     /// Parses `{.a.b[0]}{"\n"}`; the error is the parser's own.
-    pub(super) fn parse(s: &str) -> Result<Template, String> {
+    pub fn parse(s: &str) -> Result<Template, String> {
         let mut p = Parser { chars: s.chars().collect(), at: 0, whole: s };
         let (nodes, ended) = p.nodes(0)?;
         if ended {
@@ -55,14 +64,14 @@ impl Template {
     }
 
     /// What the template says of a value.
-    pub(super) fn execute(&self, v: &Value) -> Result<String, String> {
+    pub fn execute(&self, v: &Value) -> Result<String, String> {
         let mut out = String::new();
         run(&self.0, v, v, &mut out)?;
         Ok(out)
     }
 
     /// The values that a template of one path finds.
-    pub(super) fn find<'a>(&self, v: &'a Value) -> Vec<&'a Value> {
+    pub fn find<'a>(&self, v: &'a Value) -> Vec<&'a Value> {
         match self.0.as_slice() {
             [Node::Path(steps)] => walk(steps, v, v, true).unwrap_or_default(),
             _ => Vec::new(),
@@ -467,13 +476,13 @@ fn run(nodes: &[Node], v: &Value, root: &Value, out: &mut String) -> Result<(), 
 /// A found value: text as it stands, the rest as JSON.
 fn shown(v: &Value) -> String {
     match v {
-        Value::Object(_) | Value::Array(_) => go_json(v),
+        Value::Object(_) | Value::Array(_) => go_json(v, None),
         other => text(other),
     }
 }
 
 /// `a.b`, `.a.b`, `{a.b}` and `{.a.b}` as a template. Models get.RelaxedJSONPathExpression.
-pub(super) fn relaxed(s: &str) -> Result<Template, String> {
+pub fn relaxed(s: &str) -> Result<Template, String> {
     let bare = s.strip_prefix('{').and_then(|s| s.strip_suffix('}')).unwrap_or(s);
     let bare = bare.strip_prefix('.').unwrap_or(bare);
     if bare.is_empty() || bare.contains(['{', '}']) {
@@ -485,7 +494,7 @@ pub(super) fn relaxed(s: &str) -> Result<Template, String> {
 }
 
 /// What a column shows of a value: what was found, comma by comma; Go's way for lists and maps.
-pub(super) fn column(t: &Template, v: &Value) -> String {
+pub fn column(t: &Template, v: &Value) -> String {
     let found = t.find(v);
     let texts: Vec<String> = found.into_iter().map(crate::api::patch::go_fmt).collect();
     if texts.is_empty() { "<none>".into() } else { texts.join(",") }

@@ -1,0 +1,316 @@
+//! CustomResourceDefinitions: what they define is served, checked, shown and taken away again.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::script::run;
+use super::server::Server;
+
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const TABS: &str = "/apis/stable.example.com/v1/namespaces/default/crontabs";
+
+/// The definition of the documentation's example.
+fn crontabs() -> Value {
+    let spec = json!({
+        "type": "object", "required": ["cronSpec"],
+        "properties": {
+            "cronSpec": {"type": "string", "pattern": r"^(\d+|\*)(/\d+)?(\s+(\d+|\*)(/\d+)?){4}$"},
+            "image": {"type": "string", "default": "img:1"},
+            "replicas": {"type": "integer", "minimum": 1, "maximum": 10},
+            "kind": {"type": "string", "enum": ["a", "b"]},
+            "ports": {
+                "type": "array", "maxItems": 2, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port"],
+                "items": {"type": "object", "required": ["port"], "properties": {"port": {"type": "integer"}}},
+            },
+            "size": {"x-kubernetes-int-or-string": true},
+            "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+        },
+    });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "crontabs.stable.example.com"},
+        "spec": {
+            "group": "stable.example.com", "scope": "Namespaced",
+            "names": {"plural": "crontabs", "kind": "CronTab", "shortNames": ["ct"], "categories": ["all"]},
+            "versions": [
+                {
+                    "name": "v1", "served": true, "storage": true,
+                    "subresources": {"status": {}, "scale": {
+                        "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas",
+                        "labelSelectorPath": ".status.selector",
+                    }},
+                    "selectableFields": [{"jsonPath": ".spec.image"}],
+                    "additionalPrinterColumns": [
+                        {"name": "Spec", "type": "string", "jsonPath": ".spec.cronSpec", "description": "When"},
+                        {"name": "Replicas", "type": "integer", "jsonPath": ".spec.replicas"},
+                        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+                    ],
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                        "spec": spec,
+                        "status": {"type": "object", "properties": {
+                            "replicas": {"type": "integer"}, "selector": {"type": "string"},
+                        }},
+                    }}},
+                },
+                {
+                    "name": "v1beta1", "served": true, "storage": false, "deprecated": true,
+                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+                },
+            ],
+        },
+    })
+}
+
+fn soon(s: &Server) {
+    s.sim.run_until(s.sim.now() + Duration::from_millis(100));
+}
+
+fn defined() -> Server {
+    let s = Server::new();
+    let made = s.ask("POST", DEFINITIONS, &crontabs());
+    assert_eq!(made.code, 201, "{}", made.text);
+    soon(&s);
+    s
+}
+
+fn tab(name: &str, spec: &str) -> String {
+    format!(r#"{{"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{{"name":"{name}"}},"spec":{spec}}}"#)
+}
+
+#[test]
+fn a_definition_is_established_and_served() {
+    let s = Server::new();
+    run(&s, &[(&format!("GET {TABS}"), "", "404")]);
+    s.ask("POST", DEFINITIONS, &crontabs());
+    soon(&s);
+    run(
+        &s,
+        &[
+            (
+                &format!("GET {DEFINITIONS}/crontabs.stable.example.com"),
+                "",
+                "200 /status/conditions/0/type=NamesAccepted; /status/conditions/0/reason=NoConflicts; \
+                 /status/conditions/0/status=\"True\"; /status/conditions/0/message=no conflicts found; \
+                 /status/conditions/1/type=Established; /status/conditions/1/reason=InitialNamesAccepted; \
+                 /status/conditions/1/message=the initial names have been accepted; \
+                 /status/acceptedNames/plural=crontabs; /status/acceptedNames/singular=crontab; \
+                 /status/acceptedNames/listKind=CronTabList; /status/storedVersions=[\"v1\"]",
+            ),
+            ("GET /apis/stable.example.com", "", "200 /preferredVersion/version=v1; /versions/1/version=v1beta1"),
+            (
+                "GET /apis/stable.example.com/v1",
+                "",
+                "200 /resources/0/name=crontabs; /resources/0/shortNames=[\"ct\"]; /resources/0/singularName=crontab; \
+                 /resources/1/name=crontabs/scale; /resources/1/kind=Scale; /resources/2/name=crontabs/status",
+            ),
+            (&format!("GET {TABS}"), "", "200 /kind=CronTabList; /items=[]"),
+            ("GET /apis/stable.example.com/v2/crontabs", "", "404"),
+            (
+                "GET /apis/apiregistration.k8s.io/v1/apiservices/v1.stable.example.com",
+                "",
+                "200 /spec/groupPriorityMinimum=1000; /status/conditions/0/reason=Local",
+            ),
+            (
+                "GET /openapi/v3/apis/stable.example.com/v1",
+                "",
+                "200 /components/schemas/com.example.stable.v1.CronTab/properties/spec/properties/image/type=string",
+            ),
+        ],
+    );
+    let groups = s.get("/apis").body;
+    assert_eq!(
+        groups["groups"].as_array().and_then(|g| g.last()).map(|g| g["name"].clone()),
+        Some("stable.example.com".into())
+    );
+}
+
+#[test]
+fn names_that_are_taken_wait() {
+    let s = defined();
+    let mut other = crontabs();
+    other["metadata"]["name"] = "tabs.stable.example.com".into();
+    other["spec"]["names"] = json!({"plural": "tabs", "kind": "CronTab", "shortNames": ["ct"]});
+    s.ask("POST", DEFINITIONS, &other);
+    soon(&s);
+    run(
+        &s,
+        &[(
+            &format!("GET {DEFINITIONS}/tabs.stable.example.com"),
+            "",
+            "200 /status/conditions/0/status=\"False\"; /status/conditions/0/reason=ListKindConflict; \
+             /status/conditions/0/message=\"CronTabList\" is already in use; /status/conditions/1/reason=NotAccepted; \
+             /status/conditions/1/message=not all names are accepted",
+        )],
+    );
+}
+
+#[test]
+fn custom_objects_are_checked() {
+    let s = defined();
+    let invalid = |why: &str| format!("422 CronTab.stable.example.com \"a\" is invalid: {why}");
+    let post = format!("POST {TABS}");
+    let steps: &[(&str, &str)] = &[
+        (r#"{}"#, "spec.cronSpec: Required value"),
+        (
+            r#"{"cronSpec":"* * * *"}"#,
+            "spec.cronSpec: Invalid value: \"* * * *\": spec.cronSpec in body should match \
+             '^(\\d+|\\*)(/\\d+)?(\\s+(\\d+|\\*)(/\\d+)?){4}$'",
+        ),
+        (
+            r#"{"cronSpec":"* * * * *","replicas":11}"#,
+            "spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10",
+        ),
+        (
+            r#"{"cronSpec":"* * * * *","replicas":"1"}"#,
+            "spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\"",
+        ),
+        (
+            r#"{"cronSpec":"* * * * *","kind":"c"}"#,
+            "spec.kind: Unsupported value: \"c\": supported values: \"a\", \"b\"",
+        ),
+        (
+            r#"{"cronSpec":"* * * * *","ports":[{"port":1},{"port":2},{"port":1}]}"#,
+            "[spec.ports: Too many: 3: must have at most 2 items, spec.ports[2]: Duplicate value: {\"port\":1}]",
+        ),
+        (r#"{"cronSpec":"* * * * *","ports":[{}]}"#, "spec.ports[0].port: Required value"),
+        (
+            r#"{"cronSpec":"* * * * *","size":true}"#,
+            "spec.size: Invalid value: \"boolean\": spec.size in body must be of type integer,string: \"boolean\"",
+        ),
+    ];
+    for (spec, why) in steps {
+        run(&s, &[(&post, &tab("a", spec), &invalid(why))]);
+    }
+    let good = r#"{"cronSpec":"* * * * *","size":"5%","free":{"x":{"y":1}},"odd":1}"#;
+    run(
+        &s,
+        &[
+            (
+                &format!("POST {TABS}?fieldValidation=Strict"),
+                &tab("a", good),
+                "400 CronTab in version \"v1\" cannot be handled as a CronTab: strict decoding error: unknown field \"spec.odd\"",
+            ),
+            (
+                &post,
+                &tab("a", good),
+                "201 warning=unknown field \\\"spec.odd\\\"; /spec/odd=-; /spec/image=img:1; /spec/free/x/y=1; \
+                 /metadata/generation=1",
+            ),
+            (
+                &post,
+                r#"{"apiVersion":"stable.example.com/v2","kind":"CronTab","metadata":{"name":"b"}}"#,
+                "400 CronTab in version \"v2\" cannot be handled as a CronTab: request to convert CR from an invalid \
+                 group/version: stable.example.com/v2",
+            ),
+            (
+                &post,
+                r#"{"apiVersion":"stable.example.com/v1","kind":"Tab","metadata":{"name":"b"}}"#,
+                "422 CronTab.stable.example.com \"b\" is invalid: kind: Invalid value: \"Tab\": must be CronTab",
+            ),
+            (
+                &post,
+                r#"{"x":1}"#,
+                "400 the object provided is unrecognized (must be of type CronTab): Object 'Kind' is missing in \
+                 '{\"x\":1}' ({\"x\":1})",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn custom_objects_have_what_others_have() {
+    let s = defined();
+    let one = format!("{TABS}/a");
+    run(
+        &s,
+        &[
+            (&format!("POST {TABS}"), &tab("a", r#"{"cronSpec":"* * * * *","replicas":3}"#), "201"),
+            (&format!("POST {TABS}"), &tab("b", r#"{"cronSpec":"1 * * * *","image":"i"}"#), "201"),
+            (&format!("GET {one}/scale"), "", "200 /kind=Scale; /spec/replicas=3; /status/replicas=0"),
+            (&format!("PATCH {one}/scale"), r#"{"spec":{"replicas":5}}"#, "200 /spec/replicas=5"),
+            (
+                &format!("PATCH {one}/status"),
+                r#"{"status":{"replicas":4},"spec":{"replicas":1}}"#,
+                "200 /status/replicas=4; /spec/replicas=5; /metadata/generation=2",
+            ),
+            (
+                &format!("PATCH {one}"),
+                r#"{"status":{"replicas":1},"spec":{"replicas":6}}"#,
+                "200 /status/replicas=4; /spec/replicas=6; /metadata/generation=3",
+            ),
+            (
+                &format!("PATCH {one} smp"),
+                "{}",
+                "415 the body of the request was in an unknown format - accepted media types include: \
+                 application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            ),
+            (
+                &format!("PUT {one}"),
+                &tab("a", r#"{"cronSpec":"* * * * *"}"#),
+                "422 crontabs.stable.example.com \"a\" is invalid: metadata.resourceVersion: Invalid value: 0: must be \
+                 specified for an update",
+            ),
+            (
+                &format!("PATCH {one}?fieldManager=m apply"),
+                &tab("a", r#"{"replicas":7}"#),
+                "409 Apply failed with 1 conflict: conflict with \"unknown\" using stable.example.com/v1: .spec.replicas",
+            ),
+            (
+                &format!("PATCH {one}?fieldManager=m&force=true apply"),
+                &tab("a", r#"{"replicas":7}"#),
+                "200 /spec/replicas=7",
+            ),
+            (&format!("GET {TABS}?fieldSelector=spec.image%3Di"), "", "200 /items/0/metadata/name=b; /items/1=-"),
+            (
+                &format!("GET {TABS} accept=table"),
+                "",
+                "200 /columnDefinitions/1/name=Spec; /columnDefinitions/1/description=When; \
+                 /columnDefinitions/2/description=Custom resource definition column (in JSONPath format): .spec.replicas; \
+                 /rows/0/cells=[\"a\",\"* * * * *\",7,\"0s\"]; /rows/1/cells=[\"b\",\"1 * * * *\",null,\"0s\"]",
+            ),
+            (
+                "GET /apis/stable.example.com/v1beta1/namespaces/default/crontabs/a",
+                "",
+                "200 warning=stable.example.com/v1beta1 CronTab is deprecated; /apiVersion=stable.example.com/v1beta1",
+            ),
+        ],
+    );
+    let events = s.events(&format!("{TABS}?watch=1"));
+    assert_eq!(events.iter().map(|e| e["object"]["metadata"]["name"].clone()).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[test]
+fn a_definition_goes_after_its_objects() {
+    let s = defined();
+    let held = tab("a", r#"{"cronSpec":"* * * * *"}"#).replace(r#""name":"a""#, r#""name":"a","finalizers":["x.y/z"]"#);
+    let definition = format!("{DEFINITIONS}/crontabs.stable.example.com");
+    run(
+        &s,
+        &[
+            (&format!("POST {TABS}"), &held, "201"),
+            (&format!("POST {TABS}"), &tab("b", r#"{"cronSpec":"* * * * *"}"#), "201"),
+            (
+                &format!("DELETE {definition}"),
+                "",
+                "200 /metadata/finalizers=[\"customresourcecleanup.apiextensions.k8s.io\"]",
+            ),
+        ],
+    );
+    soon(&s);
+    run(
+        &s,
+        &[
+            (&format!("GET {TABS}/b"), "", "404"),
+            (&format!("GET {definition}"), "", "200 /status/conditions/2/type=Terminating"),
+            (&format!("PATCH {TABS}/a"), r#"{"metadata":{"finalizers":null}}"#, "200"),
+        ],
+    );
+    s.sim.run_until(s.sim.now() + Duration::from_secs(2));
+    run(&s, &[(&format!("GET {definition}"), "", "404"), (&format!("GET {TABS}"), "", "404")]);
+    assert!(!s.get("/apis").text.contains("stable.example.com"));
+    // Defined again, the kind begins anew.
+    s.ask("POST", DEFINITIONS, &crontabs());
+    soon(&s);
+    run(&s, &[(&format!("GET {TABS}"), "", "200 /items=[]")]);
+}
