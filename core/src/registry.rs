@@ -57,6 +57,7 @@ use indexmap::IndexMap;
 use k8s_openapi::Resource;
 use rustc_hash::FxBuildHasher;
 
+pub(crate) use custom::schema_errors;
 pub use custom::{Column as CustomColumn, Version as CustomVersion};
 pub(crate) use endpoints::repack as repack_subsets;
 pub use served::Served;

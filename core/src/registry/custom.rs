@@ -27,6 +27,11 @@ use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
 use crate::api::validation::{name_is_dns_subdomain, validate_object_meta, validate_object_meta_update};
 
+/// What a value has against it by a schema.
+pub(crate) fn schema_errors(value: &Value, of: &Value) -> ErrorList {
+    schema::validate(value, of)
+}
+
 /// Names outlive the definitions that they came with; each is kept once.
 fn intern(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());

@@ -314,3 +314,61 @@ fn a_definition_goes_after_its_objects() {
     soon(&s);
     run(&s, &[(&format!("GET {TABS}"), "", "200 /items=[]")]);
 }
+
+#[test]
+fn schemas_are_structural() {
+    let s = Server::new();
+    let at = "spec.versions[0].schema.openAPIV3Schema";
+    let spec = |spec: Value| json!({"type": "object", "properties": {"spec": spec}});
+    let text = json!({"type": "string"});
+    let cases: &[(Value, &str)] = &[
+        (json!({}), ".type: Required value: must not be empty at the root"),
+        (text.clone(), ".type: Invalid value: \"string\": must be object at the root"),
+        (spec(json!({})), ".properties[spec].type: Required value: must not be empty for specified object fields"),
+        (spec(json!({"type": "array"})), ".properties[spec].items: Required value: must be specified"),
+        (
+            spec(json!({"type": "array", "items": {}})),
+            ".properties[spec].items.type: Required value: must not be empty for specified array items",
+        ),
+        (
+            json!({"type": "object", "additionalProperties": text}),
+            ".additionalProperties: Forbidden: must not be used at the root",
+        ),
+        (
+            spec(json!({"type": "object", "properties": {"a": text}, "additionalProperties": text})),
+            ".properties[spec].additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive",
+        ),
+        (
+            spec(json!({"type": "string", "anyOf": [{"type": "string"}]})),
+            ".properties[spec].anyOf[0].type: Forbidden: must be empty to be structural",
+        ),
+        (
+            spec(json!({"type": "integer", "default": "a"})),
+            ".properties[spec].default: Invalid value: \"string\":  in body must be of type integer: \"string\"",
+        ),
+        (
+            spec(json!({"type": "array", "items": text, "uniqueItems": true})),
+            ".properties[spec].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity \
+             becomes quadratic",
+        ),
+        (
+            spec(json!({"type": "array", "items": text, "x-kubernetes-list-type": "bag"})),
+            ".properties[spec].x-kubernetes-list-type: Unsupported value: \"bag\": supported values: \"atomic\", \"set\", \
+             \"map\"",
+        ),
+        (
+            json!({"type": "object", "properties": {"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}}),
+            ".properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is \
+             implicitly specified",
+        ),
+    ];
+    for (schema, why) in cases {
+        let mut d = crontabs();
+        d["spec"]["versions"] =
+            json!([{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]);
+        let expected = format!(
+            "422 CustomResourceDefinition.apiextensions.k8s.io \"crontabs.stable.example.com\" is invalid: {at}{why}"
+        );
+        run(&s, &[(&format!("POST {DEFINITIONS}"), &d.to_string(), &expected)]);
+    }
+}

@@ -8,4 +8,5 @@ pub(crate) mod flow_control;
 pub(crate) mod mutating;
 pub(crate) mod networking;
 pub(crate) mod storage;
+mod structural;
 pub(crate) mod webhook;

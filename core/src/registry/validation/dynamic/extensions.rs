@@ -1,11 +1,11 @@
-//! CustomResourceDefinitions: names, versions, columns and conversion. Schemas are taken as they are.
+//! CustomResourceDefinitions: names, versions, columns and conversion.
 //! Models apiextensions `pkg/apis/apiextensions/validation/validation.go` and `v1/defaults.go`.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::webhook;
+use super::{structural, webhook};
 use crate::api::dynamic::DynamicObject;
 use crate::api::validation::{
     is_dns1035_label, is_dns1123_subdomain, name_is_dns_subdomain, validate_object_meta, validate_object_meta_update,
@@ -163,6 +163,10 @@ fn versions(spec: &Value, path: &Path, errs: &mut ErrorList) {
             errs.push(Error::invalid_str(&at.child("name"), name, messages.join(",")));
         }
         deprecation(v, &at.child("deprecationWarning"), errs);
+        if v["schema"]["openAPIV3Schema"].is_object() {
+            structural::schema_into(&v["schema"]["openAPIV3Schema"], &format!("{at}.schema.openAPIV3Schema"), errs);
+        }
+        scale(&v["subresources"]["scale"], &at.child("subresources"), errs);
         let columns_path = at.child("additionalPrinterColumns");
         for (j, column) in list_of(v, "additionalPrinterColumns").iter().enumerate() {
             printer_column(column, &columns_path.index(j), errs);
@@ -189,6 +193,30 @@ fn deprecation(version: &Value, path: &Path, errs: &mut ErrorList) {
     }
     if warning.is_empty() {
         errs.push(Error::invalid_str(path, warning, "must not be an empty string"));
+    }
+}
+
+fn scale(scale: &Value, path: &Path, errs: &mut ErrorList) {
+    if scale.is_null() {
+        return;
+    }
+    let paths: [(&str, &[&str], &str); 3] = [
+        ("specReplicasPath", &[".spec."], ".spec"),
+        ("statusReplicasPath", &[".status."], ".status"),
+        ("labelSelectorPath", &[".spec.", ".status."], "either .spec or .status"),
+    ];
+    for (field, below, place) in paths {
+        let (json_path, name) = (str_of(scale, field), format!("scale.{field}"));
+        let at = path.child(&name);
+        if json_path.is_empty() {
+            if field != "labelSelectorPath" {
+                errs.push(Error::required(&at, ""));
+            }
+        } else if !json_path.starts_with('.') {
+            errs.push(Error::invalid_str(&at, json_path, "must be a simple json path starting with ."));
+        } else if !below.iter().any(|b| json_path.starts_with(b)) {
+            errs.push(Error::invalid_str(&at, json_path, format!("should be a json path under {place}")));
+        }
     }
 }
 
