@@ -1,6 +1,7 @@
 //! Admission: what is changed or refused on the way in, after authorization and before storage.
 //! Models upstream's `plugin/pkg/admission` and `pkg/kubeapiserver/options/plugins.go` for the order.
 
+mod certificates;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod nodes;
@@ -113,6 +114,9 @@ pub fn validate(server: &ApiServer, a: &Attributes<'_>, obj: &Obj, old: Option<&
     }
     if server.enabled("PersistentVolumeClaimResize") {
         storage::validate_resize(server, a, info, obj, old)?;
+    }
+    if info.resource == "certificatesigningrequests" && server.enabled("CertificateApproval") {
+        certificates::validate(server, a, info, obj, old)?;
     }
     if info.resource == "priorityclasses" && server.enabled("Priority") {
         priority::validate_class(server, info, obj)?;

@@ -1,5 +1,9 @@
 //! What is asked of requests and of the objects in them, whatever the kind.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
 use super::script::run;
 use super::server::Server;
 
@@ -154,7 +158,7 @@ fn tokens_are_for_somebody() {
     let made = s.ask(
         "POST",
         "/api/v1/namespaces/default/serviceaccounts/builder/token",
-        &serde_json::json!({"spec": {"audiences": ["vault"]}}),
+        &json!({"spec": {"audiences": ["vault"]}}),
     );
     let token = made.body["status"]["token"].as_str().unwrap_or_default();
     let review = "POST /apis/authentication.k8s.io/v1/tokenreviews";
@@ -177,4 +181,61 @@ fn tokens_are_for_somebody() {
             (review, &ask("admin-token", ""), "201 /status/authenticated=true; /status/user/username=admin"),
         ],
     );
+}
+
+/// A request for a certificate, of which only the organization matters here.
+fn certificate_request(name: &str, signer: &str, organization: &str) -> String {
+    let mut der = vec![0x30, 0x20, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x0c, organization.len() as u8];
+    der.extend_from_slice(organization.as_bytes());
+    let pem =
+        format!("-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n", STANDARD.encode(der));
+    json!({
+        "metadata": {"name": name},
+        "spec": {"signerName": signer, "request": STANDARD.encode(pem), "usages": ["client auth"]},
+    })
+    .to_string()
+}
+
+#[test]
+fn certificates_are_approved_by_who_may() {
+    let s = Server::new();
+    s.server.borrow_mut().add_tokens("approver-token,bob,bob,approvers\n");
+    let requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let client = "kubernetes.io/kube-apiserver-client";
+    let rules = json!({
+        "metadata": {"name": "approver"},
+        "rules": [
+            {"apiGroups": ["certificates.k8s.io"], "resources": ["*"], "verbs": ["get", "update", "patch"]},
+            {"apiGroups": ["certificates.k8s.io"], "resources": ["signers"], "resourceNames": ["example.com/*"], "verbs": ["approve"]},
+        ],
+    });
+    let binding = json!({
+        "metadata": {"name": "approver"}, "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "bob"}],
+        "roleRef": {"kind": "ClusterRole", "apiGroup": "rbac.authorization.k8s.io", "name": "approver"},
+    });
+    run(
+        &s,
+        &[
+            ("POST /apis/rbac.authorization.k8s.io/v1/clusterroles", &rules.to_string(), "201"),
+            ("POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &binding.to_string(), "201"),
+            (
+                &format!("POST {requests}"),
+                &certificate_request("m", client, "system:masters"),
+                "403 certificatesigningrequests.certificates.k8s.io \"m\" is forbidden: use of \
+                 kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed",
+            ),
+            (&format!("POST {requests}"), &certificate_request("a", client, "dev"), "201"),
+            (&format!("POST {requests}"), &certificate_request("b", "example.com/own", "dev"), "201"),
+        ],
+    );
+    let approve = |name: &str| {
+        let body = r#"{"status":{"conditions":[{"type":"Approved","status":"True","reason":"r","message":"m"}]}}"#;
+        let headers = [("Authorization", "Bearer approver-token"), ("Content-Type", "application/merge-patch+json")];
+        let answer = s.send("PATCH", &format!("{requests}/{name}/approval"), &headers, body.as_bytes());
+        (answer.code, answer.message().to_owned())
+    };
+    let why = "certificatesigningrequests.certificates.k8s.io \"a\" is forbidden: user not permitted to approve requests with \
+               signerName \"kubernetes.io/kube-apiserver-client\"";
+    assert_eq!(approve("a"), (403, why.to_owned()));
+    assert_eq!(approve("b"), (200, String::new()));
 }
