@@ -1,9 +1,12 @@
 // Starts both halves at once: the worker with the cluster, and the page that draws it (the bench has a page of its own). Each wasm file is
 // fetched here, so that neither waits for a script to arrive before its download begins.
+import { offerRest } from "./rest.js";
+
 const compile = (name) => WebAssembly.compileStreaming(fetch(new URL(name, import.meta.url)));
 const cluster = compile("worker_bg.wasm");
 const app = document.documentElement.dataset.app;
 const page = compile(`${app}_bg.wasm`);
+offerRest(app);
 
 // Tells the page that there is no cluster, and why; the page may not be listening yet.
 const broken = (why) => {

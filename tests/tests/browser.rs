@@ -1,6 +1,8 @@
 //! Stories told through the page's own controls, in a real Chromium. Run by `cargo xtask test --only browser`.
 
+use podarium_core::session::Session;
 use podarium_tests::browser::{Page, Result, Theme, Viewport, story};
+use podarium_tests::tank;
 use serde_json::json;
 
 /// Waits until the control plane and three workers are Ready.
@@ -403,6 +405,49 @@ async fn a_worker_that_stopped_is_told_and_survived() -> Result {
         page.click("reload").await?;
         page.wait_for_text("summary", "4 nodes, 0 pods, all well").await?;
         assert!(page.find_all("broken").await?.is_empty());
+        Ok(())
+    })
+    .await
+}
+
+/// The session that the page exported, and the trace of what followed.
+#[derive(serde::Deserialize)]
+struct Exported {
+    session: String,
+    trace: String,
+}
+
+#[tokio::test]
+async fn the_trace_is_the_same_natively_byte_by_byte() -> Result {
+    story("trace", Viewport::DESKTOP, Theme::Light, async |page| {
+        three_pods(page).await?;
+        // Traffic, a node's death, the recovery.
+        pick_a_pod(page).await?;
+        page.wait_for_text("inspector-state", "Running").await?;
+        page.click("open-page").await?;
+        page.wait_for_text("visited", "answered 200").await?;
+        page.click("node-worker-1").await?;
+        page.click("action-power-off").await?;
+        page.click("speed-100x").await?;
+        page.wait_for_text("inspector", "node.kubernetes.io/unreachable:NoExecute").await?;
+        page.click("action-power-on").await?;
+        page.wait_for_text("inspector-state", "Ready").await?;
+        page.click("speed-pause").await?;
+        page.click("show-keys").await?;
+        page.click("export").await?;
+        page.find("export-file").await?;
+        let file = "fetch(document.querySelector('[data-testid=export-file]').href).then((r) => r.json())";
+        let there: Exported = page.evaluate(file).await?;
+        let session = Session::from_json(&there.session)?;
+        assert!(session.inputs.len() >= 4, "{} inputs", session.inputs.len());
+
+        let again = tank::replay(&session);
+        assert_eq!(again.now(), session.until);
+        let here = again.sim().trace().to_text();
+        assert!(here.lines().count() > 1_000, "a trace of {} lines", here.lines().count());
+        let differs = here.lines().zip(there.trace.lines()).find(|(h, t)| h != t);
+        assert_eq!(differs, None, "natively, and in the browser");
+        assert_eq!(here, there.trace);
         Ok(())
     })
     .await

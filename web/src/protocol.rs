@@ -43,6 +43,8 @@ pub enum ToWorker {
         /// What.
         question: Question,
     },
+    /// Asks for a [`ToPage::Exported`]. What is due at this moment happens first.
+    Export,
     /// The last frame is on the screen: the next may come.
     FrameShown,
 }
@@ -83,6 +85,13 @@ pub enum ToPage {
     /// The session so far, for the browser's storage: after every input, and now and then. The time that it ends at can be
     /// moved on by the page, which knows it from frames.
     Saved(String),
+    /// Answers [`ToWorker::Export`].
+    Exported {
+        /// The session up to this moment.
+        session: String,
+        /// What the cluster's trace still holds, a line for each entry.
+        trace: String,
+    },
     /// Something could not be done; why.
     Problem(String),
     /// The worker is broken beyond repair, for this reason.

@@ -1,4 +1,5 @@
-//! Builds the page: two wasm binaries, their JavaScript glue, the static files and the guests, into dist/.
+//! Builds the page: two wasm binaries, their JavaScript glue, the static files and the guests, into dist/. What visitors
+//! get is cut in two halves ([`split`]).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,6 +10,8 @@ use crate::guests;
 use crate::paths;
 use crate::process;
 use crate::report::{self, Context as _, Result};
+use crate::split::profile::Profile;
+use crate::split::{self, record};
 use crate::toolchain::{TARGET, Toolchain};
 
 /// The wasm binaries of the crate `podarium-web`: the page's main thread, and the worker with the cluster in it.
@@ -25,6 +28,8 @@ pub enum Flavour {
     Shipped,
     /// For working on the code: built quickly.
     Fast,
+    /// As shipped, but whole, and each function leaves a mark when it runs: for `cargo xtask first-screen`.
+    Marked,
 }
 
 impl Flavour {
@@ -34,17 +39,32 @@ impl Flavour {
 
     fn profile(self) -> &'static str {
         match self {
-            Flavour::Shipped => "web",
+            Flavour::Shipped | Flavour::Marked => "web",
             Flavour::Fast => "web-fast",
+        }
+    }
+
+    /// What the compiler is told besides. Names of functions have to be the same for every toolchain and every build: the
+    /// profile of the first screen knows functions by them. Relocations tell what each function refers to.
+    fn rustflags(self) -> &'static str {
+        match self {
+            Flavour::Shipped | Flavour::Marked => "-Csymbol-mangling-version=v0 -Clink-arg=--emit-relocs",
+            Flavour::Fast => "",
         }
     }
 
     fn effort(self) -> Effort {
         match self {
             Flavour::Shipped => Effort::Best,
-            Flavour::Fast => Effort::Quick,
+            Flavour::Fast | Flavour::Marked => Effort::Quick,
         }
     }
+}
+
+/// A binary as it was compiled, with its functions' names.
+pub fn bound(name: &str) -> Result<Vec<u8>> {
+    let file = paths::target().join("wasm-bindgen").join(name).join(format!("{name}_bg.wasm"));
+    fs::read(&file).context(file.display())
 }
 
 /// Builds everything into dist/ and returns that folder.
@@ -69,7 +89,11 @@ fn build(flavour: Flavour, binaries: &[&str]) -> Result<PathBuf> {
     let mut site = Site { folder: paths::dist(), effort: flavour.effort(), files: BTreeSet::new() };
     for name in binaries {
         for (file, bytes) in bind(&wasm_dir, name)? {
-            site.add(Path::new(&file), &bytes)?;
+            if file.ends_with("_bg.wasm") {
+                site.add_module(name, &bytes, &wasm_dir, flavour)?;
+            } else {
+                site.add(Path::new(&file), &bytes)?;
+            }
         }
     }
     let statics = paths::root().join("static");
@@ -92,7 +116,7 @@ fn build(flavour: Flavour, binaries: &[&str]) -> Result<PathBuf> {
 fn compile(toolchain: &Toolchain, flavour: Flavour, binaries: &[&str]) -> Result<PathBuf> {
     let step = report::step(format!("compiling the page (profile {})", flavour.profile()));
     let target_dir = paths::target();
-    let mut cargo = toolchain.cargo(&target_dir);
+    let mut cargo = toolchain.cargo_with(&target_dir, flavour.rustflags());
     cargo.current_dir(paths::root()).args([
         "build",
         "--package",
@@ -123,6 +147,7 @@ fn bind(wasm_dir: &Path, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
             bindgen
                 .typescript(false)
                 .omit_default_module_path(true)
+                .demangle(false)
                 .remove_name_section(false)
                 .remove_producers_section(true)
                 .generate(&out)
@@ -137,6 +162,11 @@ fn bind(wasm_dir: &Path, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
+/// Which functions of a binary the first screen runs; a binary without such a file is not cut.
+pub fn profile_file(name: &str) -> PathBuf {
+    paths::root().join("xtask/first-screen").join(name).with_extension("txt")
+}
+
 /// The folder that is being filled, and what belongs there.
 struct Site {
     folder: PathBuf,
@@ -145,6 +175,26 @@ struct Site {
 }
 
 impl Site {
+    /// Adds a binary as its flavour wants it.
+    fn add_module(&mut self, name: &str, wasm: &[u8], wasm_dir: &Path, flavour: Flavour) -> Result<()> {
+        let file = format!("{name}_bg.wasm");
+        match flavour {
+            Flavour::Fast => self.add(Path::new(&file), wasm),
+            Flavour::Marked => self.add(Path::new(&file), &record::instrument(wasm)?),
+            Flavour::Shipped => {
+                let profile = profile_file(name);
+                if !profile.is_file() {
+                    return self.add(Path::new(&file), &split::without_names(wasm)?);
+                }
+                let linked = wasm_dir.join(name).with_extension("wasm");
+                let linked = fs::read(&linked).context(linked.display())?;
+                let halves = split::split(wasm, &linked, &Profile::load(&profile)?)?;
+                self.add(Path::new(&file), &halves.first)?;
+                self.add(Path::new(&format!("{name}_rest.wasm")), &halves.rest)
+            }
+        }
+    }
+
     fn add(&mut self, name: &Path, bytes: &[u8]) -> Result<()> {
         let file = self.folder.join(name);
         compress::write(&file, bytes, self.effort)?;

@@ -8,12 +8,15 @@ use crate::compress;
 use crate::paths;
 use crate::report::{Context as _, Result};
 
-/// What the first screen needs. The container images' modules come after it.
-const FIRST_SCREEN: [&str; 9] = [
+/// What the first screen needs. The second halves of both modules and the container images come after it.
+const FIRST_SCREEN: [&str; 12] = [
     "index.html",
     "style.css",
     "icon.svg",
+    "fonts/podarium-sans.woff2",
+    "fonts/podarium-mono.woff2",
     "boot.js",
+    "rest.js",
     "app.js",
     "app_bg.wasm",
     "worker-boot.js",

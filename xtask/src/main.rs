@@ -8,12 +8,14 @@ mod clients;
 mod codegen;
 mod compress;
 mod dist;
+mod first_screen;
 mod guests;
 mod paths;
 mod process;
 mod report;
 mod screenshot;
 mod serve;
+mod split;
 mod test;
 mod toolchain;
 
@@ -36,6 +38,7 @@ cargo xtask <command>
   dist        build everything that a static host needs into dist/
                 --fast            quick build
   guests      build the container images alone
+  first-screen  record in Chromium which functions the first screen runs: they are what visitors fetch first
   codegen     write the schema tables of core again
   screenshot  pictures of the running page into docs/screenshots/
                 --help            its options
@@ -72,6 +75,7 @@ fn dispatch(parser: &mut lexopt::Parser) -> report::Result<()> {
             let rest: Vec<String> = parser.raw_args()?.map(|arg| arg.to_string_lossy().into_owned()).collect();
             codegen::run(&rest).map_err(Into::into)
         }
+        "first-screen" => first_screen::command(parser),
         "screenshot" => screenshot::command(parser),
         "help" => {
             print!("{USAGE}");

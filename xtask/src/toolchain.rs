@@ -54,15 +54,24 @@ impl Toolchain {
 
     /// A `cargo` command that builds for wasm into its own target folder.
     pub fn cargo(&self, target_dir: &Path) -> Command {
+        self.cargo_with(target_dir, "")
+    }
+
+    /// The same, with flags for the compiler.
+    pub fn cargo_with(&self, target_dir: &Path, rustflags: &str) -> Command {
         let mut command;
         match self {
             Toolchain::Current => {
                 command = Command::new(current_cargo());
                 command.env("CARGO_TARGET_DIR", target_dir);
+                if !rustflags.is_empty() {
+                    command.env(TARGET_RUSTFLAGS, rustflags);
+                }
             }
             Toolchain::Debian { sysroot } => {
                 command = debian_cargo();
-                command.env("CARGO_TARGET_DIR", target_dir.join("debian")).env(TARGET_RUSTFLAGS, sysroot_flag(sysroot));
+                let flags = format!("{} {rustflags}", sysroot_flag(sysroot));
+                command.env("CARGO_TARGET_DIR", target_dir.join("debian")).env(TARGET_RUSTFLAGS, flags.trim());
             }
         }
         command

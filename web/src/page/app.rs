@@ -34,6 +34,8 @@ struct Notice {
 
 /// How long a passing remark stays, in real milliseconds.
 const NOTICE_MS: u32 = 7_000;
+/// How long the first screen is left in peace before the rest of this module is fetched, in milliseconds.
+const REST_AFTER_MS: u32 = 300;
 /// A window narrower than this shows drawers as sheets.
 const NARROW_PX: f64 = 760.0;
 
@@ -95,6 +97,10 @@ fn receive(
         }
         ToPage::Clock(clock) => {
             let before = std::mem::replace(&mut desk.model.borrow_mut().clock, clock);
+            if before.booting && !clock.booting {
+                // The first screen is there. Whatever the person does next, its code is then here.
+                gloo::timers::callback::Timeout::new(REST_AFTER_MS, crate::halves::prefetch).forget();
+            }
             if before.speed != clock.speed {
                 // A cluster that stood comes back standing.
                 match clock.speed {
@@ -124,6 +130,12 @@ fn receive(
             store::set(store::SESSION, &session);
             *desk.session.borrow_mut() = session;
             false
+        }
+        ToPage::Exported { session, trace } => {
+            // Both are text that came from serde, so putting them together cannot fail.
+            let file = serde_json::json!({ "session": session, "trace": trace }).to_string();
+            *desk.exported.borrow_mut() = Some(gloo::file::Blob::new_with_options(&*file, Some("application/json")).into());
+            true
         }
         ToPage::Problem(what) => {
             notice.set(Some(Notice::lasting(what)));
@@ -350,7 +362,7 @@ pub fn App() -> Html {
                 }
             </main>
             <TimeBar desk={desk.clone()} ui={(*ui).clone()} tick={*tick} />
-            if ui.keys_open { <keys::Keys desk={desk.clone()} /> }
+            if ui.keys_open { <keys::Keys desk={desk.clone()} tick={*tick} /> }
         </div>
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use gloo::file::ObjectUrl;
 use podarium_core::observe::{Answer, Question};
 use podarium_core::session::Input;
 use yew::UseReducerDispatcher;
@@ -70,6 +71,8 @@ pub struct Desk {
     pub told: Rc<RefCell<BTreeSet<u64>>>,
     /// The page that was opened last.
     pub visited: Rc<RefCell<Option<Visited>>>,
+    /// The file that was exported last.
+    pub exported: Rc<RefCell<Option<ObjectUrl>>>,
     /// The stored session as the worker last gave it.
     pub session: Rc<RefCell<String>>,
     /// Changes the page's state.
@@ -93,6 +96,7 @@ impl Desk {
             answers: Rc::default(),
             told: Rc::default(),
             visited: Rc::default(),
+            exported: Rc::default(),
             session: Rc::default(),
             ui,
             next: Rc::new(Cell::new(first)),

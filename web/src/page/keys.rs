@@ -29,6 +29,8 @@ const KEYS: [(&str, &str); 12] = [
 pub struct Props {
     /// What all views share.
     pub desk: Desk,
+    /// Goes up when the world has changed.
+    pub tick: u64,
 }
 
 /// The list.
@@ -57,9 +59,27 @@ pub fn Keys(props: &Props) -> Html {
                     <div><h2>{ "Keys" }</h2><dl>{ for rows }</dl></div>
                     <div><h2>{ "Signs" }</h2>{ signs::view() }<p class="soft">{ "Pods of one workload have one colour." }</p></div>
                 </div>
+                { file(&props.desk) }
                 <button type="button" class="primary" ref={button} data-testid="keys-close" onclick={close}>{ "Close" }</button>
             </section>
         </div>
+    }
+}
+
+/// The session and its trace as a file, for bug reports and tests: made when it is asked for.
+fn file(desk: &Desk) -> Html {
+    let make = {
+        let desk = desk.clone();
+        Callback::from(move |_: MouseEvent| desk.send(&ToWorker::Export))
+    };
+    html! {
+        <p class="soft">
+            { "All that was done to this cluster, and the trace of what followed, fit into a file: " }
+            <button type="button" class="quiet" data-testid="export" onclick={make}>{ "Export" }</button>
+            if let Some(url) = &*desk.exported.borrow() {
+                { " " }<a href={url.to_string()} download="podarium.json" data-testid="export-file">{ "podarium.json" }</a>
+            }
+        </p>
     }
 }
 

@@ -19,6 +19,8 @@ const BOOT_SECONDS_MAX: u64 = 120;
 const SKIP_SECONDS_MAX: u64 = 3_600;
 /// Between frames, in milliseconds.
 const FRAME_MS: f64 = 16.0;
+/// How long the first screen is left in peace before the rest of this module is fetched, in milliseconds.
+const REST_AFTER_MS: f64 = 1_000.0;
 /// How many events run between looks at the real clock.
 const EVENTS_A_LOOK: u32 = 32;
 
@@ -37,6 +39,16 @@ pub struct Tank {
     /// The speed that was asked for before there was anything to move.
     speed: Speed,
     run: Option<Run>,
+    rest: Rest,
+}
+
+/// The second half of this module, which the first screen does without.
+#[derive(Clone, Copy)]
+enum Rest {
+    Unasked,
+    /// The first screen is there since then, in real milliseconds.
+    Due(f64),
+    Asked,
 }
 
 struct Run {
@@ -60,7 +72,7 @@ struct Run {
 impl Tank {
     /// A tank without water.
     pub fn new() -> Self {
-        Tank { guests: Guests::awaited(), stocked: false, early: Vec::new(), speed: Speed::Times(1.0), run: None }
+        Tank { guests: Guests::awaited(), stocked: false, early: Vec::new(), speed: Speed::Times(1.0), run: None, rest: Rest::Unasked }
     }
 
     /// The images' modules have come.
@@ -141,10 +153,17 @@ impl Work for Tank {
     }
 
     fn advance(&mut self, now_ms: f64, budget_ms: f64) -> Next {
-        match &mut self.run {
-            Some(run) => run.advance(now_ms, budget_ms),
-            None => Next::WhenAsked,
+        let Some(run) = &mut self.run else { return Next::WhenAsked };
+        let next = run.advance(now_ms, budget_ms);
+        match self.rest {
+            Rest::Unasked if !run.booting && run.replay.is_none() => self.rest = Rest::Due(now_ms),
+            Rest::Due(since_ms) if now_ms - since_ms >= REST_AFTER_MS => {
+                self.rest = Rest::Asked;
+                crate::halves::prefetch();
+            }
+            _ => {}
         }
+        next
     }
 }
 
@@ -181,6 +200,13 @@ impl Run {
             ToWorker::Ask { id, question } => {
                 let answer = self.cluster.answer(&question);
                 port::send(&ToPage::Answer { id, answer });
+            }
+            ToWorker::Export => {
+                let now = self.cluster.now();
+                while self.cluster.step(now) {}
+                self.dirty = true;
+                let (session, trace) = (self.cluster.session().to_json(), self.cluster.sim().trace().to_text());
+                port::send(&ToPage::Exported { session, trace });
             }
             ToWorker::FrameShown => self.frame_pending = false,
             ToWorker::Ping(_) | ToWorker::Start { .. } => {}

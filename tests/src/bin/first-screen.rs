@@ -1,0 +1,44 @@
+//! Watches the first screen in Chromium and tells which functions ran. Run by `cargo xtask first-screen`.
+
+use std::process::ExitCode;
+
+use podarium_tests::browser::{Page, Result, Theme, Viewport};
+
+/// What the first screen's sentence says when everything is there.
+const READY: &str = "3 nodes, 0 pods, all well";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let binaries: Vec<String> = std::env::args().skip(1).collect();
+    for (viewport, theme) in [(Viewport::DESKTOP, Theme::Light), (Viewport::PHONE, Theme::Dark)] {
+        if let Err(failure) = watch(viewport, theme, &binaries).await {
+            eprintln!("first-screen: {failure:?}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result {
+    let page = Page::open(viewport, theme).await?;
+    page.wait_for_text("summary", READY).await?;
+    // A stored session brings the same screen back.
+    page.reload().await?;
+    page.wait_for_text("summary", READY).await?;
+    // Heartbeats are drawn, and seconds tick.
+    page.wait_for_js("performance.now() > 6000").await?;
+    for name in binaries {
+        let marks: Vec<u32> = page
+            .evaluate(&format!(
+                r#"new Promise((resolve) => {{
+                    const channel = new BroadcastChannel("marks of {name}");
+                    channel.onmessage = ({{ data }}) => resolve(data);
+                    channel.postMessage("tell");
+                }})"#
+            ))
+            .await?;
+        let marks: Vec<String> = marks.iter().map(u32::to_string).collect();
+        println!("{name}: {}", marks.join(" "));
+    }
+    page.close().await
+}
