@@ -2,6 +2,7 @@
 // functions that are left here, with its own exports.
 export const offerRest = (name) => {
   const url = new URL(`${name}_rest.wasm`, import.meta.url);
+  const inWindow = "document" in globalThis;
   let joined = false;
 
   // To instantiate it is to put its functions into the table of the first half, where calls find them from then on. A function of the second half is called and is not there: the call waits. A window gets bytes at once only as text.
@@ -9,10 +10,11 @@ export const offerRest = (name) => {
     if (joined) return;
     const request = new XMLHttpRequest();
     request.open("GET", url, false);
-    request.overrideMimeType("text/plain; charset=x-user-defined");
+    if (inWindow) request.overrideMimeType("text/plain; charset=x-user-defined");
+    else request.responseType = "arraybuffer";
     request.send();
     if (request.status !== 200) throw new Error(`${url} could not be fetched: ${request.status}`);
-    const bytes = Uint8Array.from(request.responseText, (c) => c.charCodeAt(0) & 0xff);
+    const bytes = inWindow ? Uint8Array.from(request.responseText, (c) => c.charCodeAt(0) & 0xff) : request.response;
     new WebAssembly.Instance(new WebAssembly.Module(bytes), { first });
     joined = true;
   };

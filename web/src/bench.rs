@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use js_sys::Reflect;
 use podarium_core::observe::{Frame, NodeHealth};
@@ -13,6 +14,9 @@ use podarium_core::session::{ClusterConfig, Input};
 
 use crate::page::link::Link;
 use crate::protocol::{Speed, ToPage, ToWorker};
+
+/// The rest of the worker's code is there after so long.
+const REST_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Where the result appears.
 const RESULT: &str = "podariumBench";
@@ -81,6 +85,10 @@ async fn run(scenario: &Scenario) -> Result<String, String> {
 
     let mut took_ms = 0.0;
     if scenario.replicas > 0 {
+        // Whoever applies something has seen the first screen; by then the rest of the worker's code is there.
+        line.link.send(&ToWorker::Speed(Speed::Paused));
+        gloo::timers::future::sleep(REST_WITHIN).await;
+        line.link.send(&ToWorker::Speed(Speed::Max));
         let files = vec![("bench.yaml".to_owned(), scenario.manifest.clone())];
         let line_of_command = "kubectl apply -f bench.yaml".to_owned();
         let started_ms = now_ms();

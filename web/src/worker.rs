@@ -11,8 +11,11 @@ use crate::protocol::ToPage;
 /// Listens to the page from now on.
 pub fn start() {
     port::report_panics();
-    let pump = pump::start(tank::Tank::new());
+    let (ask, asked) = guests::request();
+    let pump = pump::start(tank::Tank::new(ask));
     wasm_bindgen_futures::spawn_local(async move {
+        // The first screen does without container images; what comes before it would delay it.
+        asked.await;
         let modules = guests::fetch().await;
         pump.with(|tank| tank.modules(modules));
     });

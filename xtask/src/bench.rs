@@ -11,7 +11,6 @@ use std::process::{Command, Stdio};
 use crate::args;
 use crate::browser::Stage;
 use crate::build;
-use crate::dist;
 use crate::guests;
 use crate::paths;
 use crate::report::{self, Context as _, Result};
@@ -54,12 +53,6 @@ fn native(what: &str, program: &str, figures: &mut Vec<String>) -> Result<()> {
 
 fn chromium(figures: &mut Vec<String>) -> Result<()> {
     let folder = build::page_with_bench()?;
-    let size = format!(
-        r#"{{"name": "page_brotli_kb", "value": {:.1}, "unit": "kB", "where": "chromium"}}"#,
-        dist::first_screen_brotli_kb()?
-    );
-    println!("{size}");
-    figures.push(size);
     let step = report::step("bench in Chromium");
     let stage = Stage::set(folder)?;
     let mut cargo = bench("bench-chromium");

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::args;
@@ -16,6 +16,12 @@ use crate::process;
 use crate::report::{Context as _, Result};
 
 const PORT: u16 = 8080;
+
+/// Where a server for benches tells what it sent: a line for each answer with a body, its bytes and its path.
+const JOURNAL: &str = "/.sent";
+
+/// What a server has sent.
+type Journal = Arc<Mutex<String>>;
 
 /// Requests are for our own page; what exceeds this is not.
 const REQUEST_BYTES_MAX: u64 = 16 * 1024;
@@ -43,15 +49,16 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     if open {
         open_in_browser(&format!("http://{address}/"));
     }
-    accept(&listener, folder.into());
+    accept(&listener, folder.into(), None);
     Ok(())
 }
 
-/// Serves a folder on a free port from a thread that lives as long as the program.
+/// Serves a folder on a free port from a thread that lives as long as the program. What was sent since the last time
+/// that somebody asked is told at [`JOURNAL`].
 pub fn in_background(folder: PathBuf) -> Result<SocketAddr> {
     let listener = listen(0)?;
     let address = listener.local_addr().context("the server's address")?;
-    std::thread::spawn(move || accept(&listener, folder.into()));
+    std::thread::spawn(move || accept(&listener, folder.into(), Some(Arc::default())));
     Ok(address)
 }
 
@@ -60,24 +67,35 @@ fn listen(port: u16) -> Result<TcpListener> {
         .context(format_args!("cannot listen on port {port} (another one: --port N, --port 0 for any free one)"))
 }
 
-fn accept(listener: &TcpListener, folder: Arc<Path>) {
+fn accept(listener: &TcpListener, folder: Arc<Path>, journal: Option<Journal>) {
     for stream in listener.incoming().flatten() {
-        let folder = folder.clone();
+        let (folder, journal) = (folder.clone(), journal.clone());
         std::thread::spawn(move || {
             // A browser that hangs up halfway is no news to anybody.
-            let _ = converse(stream, &folder);
+            let _ = converse(stream, &folder, journal.as_ref());
         });
     }
 }
 
 /// Answers the requests of one connection, one after the other.
-fn converse(stream: TcpStream, folder: &Path) -> std::io::Result<()> {
+fn converse(stream: TcpStream, folder: &Path, journal: Option<&Journal>) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = Request::read(&mut reader)? {
-        writer.write_all(&answer(&request, folder).into_bytes(request.method == "HEAD"))?;
+        let response = match journal.and_then(|j| j.lock().ok()) {
+            Some(mut sent) if request.path == JOURNAL => Response::of_journal(std::mem::take(&mut *sent)),
+            Some(mut sent) => {
+                let response = answer(&request, folder);
+                if !response.body.is_empty() {
+                    sent.push_str(&format!("{} {}\n", response.body.len(), request.path));
+                }
+                response
+            }
+            None => answer(&request, folder),
+        };
+        writer.write_all(&response.into_bytes(request.method == "HEAD"))?;
     }
     Ok(())
 }
@@ -134,6 +152,11 @@ impl Response {
     fn text(status: &'static str) -> Response {
         let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned())];
         Response { status, headers, body: format!("{status}\n").into_bytes() }
+    }
+
+    fn of_journal(sent: String) -> Response {
+        let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned()), ("Cache-Control", "no-store".to_owned())];
+        Response { status: "200 OK", headers, body: sent.into_bytes() }
     }
 
     fn into_bytes(self, headers_alone: bool) -> Vec<u8> {
@@ -310,6 +333,24 @@ mod tests {
         stream.read_to_string(&mut text).unwrap();
         let statuses: Vec<&str> = text.split("HTTP/1.1 ").skip(1).map(|rest| &rest[..3]).collect();
         assert_eq!(statuses, ["200", "404"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_server_for_benches_tells_what_it_sent() {
+        let folder = site("journal");
+        let address = in_background(folder.clone()).unwrap();
+        let get = |path: &str| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br\r\n\r\n").as_bytes()).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+        };
+        assert_eq!(get("/app_bg.wasm"), "squeezed");
+        assert_eq!(get(JOURNAL), "8 /app_bg.wasm\n");
+        assert_eq!(get(JOURNAL), "", "told once");
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -1,10 +1,10 @@
-//! The container images' modules, fetched while the first cluster boots, and the browser's engine to run them.
+//! The container images' modules, fetched once the first screen is there or something needs them, and the browser's engine to run them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use js_sys::Uint8Array;
+use js_sys::{Function, Promise, Uint8Array};
 use podarium_core::runtime::engine::{Engine, ModuleCache, WasmEngine};
 use podarium_core::runtime::image_source::{Image, ImageSource, ResolveError};
 use podarium_core::runtime::images::{ModuleSource, Registries, Registry};
@@ -49,6 +49,29 @@ impl Guests {
 
 fn registries(modules: ModuleSource) -> Registries {
     Registries::new(Registry::standard(), modules)
+}
+
+/// Asks for the modules, once.
+pub struct Ask(Option<Function>);
+
+impl Ask {
+    /// They will be needed.
+    pub fn now(&mut self) {
+        if let Some(resolve) = self.0.take() {
+            // A promise's own function does not fail.
+            let _ = resolve.call0(&JsValue::UNDEFINED);
+        }
+    }
+}
+
+/// A way to ask for the modules, and what ends when they are asked for.
+pub fn request() -> (Ask, impl Future<Output = ()>) {
+    let mut ask = Ask(None);
+    let asked = Promise::new(&mut |resolve, _| ask.0 = Some(resolve));
+    (ask, async move {
+        // It is never rejected.
+        let _ = JsFuture::from(asked).await;
+    })
 }
 
 /// The registries of the world, before and after the modules have come.

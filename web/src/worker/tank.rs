@@ -6,7 +6,7 @@ use podarium_core::runtime::images::ModuleSource;
 use podarium_core::session::{ClusterConfig, Session};
 use podarium_core::sim::SimTime;
 
-use super::guests::Guests;
+use super::guests::{Ask, Guests};
 use super::port;
 use super::pump::{Next, Work};
 use crate::protocol::{Clock, Speed, ToPage, ToWorker};
@@ -34,6 +34,8 @@ pub struct Tank {
     guests: Guests,
     /// Whether the images' modules have come. Until then a new cluster boots, and nothing is done to it.
     stocked: bool,
+    /// Makes them come.
+    ask: Ask,
     /// What was asked for before that.
     early: Vec<ToWorker>,
     /// The speed that was asked for before there was anything to move.
@@ -71,8 +73,8 @@ struct Run {
 
 impl Tank {
     /// A tank without water.
-    pub fn new() -> Self {
-        Tank { guests: Guests::awaited(), stocked: false, early: Vec::new(), speed: Speed::Times(1.0), run: None, rest: Rest::Unasked }
+    pub fn new(ask: Ask) -> Self {
+        Tank { guests: Guests::awaited(), stocked: false, ask, early: Vec::new(), speed: Speed::Times(1.0), run: None, rest: Rest::Unasked }
     }
 
     /// The images' modules have come.
@@ -123,10 +125,9 @@ impl Tank {
     }
 }
 
-impl Default for Tank {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Whether a stored session does something to its cluster.
+fn has_inputs(session: &str) -> bool {
+    Session::from_json(session).is_ok_and(|s| !s.inputs.is_empty())
 }
 
 impl Work for Tank {
@@ -134,7 +135,14 @@ impl Work for Tank {
         match message {
             ToWorker::Ping(number) => port::send(&ToPage::Pong(number)),
             // Both may need modules at once, the one to repeat what was done, the other to do it.
-            ToWorker::Start { session: Some(_), .. } | ToWorker::Submit(_) if !self.stocked => self.early.push(message),
+            ToWorker::Submit(_) if !self.stocked => {
+                self.ask.now();
+                self.early.push(message);
+            }
+            ToWorker::Start { session: Some(ref s), .. } if !self.stocked && has_inputs(s) => {
+                self.ask.now();
+                self.early.push(message);
+            }
             ToWorker::Speed(_) if self.run.is_none() && !self.early.is_empty() => self.early.push(message),
             ToWorker::Start { session, config } => {
                 // What was asked of an older cluster is void, and its memory is free before the new one needs any.
@@ -159,11 +167,16 @@ impl Work for Tank {
             Rest::Unasked if !run.booting && run.replay.is_none() => self.rest = Rest::Due(now_ms),
             Rest::Due(since_ms) if now_ms - since_ms >= REST_AFTER_MS => {
                 self.rest = Rest::Asked;
+                self.ask.now();
                 crate::halves::prefetch();
             }
             _ => {}
         }
-        next
+        match (next, self.rest) {
+            // A clock that stands is no reason to be without it.
+            (Next::WhenAsked, Rest::Due(_)) => Next::After(REST_AFTER_MS),
+            _ => next,
+        }
     }
 }
 
