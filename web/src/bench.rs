@@ -6,7 +6,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use js_sys::Reflect;
 use podarium_core::observe::{Frame, NodeHealth};
@@ -15,8 +14,8 @@ use podarium_core::session::{ClusterConfig, Input};
 use crate::page::link::Link;
 use crate::protocol::{Speed, ToPage, ToWorker};
 
-/// The rest of the worker's code is there after so long.
-const REST_WITHIN: Duration = Duration::from_millis(2_500);
+/// The rest of the worker's code is there after so long, in milliseconds.
+const REST_WITHIN_MS: u32 = 2_500;
 
 /// Where the result appears.
 const RESULT: &str = "podariumBench";
@@ -87,7 +86,7 @@ async fn run(scenario: &Scenario) -> Result<String, String> {
     if scenario.replicas > 0 {
         // Whoever applies something has seen the first screen; by then the rest of the worker's code is there.
         line.link.send(&ToWorker::Speed(Speed::Paused));
-        gloo::timers::future::sleep(REST_WITHIN).await;
+        sleep(REST_WITHIN_MS).await;
         line.link.send(&ToWorker::Speed(Speed::Max));
         let files = vec![("bench.yaml".to_owned(), scenario.manifest.clone())];
         let line_of_command = "kubectl apply -f bench.yaml".to_owned();
@@ -109,6 +108,15 @@ async fn run(scenario: &Scenario) -> Result<String, String> {
         line.link.send(&ToWorker::Speed(Speed::Paused));
     }
     Ok(serde_json::json!({ "boot_ms": boot_ms, "took_ms": took_ms }).to_string())
+}
+
+async fn sleep(ms: u32) {
+    let promise = js_sys::Promise::new(&mut |resolve, _| {
+        let resolve = move || drop(resolve.call0(&wasm_bindgen::JsValue::UNDEFINED));
+        gloo::timers::callback::Timeout::new(ms, resolve).forget();
+    });
+    // It is never rejected.
+    let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
 }
 
 fn now_ms() -> f64 {
