@@ -155,7 +155,8 @@ impl Response {
     }
 
     fn of_journal(sent: String) -> Response {
-        let headers = vec![("Content-Type", "text/plain; charset=utf-8".to_owned()), ("Cache-Control", "no-store".to_owned())];
+        let headers =
+            vec![("Content-Type", "text/plain; charset=utf-8".to_owned()), ("Cache-Control", "no-store".to_owned())];
         Response { status: "200 OK", headers, body: sent.into_bytes() }
     }
 
@@ -342,7 +343,9 @@ mod tests {
         let address = in_background(folder.clone()).unwrap();
         let get = |path: &str| {
             let mut stream = TcpStream::connect(address).unwrap();
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br\r\n\r\n").as_bytes()).unwrap();
+            stream
+                .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: br\r\n\r\n").as_bytes())
+                .unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             let mut text = String::new();
             stream.read_to_string(&mut text).unwrap();

@@ -122,7 +122,8 @@ struct Plan {
 impl Plan {
     fn new(parsed: &Parsed<'_>, early: Vec<bool>, reached: &Reached<'_>) -> Result<Plan> {
         let imports = parsed.imported_functions();
-        let fetch_rest = parsed.exported_function(FETCH_REST).ok_or("the module exports nothing that fetches the rest")?;
+        let fetch_rest =
+            parsed.exported_function(FETCH_REST).ok_or("the module exports nothing that fetches the rest")?;
         let late: Vec<u32> = (0..early.len() as u32).filter(|f| !early[*f as usize]).collect();
 
         let mut called_by_first = BTreeSet::new();
@@ -298,7 +299,11 @@ fn tables(parsed: &Parsed<'_>, plan: &Plan, half: &mut Half<'_>) -> Result<Table
     Ok(tables)
 }
 
-fn table_type(half: &mut Half<'_>, table: &wasmparser::TableType, size: Option<u64>) -> Result<wasm_encoder::TableType> {
+fn table_type(
+    half: &mut Half<'_>,
+    table: &wasmparser::TableType,
+    size: Option<u64>,
+) -> Result<wasm_encoder::TableType> {
     let mut ty = half.table_type(*table).context("a table")?;
     if let Some(size) = size {
         let added = size - ty.minimum;
@@ -457,7 +462,8 @@ mod tests {
             functions.function(ty);
         }
         let mut tables = TableSection::new();
-        let table = TableType { element_type: RefType::FUNCREF, minimum: 3, maximum: Some(3), table64: false, shared: false };
+        let table =
+            TableType { element_type: RefType::FUNCREF, minimum: 3, maximum: Some(3), table64: false, shared: false };
         tables.table(table);
         let mut memories = MemorySection::new();
         memories.memory(wasm_encoder::MemoryType {
@@ -472,7 +478,8 @@ mod tests {
         let mut elements = ElementSection::new();
         elements.active(None, &ConstExpr::i32_const(1), Elements::Functions(vec![4, 5].into()));
         let mut code = CodeSection::new();
-        let call = |f: u32| [Instruction::I32Const(7), Instruction::I64Const(8), Instruction::Call(f), Instruction::Drop];
+        let call =
+            |f: u32| [Instruction::I32Const(7), Instruction::I64Const(8), Instruction::Call(f), Instruction::Drop];
         let bodies: [Vec<Instruction<'_>>; 5] = [
             vec![Instruction::Call(0)],
             call(3).to_vec(),

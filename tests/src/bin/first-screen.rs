@@ -7,6 +7,9 @@ use podarium_tests::browser::{Page, Result, Theme, Viewport};
 /// What the first screen's sentence says when everything is there.
 const READY: &str = "3 nodes, 0 pods, all well";
 
+/// Each cluster has a seed of its own, and boots a little differently.
+const CLUSTERS: u32 = 8;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let binaries: Vec<String> = std::env::args().skip(1).collect();
@@ -22,11 +25,25 @@ async fn main() -> ExitCode {
 async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result {
     let page = Page::open(viewport, theme).await?;
     page.wait_for_text("summary", READY).await?;
+    // Heartbeats are drawn, and seconds tick.
+    page.wait_for_js("performance.now() > 6000").await?;
+    for _ in 0..CLUSTERS {
+        page.click("new-cluster").await?;
+        page.wait_for_js("!document.querySelector('[data-testid=summary]').textContent.startsWith('3 nodes, 0')")
+            .await?;
+        page.wait_for_text("summary", READY).await?;
+    }
+    tell(&page, binaries).await?;
     // A stored session brings the same screen back.
     page.reload().await?;
     page.wait_for_text("summary", READY).await?;
-    // Heartbeats are drawn, and seconds tick.
     page.wait_for_js("performance.now() > 6000").await?;
+    tell(&page, binaries).await?;
+    page.close().await
+}
+
+/// Prints which functions have run since the page was loaded.
+async fn tell(page: &Page, binaries: &[String]) -> Result {
     for name in binaries {
         let marks: Vec<u32> = page
             .evaluate(&format!(
@@ -40,5 +57,5 @@ async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result 
         let marks: Vec<String> = marks.iter().map(u32::to_string).collect();
         println!("{name}: {}", marks.join(" "));
     }
-    page.close().await
+    Ok(())
 }

@@ -134,7 +134,8 @@ fn receive(
         ToPage::Exported { session, trace } => {
             // Both are text that came from serde, so putting them together cannot fail.
             let file = serde_json::json!({ "session": session, "trace": trace }).to_string();
-            *desk.exported.borrow_mut() = Some(gloo::file::Blob::new_with_options(&*file, Some("application/json")).into());
+            *desk.exported.borrow_mut() =
+                Some(gloo::file::Blob::new_with_options(&*file, Some("application/json")).into());
             true
         }
         ToPage::Problem(what) => {

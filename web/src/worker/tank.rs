@@ -74,7 +74,15 @@ struct Run {
 impl Tank {
     /// A tank without water.
     pub fn new(ask: Ask) -> Self {
-        Tank { guests: Guests::awaited(), stocked: false, ask, early: Vec::new(), speed: Speed::Times(1.0), run: None, rest: Rest::Unasked }
+        Tank {
+            guests: Guests::awaited(),
+            stocked: false,
+            ask,
+            early: Vec::new(),
+            speed: Speed::Times(1.0),
+            run: None,
+            rest: Rest::Unasked,
+        }
     }
 
     /// The images' modules have come.

@@ -151,7 +151,10 @@ impl<'a> Parsed<'a> {
     }
 
     pub fn body(&self, f: u32) -> Result<&FunctionBody<'a>> {
-        (f as usize).checked_sub(self.imported).and_then(|i| self.bodies.get(i)).ok_or("a function without a body".into())
+        (f as usize)
+            .checked_sub(self.imported)
+            .and_then(|i| self.bodies.get(i))
+            .ok_or("a function without a body".into())
     }
 
     /// The functions that a function calls by name; none for an import.

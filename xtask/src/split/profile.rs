@@ -21,7 +21,9 @@ impl Profile {
     }
 
     pub fn save(&self, file: &Path) -> Result<()> {
-        let mut text = String::from("# Functions that the first screen runs: made by `cargo xtask first-screen`, read by xtask/src/split.\n");
+        let mut text = String::from(
+            "# Functions that the first screen runs: made by `cargo xtask first-screen`, read by xtask/src/split.\n",
+        );
         for print in &self.0 {
             // A string takes any text.
             let _ = writeln!(text, "{print:08x}");

@@ -94,7 +94,8 @@ impl<'a> References<'a> {
                 for segment in data.clone() {
                     let segment = segment.context("data")?;
                     let DataKind::Active { offset_expr, .. } = &segment.kind else { return Err("passive data".into()) };
-                    let Operator::I32Const { value } = offset_expr.get_operators_reader().read().context("an offset")?
+                    let Operator::I32Const { value } =
+                        offset_expr.get_operators_reader().read().context("an offset")?
                     else {
                         return Err("an offset that is no constant".into());
                     };
@@ -176,8 +177,11 @@ impl<'a> References<'a> {
                 let name = self.names.get(&f).ok_or("a function without a name")?;
                 self.functions.entry(name).or_default().push(target);
             } else if *section == layout.data_section {
-                let (bytes, address) =
-                    layout.segments.iter().find(|(bytes, _)| bytes.contains(&at)).ok_or("a relocation of no segment")?;
+                let (bytes, address) = layout
+                    .segments
+                    .iter()
+                    .find(|(bytes, _)| bytes.contains(&at))
+                    .ok_or("a relocation of no segment")?;
                 let address = address + (at - bytes.start) as u32;
                 if let (Target::Data(piece), RelocationType::MemoryAddrI32) = (target, entry.ty) {
                     self.verify(wasm, layout.data_start + at, piece, entry.addend)?;
