@@ -518,8 +518,9 @@ mod tests {
         }
         let early = early_functions(&parsed, &profile).unwrap();
         assert_eq!(early, [true, true, true, false, false, true]);
+        let late: [Range<u32>; 2] = [106..107, 107..110];
         for (found, stand_ins) in [(&["found"][..], 2), (&[], 1)] {
-            let reached = Reached { functions: found.iter().copied().collect(), unreached: vec![106..110] };
+            let reached = Reached { functions: found.iter().copied().collect(), unreached: late.to_vec() };
             let halves = cut(&parsed, early.clone(), &reached).unwrap();
             let first = Parsed::read(&halves.first).unwrap();
             // Three functions that it has, and what stands in for those that it has not.
