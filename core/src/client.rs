@@ -20,7 +20,7 @@ pub use shared::SharedInformers;
 pub fn object_key(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> std::rc::Rc<str> {
     let name = meta.name.as_deref().unwrap_or_default();
     match meta.namespace.as_deref() {
-        Some(ns) if !ns.is_empty() => format!("{ns}/{name}").into(),
+        Some(ns) if !ns.is_empty() => [ns, "/", name].concat().into(),
         _ => name.into(),
     }
 }

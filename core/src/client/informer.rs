@@ -7,6 +7,9 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
 use super::rest::{Client, ClientError};
 use super::{object_key, split_key};
 use crate::api::object::{Kind, Obj, Object, revision, typed, typed_rc};
@@ -47,34 +50,81 @@ type Handler = Rc<dyn Fn(&InformerEvent<'_, dyn Object>)>;
 
 struct Index {
     of: IndexFn,
-    /// Objects by value and key: walking one value's objects touches nothing else.
-    found: BTreeMap<Rc<str>, BTreeMap<Rc<str>, Obj>>,
+    /// Objects' places by value and key.
+    found: BTreeMap<Rc<str>, BTreeMap<Rc<str>, usize>>,
 }
 
 #[derive(Default)]
 struct Store {
-    items: BTreeMap<Rc<str>, Obj>,
+    /// Where each object is. Found by hash: of keys that begin alike, comparing is slow.
+    places: IndexMap<Rc<str>, usize, FxBuildHasher>,
+    objects: Vec<Option<Obj>>,
+    free: Vec<usize>,
+    /// The same places in the order of their keys.
+    order: BTreeMap<Rc<str>, usize>,
     indexes: BTreeMap<&'static str, Index>,
 }
 
 impl Store {
+    fn get(&self, key: &str) -> Option<&Obj> {
+        self.at(*self.places.get(key)?)
+    }
+
+    fn at(&self, place: usize) -> Option<&Obj> {
+        self.objects.get(place)?.as_ref()
+    }
+
+    /// Every object, in key order.
+    fn all(&self) -> impl Iterator<Item = (&Rc<str>, &Obj)> {
+        self.order.iter().filter_map(|(key, place)| Some((key, self.at(*place)?)))
+    }
+
+    /// The objects that an index finds under `value`, in key order.
+    fn found(&self, index: &str, value: &str) -> impl Iterator<Item = &Obj> {
+        let found = self.indexes.get(index).and_then(|index| index.found.get(value));
+        found.into_iter().flat_map(BTreeMap::values).filter_map(|place| self.at(*place))
+    }
+
     fn put(&mut self, key: Rc<str>, new: Obj) -> Option<Obj> {
-        let old = self.items.insert(key.clone(), new.clone());
+        let Some(&place) = self.places.get(&key) else {
+            self.add(key, new);
+            return None;
+        };
+        let old = self.objects.get_mut(place).and_then(|o| o.replace(new.clone()))?;
         for index in self.indexes.values_mut() {
-            let now = (index.of)(&new);
-            let before = old.as_ref().map(|o| (index.of)(o)).unwrap_or_default();
+            let (before, now) = ((index.of)(&old), (index.of)(&new));
             if now != before {
                 unindex(index, &before, &key);
-            }
-            for v in now {
-                index.found.entry(v).or_default().insert(key.clone(), new.clone());
+                for v in now {
+                    index.found.entry(v).or_default().insert(key.clone(), place);
+                }
             }
         }
-        old
+        Some(old)
+    }
+
+    fn add(&mut self, key: Rc<str>, new: Obj) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.objects.push(None);
+            self.objects.len() - 1
+        });
+        for index in self.indexes.values_mut() {
+            for v in (index.of)(&new) {
+                index.found.entry(v).or_default().insert(key.clone(), place);
+            }
+        }
+        if let Some(object) = self.objects.get_mut(place) {
+            *object = Some(new);
+        }
+        self.order.insert(key.clone(), place);
+        self.places.insert(key, place);
     }
 
     fn remove(&mut self, key: &str) -> Option<Obj> {
-        let old = self.items.remove(key)?;
+        let place = self.places.swap_remove(key)?;
+        self.order.remove(key);
+        self.free.push(place);
+        let old = self.objects.get_mut(place).and_then(Option::take)?;
         for index in self.indexes.values_mut() {
             let before = (index.of)(&old);
             unindex(index, &before, key);
@@ -166,7 +216,7 @@ impl<K: Kind> Informer<K> {
 
     /// Every object, in key order.
     pub fn list(&self) -> Vec<Rc<K>> {
-        self.objects.0.store.borrow().items.values().filter_map(typed_rc).collect()
+        self.objects.0.store.borrow().all().filter_map(|(_, o)| typed_rc(o)).collect()
     }
 
     /// The objects of one namespace, in key order.
@@ -176,9 +226,7 @@ impl<K: Kind> Informer<K> {
 
     /// The objects that an index finds under `value`, in key order.
     pub fn by_index(&self, name: &str, value: &str) -> Vec<Rc<K>> {
-        let store = self.objects.0.store.borrow();
-        let found = store.indexes.get(name).and_then(|i| i.found.get(value));
-        found.map(|f| f.values().filter_map(typed_rc).collect()).unwrap_or_default()
+        self.objects.0.store.borrow().found(name, value).filter_map(typed_rc).collect()
     }
 
     /// The values under which an index finds anything.
@@ -195,7 +243,7 @@ impl<K: Kind> Informer<K> {
 
     /// How many objects there are.
     pub fn len(&self) -> usize {
-        self.objects.0.store.borrow().items.len()
+        self.objects.0.store.borrow().places.len()
     }
 
     /// Whether there are none.
@@ -253,7 +301,7 @@ impl ObjectInformer {
 
     /// Calls `handler` with every change from now on, and at once with what is there.
     pub fn on_event(&self, handler: impl Fn(&InformerEvent<'_, dyn Object>) + 'static) {
-        let there: Vec<Obj> = self.0.store.borrow().items.values().cloned().collect();
+        let there = self.list();
         for o in &there {
             handler(&InformerEvent::Added(o));
         }
@@ -266,10 +314,10 @@ impl ObjectInformer {
         if store.indexes.contains_key(name) {
             return;
         }
-        let mut found: BTreeMap<Rc<str>, BTreeMap<Rc<str>, Obj>> = BTreeMap::new();
-        for (key, o) in &store.items {
-            for v in of(o) {
-                found.entry(v).or_default().insert(key.clone(), o.clone());
+        let mut found: BTreeMap<Rc<str>, BTreeMap<Rc<str>, usize>> = BTreeMap::new();
+        for (key, place) in &store.order {
+            for v in store.at(*place).map(&of).unwrap_or_default() {
+                found.entry(v).or_default().insert(key.clone(), *place);
             }
         }
         store.indexes.insert(name, Index { of: Box::new(of), found });
@@ -277,17 +325,17 @@ impl ObjectInformer {
 
     /// The object with this `namespace/name` key.
     pub fn get(&self, key: &str) -> Option<Obj> {
-        self.0.store.borrow().items.get(key).cloned()
+        self.0.store.borrow().get(key).cloned()
     }
 
     /// The object of this namespace and name.
     pub fn get_named(&self, namespace: &str, name: &str) -> Option<Obj> {
-        if namespace.is_empty() { self.get(name) } else { self.get(&format!("{namespace}/{name}")) }
+        if namespace.is_empty() { self.get(name) } else { self.get(&[namespace, "/", name].concat()) }
     }
 
     /// Every object, in key order.
     pub fn list(&self) -> Vec<Obj> {
-        self.0.store.borrow().items.values().cloned().collect()
+        self.0.store.borrow().all().map(|(_, o)| o.clone()).collect()
     }
 
     /// The objects of one namespace, in key order.
@@ -295,10 +343,10 @@ impl ObjectInformer {
         let start = format!("{namespace}/");
         let store = self.0.store.borrow();
         store
-            .items
+            .order
             .range::<str, _>((std::ops::Bound::Included(start.as_str()), std::ops::Bound::Unbounded))
             .take_while(|(k, _)| split_key(k).0 == namespace)
-            .map(|(_, o)| o.clone())
+            .filter_map(|(_, place)| store.at(*place).cloned())
             .collect()
     }
 
@@ -344,7 +392,7 @@ impl ObjectInformer {
     }
 
     fn replace(&self, items: &[Obj]) {
-        let mut gone: BTreeSet<Rc<str>> = self.0.store.borrow().items.keys().cloned().collect();
+        let mut gone: BTreeSet<Rc<str>> = self.0.store.borrow().order.keys().cloned().collect();
         for o in items {
             let key = object_key(o.meta());
             gone.remove(&key);
@@ -428,7 +476,7 @@ impl ObjectInformer {
                 WatchEventType::Added | WatchEventType::Modified => {
                     let r = revision(o.meta());
                     let key = object_key(o.meta());
-                    if self.0.store.borrow().items.get(&key).is_none_or(|h| revision(h.meta()) < r) {
+                    if self.0.store.borrow().get(&key).is_none_or(|h| revision(h.meta()) < r) {
                         self.put(key, &o);
                     }
                 }
