@@ -216,8 +216,9 @@ async fn post(client: &Client, p: Posting) {
             _ => return,
         }
     }
+    let mut event = Some(p.event);
     for attempt in 0..12 {
-        match client.create(p.event.clone()).await {
+        match client.create_held(&mut event).await {
             Ok(_) | Err(super::ClientError::Status(_)) => return,
             // Models record.sleepDuration: 10 s between tries, the first at random within it.
             Err(_) if attempt == 0 => {

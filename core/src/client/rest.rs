@@ -277,6 +277,17 @@ impl Client {
         Self::typed(self.create_object(self.id::<K>()?, Rc::new(o)).await?)
     }
 
+    /// Creates an object in its own namespace; one that no api-server was reached with stays where it is.
+    pub async fn create_held<K: Kind>(&self, held: &mut Option<K>) -> Result<Rc<K>, ClientError> {
+        let id = self.id::<K>()?;
+        let namespace = held.as_ref().and_then(|o| o.metadata().namespace.clone()).unwrap_or_default();
+        let created = self.call("create", id, |s, c| {
+            let o: Obj = Rc::new(held.take().unwrap_or_default());
+            s.create(c, id, &namespace, o, &CreateOptions::default())
+        });
+        Self::typed(created.await?)
+    }
+
     /// Creates an object of any kind in its own namespace.
     pub async fn create_object(&self, id: ResourceId, o: Obj) -> Result<Obj, ClientError> {
         let namespace = o.meta().namespace.clone().unwrap_or_default();

@@ -38,6 +38,11 @@ fn requested(p: &Pod, resource: &str) -> i64 {
     sum.saturating_add(read(pod::spec(p).overhead.as_ref().and_then(|o| o.get(resource))))
 }
 
+/// Milli-cores and bytes that a pod asks for.
+pub(super) fn requests(p: &Pod) -> (i64, i64) {
+    (requested(p, "cpu"), requested(p, "memory"))
+}
+
 fn requirement_holds(r: &NodeSelectorRequirement, value: Option<&str>) -> bool {
     let values = r.values.as_deref().unwrap_or_default();
     let number = |v: Option<&str>| v.and_then(|v| v.parse::<i64>().ok());
@@ -81,22 +86,21 @@ impl Kubelet {
     /// Whether a pod fits beside those that are here.
     pub(super) fn admit(&self, uid: &Rc<str>, p: &Pod) -> Result<(), Rejection> {
         let c = &self.0.config;
+        let (cpu, memory) = requests(p);
         let ours = [
             ("pods", i64::from(c.max_pods), 1),
-            ("cpu", i64::from(c.cpus) * 1000, requested(p, "cpu")),
-            ("memory", self.allocatable_memory(), requested(p, "memory")),
+            ("cpu", i64::from(c.cpus) * 1000, cpu),
+            ("memory", self.allocatable_memory(), memory),
         ];
-        let (mut used, mut any) = ([0i64; 3], false);
+        let mut used = [0i64; 3];
         {
             let pods = self.0.pods.borrow();
             for (_, e) in pods.iter().filter(|(u, e)| *u != uid && e.state != WorkState::Finished) {
-                any = true;
                 used[0] += 1;
-                used[1] = used[1].saturating_add(requested(&e.pod, "cpu"));
-                used[2] = used[2].saturating_add(requested(&e.pod, "memory"));
+                used[1] = used[1].saturating_add(e.requests.0);
+                used[2] = used[2].saturating_add(e.requests.1);
             }
         }
-        let _ = any;
         for ((name, capacity, wants), used) in ours.into_iter().zip(used) {
             if wants > 0 && wants > capacity.saturating_sub(used) {
                 let message = format!(

@@ -69,6 +69,9 @@ impl Kubelet {
                 && e.pod.metadata.deletion_timestamp == p.metadata.deletion_timestamp
                 && e.pod.metadata.labels == p.metadata.labels
                 && e.pod.metadata.annotations == p.metadata.annotations;
+            if !same {
+                e.requests = super::admit::requests(p);
+            }
             e.pod = p.clone();
             same
         });

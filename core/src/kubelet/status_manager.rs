@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use super::Kubelet;
 use super::conditions::OWN;
 use super::pod::{self, WorkState};
+use crate::api::object::revision;
 use crate::apiserver::{DeleteOptions, Preconditions};
 use crate::sim::TraceSeq;
 
@@ -26,6 +27,8 @@ struct Cached {
     doubted: bool,
     /// Which object it was sent to: a mirror pod that was made anew wants it again.
     sent_to: Option<String>,
+    /// The revision that sending it made, or 0: of that one nobody else has had a word.
+    written: u64,
     cause: TraceSeq,
 }
 
@@ -78,10 +81,10 @@ impl Kubelet {
                 None => 1,
             };
             let before = all.pods.remove(uid);
-            let (sent, sent_to, queued, doubted) =
-                before.map_or((0, None, false, false), |c| (c.sent, c.sent_to, c.queued, c.doubted));
+            let (sent, sent_to, queued, doubted, written) =
+                before.map_or((0, None, false, false, 0), |c| (c.sent, c.sent_to, c.queued, c.doubted, c.written));
             let status = Rc::new(s);
-            all.pods.insert(uid.clone(), Cached { status, version, sent, queued, doubted, sent_to, cause });
+            all.pods.insert(uid.clone(), Cached { status, version, sent, queued, doubted, sent_to, written, cause });
             all.enqueue(uid);
         }
         self.0.status_changed.notify();
@@ -118,6 +121,9 @@ impl Kubelet {
         let over = state == WorkState::Finished || state == WorkState::Terminated;
         let all = self.0.statuses.borrow();
         let Some(c) = all.pods.get(uid).filter(|c| c.sent == c.version && !c.queued) else { return false };
+        if c.written != 0 && c.written == revision(&target.metadata) {
+            return false;
+        }
         target.status.as_ref().is_some_and(|stored| merge(Some(stored), &c.status, over) != *stored)
     }
 
@@ -202,6 +208,7 @@ impl Kubelet {
         }
         let over = state == WorkState::Finished || state == WorkState::Terminated;
         let merged = merge(stored.status.as_ref(), &status, over);
+        let mut revision_made = 0;
         if stored.status.as_ref() != Some(&merged) {
             let wanted = target.metadata.uid.clone();
             let written = self
@@ -214,6 +221,8 @@ impl Kubelet {
                 })
                 .await;
             match written {
+                // An end that was held back is still to be told.
+                Ok(new) if over || !is_terminal(&status) => revision_made = revision(&new.metadata),
                 Ok(_) => {}
                 Err(e) if e.is_not_found() => return true,
                 Err(crate::client::ClientError::Status(s)) if s.code == 422 => return true,
@@ -222,6 +231,7 @@ impl Kubelet {
         }
         if let Some(c) = self.0.statuses.borrow_mut().pods.get_mut(uid) {
             c.sent = c.sent.max(version);
+            c.written = revision_made;
             c.sent_to = target.metadata.uid.clone();
         }
         let finished = self.with_entry(uid, |e| e.state == WorkState::Finished) == Some(true);
@@ -242,12 +252,17 @@ impl Kubelet {
     }
 }
 
+/// Whether a status says that a pod has ended.
+fn is_terminal(s: &PodStatus) -> bool {
+    matches!(s.phase.as_deref(), Some("Failed" | "Succeeded"))
+}
+
 /// The kubelet's status with what is others' of the stored one. Models mergePodStatus.
 fn merge(stored: Option<&PodStatus>, new: &PodStatus, over: bool) -> PodStatus {
     let mut merged = new.clone();
     let Some(old) = stored else { return merged };
-    let mut conditions: Vec<_> =
-        new.conditions.iter().flatten().filter(|c| OWN.contains(&c.type_.as_str())).cloned().collect();
+    let mut conditions = merged.conditions.take().unwrap_or_default();
+    conditions.retain(|c| OWN.contains(&c.type_.as_str()));
     let others = old.conditions.iter().flatten().filter(|c| !OWN.contains(&c.type_.as_str()));
     conditions.extend(others.cloned());
     // What the api-server has keeps its time where it says the same.
@@ -259,9 +274,8 @@ fn merge(stored: Option<&PodStatus>, new: &PodStatus, over: bool) -> PodStatus {
         }
     }
     merged.conditions = Some(conditions);
-    let terminal = |s: &PodStatus| matches!(s.phase.as_deref(), Some("Failed" | "Succeeded"));
     // An end is told once no container can run any more.
-    if terminal(&merged) && !terminal(old) && !over {
+    if is_terminal(&merged) && !is_terminal(old) && !over {
         merged.phase = old.phase.clone();
         merged.reason = old.reason.clone();
         merged.message = old.message.clone();
@@ -275,7 +289,7 @@ fn merge(stored: Option<&PodStatus>, new: &PodStatus, over: bool) -> PodStatus {
         merged.start_time = old.start_time.clone();
     }
     // The address is kept until another is known: a pod that ends is still found under it.
-    if merged.pod_ip.is_none() && (over || terminal(new)) {
+    if merged.pod_ip.is_none() && (over || is_terminal(new)) {
         merged.pod_ip = old.pod_ip.clone();
         merged.pod_ips = old.pod_ips.clone();
     }

@@ -178,8 +178,9 @@ async fn post(client: &Client, posting: Posting) {
         }
     }
     // Upstream tries again a dozen times while the api-server can't be reached.
+    let mut event = Some(event);
     for _ in 0..12 {
-        match client.create(event.clone()).await {
+        match client.create_held(&mut event).await {
             Err(e) if e.status().is_none() => client.sim().sleep(Duration::from_secs(10)).await,
             _ => return,
         }
