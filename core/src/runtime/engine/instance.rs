@@ -189,18 +189,20 @@ impl<E: Backend> Slot<E> {
 
     /// What a fresh instance holds.
     pub(super) fn template(&mut self) -> Template {
-        Template { memory: self.read_memory(), globals: self.read_globals() }
+        let mut memory = Vec::new();
+        self.read_memory(&mut memory);
+        Template { memory, globals: self.read_globals() }
     }
 
-    fn read_memory(&mut self) -> Vec<u8> {
-        let mut bytes = vec![0; self.pages as usize * PAGE];
+    /// Reads all memory into `bytes`, whatever that held.
+    fn read_memory(&mut self, bytes: &mut Vec<u8>) {
+        bytes.resize(self.pages as usize * PAGE, 0);
         if let Some(memory) = &self.memory
             && !bytes.is_empty()
         {
             // The size was asked for after the last call.
-            let _ = memory.read(&self.store, 0, &mut bytes);
+            let _ = memory.read(&self.store, 0, bytes);
         }
-        bytes
     }
 
     fn read_globals(&mut self) -> Vec<u64> {
@@ -220,11 +222,16 @@ impl<E: Backend> Slot<E> {
 
     /// The state of the process that lives here, in order to park it.
     pub(super) fn park(&mut self, template: &Template, stack_top: u32, pool: &mut Pool) -> Rc<Image> {
-        let mut memory = self.read_memory();
+        let mut memory = std::mem::take(&mut pool.buffer);
+        self.read_memory(&mut memory);
         // Nothing below the stack pointer is alive between calls, so it isn't kept, nor left to the next.
         let top = (stack_top as usize).min(memory.len());
         let stack = memory.get_mut(..top).unwrap_or_default();
-        if let Some(first) = stack.iter().position(|byte| *byte != 0) {
+        // A word at a time.
+        let words = stack.as_chunks::<8>().0;
+        let zeros = 8 * words.iter().position(|word| *word != [0; 8]).unwrap_or(words.len());
+        let rest = stack.get(zeros..).unwrap_or_default();
+        if let Some(first) = rest.iter().position(|byte| *byte != 0).map(|first| zeros + first) {
             let stale = stack.get_mut(first..).unwrap_or_default();
             stale.fill(0);
             if let Some(memory) = &self.memory {
@@ -233,6 +240,7 @@ impl<E: Backend> Slot<E> {
         }
         let globals = self.read_globals();
         let image = pool.image(template, &memory, globals);
+        pool.give_back(memory);
         self.differing = image.chunks.iter().map(|(index, _)| *index).collect();
         self.clean = true;
         image
@@ -240,7 +248,8 @@ impl<E: Backend> Slot<E> {
 
     /// Notes that what lives here will not be parked: the next inhabitant must find out what to clear.
     fn survey(&mut self, template: &Template) {
-        let memory = self.read_memory();
+        let mut memory = Vec::new();
+        self.read_memory(&mut memory);
         let chunks = memory.as_chunks::<CHUNK>().0.iter().enumerate();
         self.differing =
             chunks.filter(|(index, bytes)| *bytes != template.chunk(*index)).map(|(index, _)| index as u32).collect();

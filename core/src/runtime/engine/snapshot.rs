@@ -51,7 +51,12 @@ pub(super) struct Pool {
     /// Insertions until the next sweep.
     until_sweep: usize,
     held: usize,
+    /// What memories are read into, one after another.
+    pub(super) buffer: Vec<u8>,
 }
+
+/// A buffer larger than this is not kept.
+const BUFFER_BYTES_MAX: usize = 64 * PAGE;
 
 impl Pool {
     /// The state that differs from `template` as `memory` and `globals` say.
@@ -82,6 +87,13 @@ impl Pool {
         known.push(image.clone());
         self.added();
         image
+    }
+
+    /// Keeps the buffer for the next.
+    pub(super) fn give_back(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= BUFFER_BYTES_MAX {
+            self.buffer = buffer;
+        }
     }
 
     fn chunk(&mut self, bytes: &Chunk) -> Rc<Chunk> {
