@@ -52,30 +52,34 @@ fn complete_in(schema: &Schema, value: &mut Value, ty: TypeId, depth: usize) {
     }
     match (&schema.get(ty).shape, value) {
         (Shape::Struct(s), Value::Object(o)) => {
+            // By the few fields that are there, not the many that could be.
+            let mut omitted = Vec::new();
+            for (key, v) in o.iter_mut() {
+                let Some(f) = s.field(key) else { continue };
+                let required_pointer = f.pointer && !f.omit_empty && !f.omit_zero;
+                if is_empty(schema, f, v) && !required_pointer {
+                    // Taken out where it is omitted, or put back as its type's own zero.
+                    match zero(schema, f) {
+                        None => {
+                            omitted.push(f.json);
+                            continue;
+                        }
+                        Some(z) if v.is_null() => *v = z,
+                        Some(_) => {}
+                    }
+                }
+                complete_in(schema, v, f.ty, depth + 1);
+            }
+            for key in omitted {
+                o.remove(key);
+            }
             for f in &s.fields {
-                match o.get_mut(f.json) {
-                    Some(v) => {
-                        let required_pointer = f.pointer && !f.omit_empty && !f.omit_zero;
-                        if is_empty(schema, f, v) && !required_pointer {
-                            // Taken out where it is omitted, or put back as its type's own zero.
-                            match zero(schema, f) {
-                                None => {
-                                    o.remove(f.json);
-                                    continue;
-                                }
-                                Some(z) if v.is_null() => *v = z,
-                                Some(_) => {}
-                            }
-                        }
-                        complete_in(schema, v, f.ty, depth + 1);
-                    }
-                    None => {
-                        if let Some(mut z) = zero(schema, f) {
-                            // apiVersion and kind of TypeMeta and the like have omitempty and don't come here.
-                            complete_in(schema, &mut z, f.ty, depth + 1);
-                            o.insert(f.json.to_owned(), z);
-                        }
-                    }
+                if let Some(mut z) = zero(schema, f)
+                    && !o.contains_key(f.json)
+                {
+                    // apiVersion and kind of TypeMeta and the like have omitempty and don't come here.
+                    complete_in(schema, &mut z, f.ty, depth + 1);
+                    o.insert(f.json.to_owned(), z);
                 }
             }
         }
