@@ -1,4 +1,4 @@
-//! The native bench. Run by `cargo xtask bench --only native`.
+//! The native bench. Run by `cargo xtask bench --only native`. With names of figures as arguments it measures those alone.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,6 +11,9 @@ use podarium_tests::bench::{SCALES, Scale, WORKLOAD, manifest, tell};
 use podarium_tests::wasm;
 
 const PLACE: &str = "native";
+
+/// The figure of a quiet cluster.
+const IDLE: &str = "idle_1000_nodes_100x_cpu_pct";
 
 /// How much virtual time passes between looks at the cluster.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,10 +35,14 @@ fn main() -> ExitCode {
 }
 
 fn measure() -> Result<(), String> {
-    let boot_3 = best(|| Ok(boot(3)?.took))?;
-    tell("boot_ms", ms(boot_3.wall), "ms", PLACE);
-    tell("boot_cpu_ms", ms(boot_3.cpu), "ms", PLACE);
-    for scale in &SCALES {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |figure: &str| asked.is_empty() || asked.iter().any(|name| name == figure);
+    if wanted("boot_ms") {
+        let boot_3 = best(|| Ok(boot(3)?.took))?;
+        tell("boot_ms", ms(boot_3.wall), "ms", PLACE);
+        tell("boot_cpu_ms", ms(boot_3.cpu), "ms", PLACE);
+    }
+    for scale in SCALES.iter().filter(|scale| wanted(scale.figure)) {
         let mut simulated = Duration::ZERO;
         let took = best(|| {
             let (took, virtual_time) = bring_up(scale)?;
@@ -48,7 +55,9 @@ fn measure() -> Result<(), String> {
             tell("rs_1000_simulated_s", simulated.as_secs_f64(), "s", PLACE);
         }
     }
-    tell("idle_1000_nodes_100x_cpu_pct", idle(1_000)?, "%", PLACE);
+    if wanted(IDLE) {
+        tell(IDLE, idle(1_000)?, "%", PLACE);
+    }
     Ok(())
 }
 
