@@ -83,11 +83,50 @@ pub struct ApiServer {
     disabled_plugins: Vec<&'static str>,
     owners: Rc<RefCell<owners::Owners>>,
     metrics: RefCell<handle::metrics::Metrics>,
+    trace_words: RefCell<TraceWords>,
     encoded: Rc<handle::encoded::Encoded>,
     started_at: SimTime,
     extras: Rc<Extras>,
     /// Itself, for what it does later.
     me: Weak<RefCell<ApiServer>>,
+}
+
+/// Words that entries of the trace share.
+#[derive(Default)]
+struct TraceWords {
+    /// By kind, the few subresources that were asked for, and how the trace names them.
+    resources: Vec<Vec<(Rc<str>, Rc<str>)>>,
+    /// The namespace of the last request.
+    namespace: Option<Rc<str>>,
+}
+
+impl TraceWords {
+    fn resource(&mut self, id: ResourceId, resource: &str, subresource: &str) -> Rc<str> {
+        let at = usize::from(id.0);
+        if self.resources.len() <= at {
+            self.resources.resize_with(at + 1, Vec::new);
+        }
+        let known = &mut self.resources[at];
+        // A kind may be gone and another have its place.
+        let is = |(s, whole): &&(Rc<str>, Rc<str>)| {
+            let rest = whole.strip_prefix(resource);
+            **s == *subresource && rest.is_some_and(|rest| rest.trim_start_matches('/') == subresource)
+        };
+        if let Some((_, whole)) = known.iter().find(is) {
+            return whole.clone();
+        }
+        let whole: Rc<str> =
+            if subresource.is_empty() { resource.into() } else { [resource, "/", subresource].concat().into() };
+        known.push((subresource.into(), whole.clone()));
+        whole
+    }
+
+    fn namespace(&mut self, namespace: &str) -> Rc<str> {
+        match &self.namespace {
+            Some(last) if **last == *namespace => last.clone(),
+            _ => self.namespace.insert(namespace.into()).clone(),
+        }
+    }
 }
 
 /// Collects warnings for the client while a request is served; typed clients read none, so nothing is computed for them.
@@ -150,6 +189,7 @@ impl ApiServer {
             disabled_plugins: Vec::new(),
             owners: owners.clone(),
             metrics: RefCell::default(),
+            trace_words: RefCell::default(),
             encoded: Rc::new(handle::encoded::Encoded::new(owners)),
             started_at: sim.now(),
             extras: Rc::default(),
@@ -274,7 +314,7 @@ impl ApiServer {
             let group = obj.api_version().split_once('/').map_or("", |(g, _)| g);
             let Some(id) = self.registry.find_kind(group, obj.kind()) else { continue };
             if e.kind == crate::etcd::EventType::Delete {
-                self.owners.borrow_mut().forget(&**obj);
+                self.owners.borrow_mut().forget(&*obj);
             }
             self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
             if group == custom::GROUP {
@@ -301,13 +341,9 @@ impl ApiServer {
         names: (&str, &str, &str),
         outcome: Result<u64, u16>,
     ) {
-        let info = self.registry.info(id);
         let (namespace, name, subresource) = names;
-        let resource: Rc<str> = if subresource.is_empty() {
-            info.resource.into()
-        } else {
-            format!("{}/{subresource}", info.resource).into()
-        };
+        let mut words = self.trace_words.borrow_mut();
+        let resource = words.resource(id, self.registry.info(id).resource, subresource);
         let (code, revision) = match outcome {
             Ok(revision) => (if verb == "create" { 201 } else { 200 }, revision),
             Err(code) => (code, 0),
@@ -323,11 +359,12 @@ impl ApiServer {
             to: self.process,
             verb,
             resource,
-            namespace: namespace.into(),
+            namespace: words.namespace(namespace),
             name: name.into(),
             code,
             revision,
         };
+        drop(words);
         if revision > 0 {
             self.sim.record(event)
         } else {

@@ -145,6 +145,7 @@ impl ResourceInfo {
     /// The key in etcd: `/registry/<resource>/<namespace>/<name>`, with upstream's few exceptions.
     pub fn key(&self, namespace: &str, name: &str) -> String {
         let mut key = self.prefix();
+        key.reserve_exact(namespace.len() + 1 + name.len());
         if self.namespaced {
             key.push_str(namespace);
             key.push('/');
@@ -161,8 +162,8 @@ impl ResourceInfo {
             ("", "services") => "/registry/services/specs/".into(),
             ("", "endpoints") => "/registry/services/endpoints/".into(),
             ("networking.k8s.io", "ingresses") => "/registry/ingress/".into(),
-            (g, r) if g.is_empty() || is_builtin_short(g) => format!("/registry/{r}/"),
-            (g, r) => format!("/registry/{g}/{r}/"),
+            (g, r) if g.is_empty() || is_builtin_short(g) => ["/registry/", r, "/"].concat(),
+            (g, r) => ["/registry/", g, "/", r, "/"].concat(),
         }
     }
 }
@@ -190,7 +191,7 @@ fn is_builtin_short(group: &str) -> bool {
 }
 
 /// A kind's place in the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceId(pub u16);
 
 /// All kinds.

@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
 use super::options::ListOptions;
 use super::selection::Selection;
 use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
-use crate::etcd::{Event, EventType, Value};
+use crate::etcd::{Event, KeyValue};
 use crate::registry::Strategy;
 use crate::sim::{MachineId, Sim, SimTime, TaskId, TraceSeq};
 
@@ -228,32 +231,79 @@ struct Watcher {
 }
 
 /// By what a watcher is found.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum IndexKey {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
     All,
-    Namespace(Rc<str>),
-    Name(Rc<str>),
-    Field(Rc<str>),
+    Name,
+    Namespace,
+    Field,
+}
+
+/// The watchers that are found by one thing each.
+#[derive(Default)]
+struct Watched([IndexMap<Rc<str>, BTreeSet<u64>, FxBuildHasher>; 4]);
+
+impl Watched {
+    fn add(&mut self, by: By, value: &str, id: u64) {
+        self.0[by as usize].entry(value.into()).or_default().insert(id);
+    }
+
+    fn get(&self, by: By, value: &str) -> Option<&BTreeSet<u64>> {
+        self.0[by as usize].get(value)
+    }
+
+    fn remove(&mut self, id: u64) {
+        for found in &mut self.0 {
+            found.retain(|_, ids| {
+                ids.remove(&id);
+                !ids.is_empty()
+            });
+        }
+    }
 }
 
 /// The watch cache of one kind.
 pub(super) struct Cacher {
-    history: VecDeque<(u64, WatchChange)>,
+    history: VecDeque<Past>,
     /// Everything after this revision is in `history`.
     history_from: u64,
     watchers: BTreeMap<u64, Watcher>,
-    index: BTreeMap<IndexKey, BTreeSet<u64>>,
+    index: Watched,
     next_watcher: u64,
     index_field: Option<&'static str>,
 }
 
-#[derive(Clone)]
 struct WatchChange {
     object: Obj,
     prev: Option<Obj>,
     deleted: bool,
     cause: TraceSeq,
+}
+
+/// A change that is kept to be watched back: etcd's own records of it.
+struct Past {
+    revision: u64,
+    /// `None`: deleted.
+    now: Option<Rc<KeyValue>>,
+    prev: Option<Rc<KeyValue>>,
+    cause: TraceSeq,
     at: SimTime,
+}
+
+impl WatchChange {
+    fn new(revision: u64, now: Option<&KeyValue>, prev: Option<&KeyValue>, cause: TraceSeq) -> Option<Self> {
+        let prev = prev.and_then(KeyValue::object);
+        let deleted = now.is_none();
+        let mut object = match now {
+            Some(now) => now.object()?,
+            None => prev.clone()?,
+        };
+        if deleted {
+            // A deleted object's last state carries the revision of its deletion.
+            crate::api::object::make_mut(&mut object).meta_mut().resource_version = Some(revision.to_string());
+        }
+        Some(WatchChange { object, prev, deleted, cause })
+    }
 }
 
 /// How many changes are kept to be watched back. Models the watch cache's dynamic capacity, upper and lower bound.
@@ -263,11 +313,8 @@ const HISTORY_MIN: usize = 100;
 const FRESH: Duration = Duration::from_secs(75);
 
 /// The object that an etcd event is about: its new state, or the last one for a deletion.
-pub(super) fn object_of(e: &Event) -> Option<&Obj> {
-    match e.kv.as_ref().or(e.prev.as_ref()).map(|kv| &kv.value) {
-        Some(Value::Object(o)) => Some(o),
-        _ => None,
-    }
+pub(super) fn object_of(e: &Event) -> Option<Obj> {
+    e.kv.as_ref().or(e.prev.as_ref())?.object()
 }
 
 impl Cacher {
@@ -276,7 +323,7 @@ impl Cacher {
             history: VecDeque::new(),
             history_from: 0,
             watchers: BTreeMap::new(),
-            index: BTreeMap::new(),
+            index: Watched::default(),
             next_watcher: 0,
             index_field: strategy.index_field(),
         }
@@ -287,14 +334,16 @@ impl Cacher {
         self.history_from
     }
 
-    fn index_key(&self, namespace: Option<&Rc<str>>, selection: &Selection) -> IndexKey {
+    fn index(&mut self, namespace: Option<&Rc<str>>, selection: &Selection, id: u64) {
         if let Some(name) = selection.exact_field("metadata.name") {
-            return IndexKey::Name(name.into());
+            self.index.add(By::Name, name, id);
+        } else if let Some(value) = self.index_field.and_then(|f| selection.exact_field(f)) {
+            self.index.add(By::Field, value, id);
+        } else if let Some(namespace) = namespace {
+            self.index.add(By::Namespace, namespace, id);
+        } else {
+            self.index.add(By::All, "", id);
         }
-        if let Some(value) = self.index_field.and_then(|f| selection.exact_field(f)) {
-            return IndexKey::Field(value.into());
-        }
-        namespace.map_or(IndexKey::All, |n| IndexKey::Namespace(n.clone()))
     }
 
     /// How many watch.
@@ -315,12 +364,14 @@ impl Cacher {
                 Err(status) => ended = Some(status),
             }
         }
-        let start = self.history.partition_point(|(r, _)| *r <= since);
-        for (revision, change) in self.history.range(start..) {
+        let start = self.history.partition_point(|past| past.revision <= since);
+        for past in self.history.range(start..) {
+            let change = WatchChange::new(past.revision, past.now.as_deref(), past.prev.as_deref(), past.cause);
+            let Some(change) = change else { continue };
             if namespace.as_deref().is_some_and(|n| change.object.meta().namespace.as_deref() != Some(n)) {
                 continue;
             }
-            if let Some(e) = event_for(&selection, strategy, change, *revision) {
+            if let Some(e) = event_for(&selection, strategy, &change, past.revision) {
                 events.push_back((at, e));
             }
         }
@@ -335,8 +386,7 @@ impl Cacher {
         let buffer = Rc::new(RefCell::new(buffer));
         let id = self.next_watcher;
         self.next_watcher += 1;
-        let key = self.index_key(namespace.as_ref(), &selection);
-        self.index.entry(key).or_default().insert(id);
+        self.index(namespace.as_ref(), &selection, id);
         let watcher = Watcher {
             since,
             selection,
@@ -351,35 +401,25 @@ impl Cacher {
 
     /// Takes a change from etcd and passes it to those whom it concerns.
     pub(super) fn dispatch(&mut self, sim: &Sim, strategy: &dyn Strategy, e: &Event) {
-        let Some(object) = object_of(e).cloned() else { return };
-        let prev = match e.prev.as_ref().map(|kv| &kv.value) {
-            Some(Value::Object(o)) => Some(o.clone()),
-            _ => None,
-        };
-        let deleted = e.kind == EventType::Delete;
-        let mut object = object;
-        if deleted {
-            // A deleted object's last state carries the revision of its deletion.
-            crate::api::object::make_mut(&mut object).meta_mut().resource_version = Some(e.revision.to_string());
-        }
-        let change = WatchChange { object, prev, deleted, cause: e.cause, at: sim.now() };
+        let Some(change) = WatchChange::new(e.revision, e.kv.as_deref(), e.prev.as_deref(), e.cause) else { return };
         let mut dead = Vec::new();
-        let mut keys: Vec<IndexKey> = vec![IndexKey::All];
         let meta = change.object.meta();
-        keys.push(IndexKey::Name(meta.name.as_deref().unwrap_or_default().into()));
-        if let Some(ns) = meta.namespace.as_deref() {
-            keys.push(IndexKey::Namespace(ns.into()));
-        }
-        if let Some(f) = self.index_field {
-            let value = strategy.field(&*change.object, f).unwrap_or_default();
-            let before = change.prev.as_ref().map(|p| strategy.field(&**p, f).unwrap_or_default());
-            if let Some(b) = before.filter(|b| *b != value) {
-                keys.push(IndexKey::Field(b.as_ref().into()));
+        let (value, before) = match self.index_field {
+            Some(f) => {
+                let before = change.prev.as_ref().map(|p| strategy.field(&**p, f).unwrap_or_default());
+                (strategy.field(&*change.object, f).or(Some("".into())), before)
             }
-            keys.push(IndexKey::Field(value.as_ref().into()));
-        }
-        for key in &keys {
-            let Some(ids) = self.index.get(key) else { continue };
+            None => (None, None),
+        };
+        let keys = [
+            Some((By::All, "")),
+            Some((By::Name, meta.name.as_deref().unwrap_or_default())),
+            meta.namespace.as_deref().map(|namespace| (By::Namespace, namespace)),
+            before.as_deref().filter(|b| Some(*b) != value.as_deref()).map(|before| (By::Field, before)),
+            value.as_deref().map(|value| (By::Field, value)),
+        ];
+        for (by, key) in keys.into_iter().flatten() {
+            let Some(ids) = self.index.get(by, key) else { continue };
             for id in ids {
                 let Some(w) = self.watchers.get(id) else { continue };
                 if e.revision <= w.since {
@@ -390,32 +430,28 @@ impl Cacher {
                 }
                 let Some(event) = event_for(&w.selection, strategy, &change, e.revision) else { continue };
                 if !push(sim, w, event) {
-                    dead.push((key.clone(), *id));
+                    dead.push(*id);
                 }
             }
         }
-        for (key, id) in dead {
+        for id in dead {
             self.watchers.remove(&id);
-            if let Some(ids) = self.index.get_mut(&key) {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    self.index.remove(&key);
-                }
-            }
+            self.index.remove(id);
         }
-        self.history.push_back((e.revision, change));
-        let is_old = |(_, c): &(u64, WatchChange)| sim.now().since(c.at) >= FRESH;
+        let (now, prev) = (e.kv.clone(), e.prev.clone());
+        self.history.push_back(Past { revision: e.revision, now, prev, cause: e.cause, at: sim.now() });
+        let is_old = |past: &Past| sim.now().since(past.at) >= FRESH;
         while self.history.len() > HISTORY_MAX
             || (self.history.len() > HISTORY_MIN && self.history.front().is_some_and(is_old))
         {
-            let Some((r, _)) = self.history.pop_front() else { break };
-            self.history_from = r;
+            let Some(past) = self.history.pop_front() else { break };
+            self.history_from = past.revision;
         }
     }
 
     /// Forgets changes up to `revision`: etcd was compacted.
     pub(super) fn forget(&mut self, revision: u64) {
-        while self.history.front().is_some_and(|(r, _)| *r <= revision) {
+        while self.history.front().is_some_and(|past| past.revision <= revision) {
             self.history.pop_front();
         }
         self.history_from = self.history_from.max(revision);
@@ -450,10 +486,7 @@ impl Cacher {
             self.watchers.iter().filter(|(_, w)| w.buffer.strong_count() == 0).map(|(id, _)| *id).collect();
         for id in dead {
             self.watchers.remove(&id);
-            self.index.retain(|_, ids| {
-                ids.remove(&id);
-                !ids.is_empty()
-            });
+            self.index.remove(id);
         }
     }
 }

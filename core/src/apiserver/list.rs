@@ -115,11 +115,11 @@ impl ApiServer {
         })?;
         let mut kvs = found.kvs.into_iter();
         for kv in kvs.by_ref() {
-            let Value::Object(obj) = &kv.value else { continue };
-            if !selection.is_everything() && !selection.matches(strategy, &**obj) {
+            let Some(obj) = kv.object() else { continue };
+            if !selection.is_everything() && !selection.matches(strategy, &*obj) {
                 continue;
             }
-            list.items.push(obj.clone());
+            list.items.push(obj);
             if limit > 0 && list.items.len() == limit {
                 let left = kvs.len();
                 if left > 0 {

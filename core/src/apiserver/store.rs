@@ -36,10 +36,7 @@ impl ApiServer {
     pub(crate) fn load(&self, id: ResourceId, namespace: &str, name: &str) -> Option<(Obj, u64)> {
         let key = self.registry.info(id).key(namespace, name);
         let kv = self.etcd.store.borrow().get(&key)?;
-        match kv.value {
-            Value::Object(o) => Some((o, kv.mod_revision)),
-            Value::Bytes(_) => None,
-        }
+        kv.object().map(|o| (o, kv.mod_revision))
     }
 
     pub(crate) fn not_found(&self, id: ResourceId, name: &str) -> Status {
@@ -67,7 +64,8 @@ impl ApiServer {
             .map_err(|e| Status::internal(e.to_string()))?;
         let info = self.registry.info(id);
         if !done.succeeded {
-            let going = matches!(store.get(&key).map(|kv| kv.value), Some(Value::Object(o)) if o.meta().deletion_timestamp.is_some());
+            let there = store.get(&key).and_then(|kv| kv.object());
+            let going = there.is_some_and(|o| o.meta().deletion_timestamp.is_some());
             drop(store);
             let name = obj.meta().name.clone().unwrap_or_default();
             return Err(if expected == 0 {

@@ -44,10 +44,7 @@ impl Cluster {
 
     fn object(&self, resource: &str, namespace: &str, name: &str) -> Option<Obj> {
         let key = self.registry.info(self.resource(resource)?).key(namespace, name);
-        match self.etcd().borrow().get(&key)?.value {
-            Value::Object(o) => Some(o),
-            Value::Bytes(_) => None,
-        }
+        self.etcd().borrow().get(&key)?.object()
     }
 
     fn yaml(&self, resource: &str, namespace: &str, name: &str) -> Answer {

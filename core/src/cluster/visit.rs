@@ -10,7 +10,6 @@ use super::{Cluster, Machines};
 use crate::api::object::typed;
 use crate::apiserver::User;
 use crate::cli::{Door, Shell};
-use crate::etcd::Value;
 use crate::network::{HttpError, HttpRequest};
 use crate::session::Input;
 use crate::sim::{MachineId, ProcessState, TraceEvent};
@@ -32,7 +31,7 @@ impl Cluster {
     /// The pod's address, and the port to knock at.
     fn door(&self, namespace: &str, pod: &str, port: u16) -> Option<(IpAddr, u16, String)> {
         let kv = self.etcd().borrow().get(&format!("/registry/pods/{namespace}/{pod}"))?;
-        let Value::Object(o) = kv.value else { return None };
+        let o = kv.object()?;
         let p = typed::<Pod>(&*o)?;
         let named = p.spec.as_ref()?.containers.iter().flat_map(|c| c.ports.iter().flatten()).next();
         let port = match (port, named) {

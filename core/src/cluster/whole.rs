@@ -55,6 +55,8 @@ pub struct Cluster {
     images: Rc<dyn ImageSource>,
     next_machine: u32,
     empty_etcd: Rc<RefCell<Etcd>>,
+    /// The machines as a viewer last saw them, and the kernel's count of changes of processes then.
+    seen_machines: RefCell<(u64, Rc<[MachineFacts]>)>,
 }
 
 impl Drop for Cluster {
@@ -95,6 +97,7 @@ impl Cluster {
             images,
             next_machine: 0,
             empty_etcd: Rc::default(),
+            seen_machines: RefCell::new((0, Rc::from([]))),
         };
         cluster.add_machine("control-plane", true);
         for _ in 0..cluster.session.config.workers {
@@ -450,22 +453,7 @@ impl Cluster {
 
     /// What changed for a viewer since its last frame.
     pub fn observe(&self, observer: &mut Observer) -> Frame {
-        let machines: Vec<MachineFacts> = self
-            .hosts
-            .iter()
-            .map(|h| {
-                let m = &h.machine;
-                MachineFacts {
-                    id: m.id.0,
-                    name: m.name.clone(),
-                    control_plane: m.control_plane,
-                    powered: m.powered(),
-                    plugged: !self.sim.links().is_unplugged(m.id),
-                    kubelet: m.unit_runs(&self.sim, "kubelet"),
-                    containerd: m.unit_runs(&self.sim, "containerd"),
-                }
-            })
-            .collect();
+        let machines = self.machine_facts();
         let parts = self.parts();
         let etcd = self.etcd();
         let etcd = etcd.borrow();
@@ -479,6 +467,35 @@ impl Cluster {
             }));
         }
         observer.frame(&World { sim: &self.sim, etcd: &etcd, machines: &machines, parts: &parts, pulls: &pulls })
+    }
+
+    /// The machines, looked at anew only if something about them changed.
+    fn machine_facts(&self) -> Rc<[MachineFacts]> {
+        let changes = self.sim.process_changes();
+        let mut seen = self.seen_machines.borrow_mut();
+        let links = self.sim.links();
+        let same = |(m, h): (&MachineFacts, &Host)| {
+            let now = &h.machine;
+            (m.id, m.powered, m.plugged) == (now.id.0, now.powered(), !links.is_unplugged(now.id))
+        };
+        let unchanged = seen.0 == changes && seen.1.len() == self.hosts.len();
+        if unchanged && seen.1.iter().zip(&self.hosts).all(same) {
+            return seen.1.clone();
+        }
+        let facts = self.hosts.iter().map(|h| {
+            let m = &h.machine;
+            MachineFacts {
+                id: m.id.0,
+                name: m.name.clone(),
+                control_plane: m.control_plane,
+                powered: m.powered(),
+                plugged: !links.is_unplugged(m.id),
+                kubelet: m.unit_runs(&self.sim, "kubelet"),
+                containerd: m.unit_runs(&self.sim, "containerd"),
+            }
+        });
+        *seen = (changes, facts.collect());
+        seen.1.clone()
     }
 
     /// How many nodes are Ready, as the api-server has it.
@@ -496,8 +513,7 @@ impl Cluster {
 
     fn kill_container(&self, namespace: &str, pod: &str, container: &str) {
         let key = format!("/registry/pods/{namespace}/{pod}");
-        let Some(kv) = self.etcd().borrow().get(&key) else { return };
-        let crate::etcd::Value::Object(o) = kv.value else { return };
+        let Some(o) = self.etcd().borrow().get(&key).and_then(|kv| kv.object()) else { return };
         let Some(p) = crate::api::object::typed::<k8s_openapi::api::core::v1::Pod>(&*o) else { return };
         let node = p.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default();
         let uid = p.metadata.uid.as_deref().unwrap_or_default();

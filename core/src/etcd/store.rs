@@ -1,12 +1,17 @@
 //! The revisioned store itself. Models etcd's `server/storage/mvcc/{kvstore,index,watchable_store}.go`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::rc::Rc;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
 use crate::api::object::Obj;
 use crate::sim::{SimTime, TraceSeq};
 
+use super::faded::Faded;
 use super::lease::{LeaseId, Leases};
 
 /// What a key holds.
@@ -19,12 +24,11 @@ pub enum Value {
 }
 
 /// A key as it stood at some revision.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct KeyValue {
     /// The key.
     pub key: Rc<str>,
-    /// What it held.
-    pub value: Value,
+    held: RefCell<Held>,
     /// The revision that made the key.
     pub create_revision: u64,
     /// The revision that wrote this value.
@@ -33,6 +37,59 @@ pub struct KeyValue {
     pub version: u64,
     /// The lease that it is attached to, or 0.
     pub lease: LeaseId,
+}
+
+#[derive(Debug)]
+enum Held {
+    Whole(Value),
+    /// What is left of an object, and the next version if that says the rest.
+    Faded(Faded, Option<Rc<KeyValue>>),
+}
+
+/// One version in so many is kept whole, so that none is far from one that is.
+const WHOLE_EVERY: u64 = 64;
+
+impl KeyValue {
+    /// What it held.
+    pub fn value(&self) -> Value {
+        match &*self.held.borrow() {
+            Held::Whole(value) => value.clone(),
+            Held::Faded(faded, next) => {
+                let next = next.as_ref().and_then(|next| next.object());
+                // It faded because its successor is an object.
+                faded.restore(next.as_ref()).map_or_else(|| Value::Bytes(Rc::default()), Value::Object)
+            }
+        }
+    }
+
+    /// The object that it held, if that is what it held.
+    pub fn object(&self) -> Option<Obj> {
+        match self.value() {
+            Value::Object(o) => Some(o),
+            Value::Bytes(_) => None,
+        }
+    }
+
+    /// Keeps only what `next` does not say; false if somebody still holds the object.
+    fn fade(&self, next: Option<&Rc<KeyValue>>) -> bool {
+        if self.version.is_multiple_of(WHOLE_EVERY) {
+            return true;
+        }
+        let mut held = self.held.borrow_mut();
+        let Held::Whole(Value::Object(old)) = &mut *held else { return true };
+        if Rc::strong_count(old) > 1 {
+            return false;
+        }
+        let whole = next.and_then(|next| match &*next.held.borrow() {
+            Held::Whole(Value::Object(new)) => Some(new.clone()),
+            _ => None,
+        });
+        if let Some(faded) = Faded::of(old, whole.as_ref()) {
+            let next = next.filter(|_| !matches!(faded, Faded::Event(_)));
+            *held = Held::Faded(faded, next.cloned());
+        }
+        true
+    }
 }
 
 /// Put or deleted.
@@ -54,9 +111,9 @@ pub struct Event {
     /// The revision of the change.
     pub revision: u64,
     /// The new value; `None` for a deletion.
-    pub kv: Option<KeyValue>,
+    pub kv: Option<Rc<KeyValue>>,
     /// The value before; `None` if the key was not there.
-    pub prev: Option<KeyValue>,
+    pub prev: Option<Rc<KeyValue>>,
     /// What the change was made because of.
     pub cause: TraceSeq,
 }
@@ -101,7 +158,7 @@ pub struct RangeRequest<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct RangeResponse {
     /// In key order.
-    pub kvs: Vec<KeyValue>,
+    pub kvs: Vec<Rc<KeyValue>>,
     /// Whether there are more than the limit let through.
     pub more: bool,
     /// How many there are in all.
@@ -158,15 +215,18 @@ pub struct TxnResponse {
     pub revision: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Version {
-    mod_revision: u64,
-    create_revision: u64,
-    version: u64,
-    lease: LeaseId,
+    revision: u64,
     /// `None`: deleted at this revision.
-    value: Option<Value>,
+    kv: Option<Rc<KeyValue>>,
 }
+
+/// How many others wait to fade before one does: whoever follows closely has read it by then.
+const FADES_AFTER: usize = 256;
+
+/// How often a version that somebody still holds is tried again.
+const FADE_TRIES: u8 = 4;
 
 /// How many of the newest changes are looked at one by one for where a follower stands.
 const NEWEST: usize = 8;
@@ -176,7 +236,12 @@ const NEWEST: usize = 8;
 pub struct Etcd {
     revision: u64,
     compacted: u64,
-    keys: BTreeMap<Rc<str>, Vec<Version>>,
+    /// Found by their hash: of keys that begin alike, comparing is slow.
+    keys: IndexMap<Rc<str>, Vec<Version>, FxBuildHasher>,
+    /// The same keys, for ranges.
+    order: BTreeSet<Rc<str>>,
+    /// What will fade, its successor, and how often that was tried.
+    fading: VecDeque<(Rc<KeyValue>, Option<Rc<KeyValue>>, u8)>,
     live: usize,
     log: VecDeque<Event>,
     leases: Leases,
@@ -189,7 +254,9 @@ impl Default for Etcd {
         Etcd {
             revision: 1,
             compacted: 0,
-            keys: BTreeMap::new(),
+            keys: IndexMap::default(),
+            order: BTreeSet::new(),
+            fading: VecDeque::new(),
             live: 0,
             log: VecDeque::new(),
             leases: Leases::default(),
@@ -249,24 +316,14 @@ impl Etcd {
         Ok(())
     }
 
-    fn at(key: &Rc<str>, versions: &[Version], revision: u64) -> Option<KeyValue> {
-        let v =
-            if revision == 0 { versions.last() } else { versions.iter().rev().find(|v| v.mod_revision <= revision) }?;
-        let value = v.value.clone()?;
-        Some(KeyValue {
-            key: key.clone(),
-            value,
-            create_revision: v.create_revision,
-            mod_revision: v.mod_revision,
-            version: v.version,
-            lease: v.lease,
-        })
+    fn at(versions: &[Version], revision: u64) -> Option<&Rc<KeyValue>> {
+        let v = if revision == 0 { versions.last() } else { versions.iter().rev().find(|v| v.revision <= revision) };
+        v?.kv.as_ref()
     }
 
     /// The key as it stands now.
-    pub fn get(&self, key: &str) -> Option<KeyValue> {
-        let (k, versions) = self.keys.get_key_value(key)?;
-        Self::at(k, versions, 0)
+    pub fn get(&self, key: &str) -> Option<Rc<KeyValue>> {
+        Self::at(self.keys.get(key)?, 0).cloned()
     }
 
     /// Reads a key or a range of keys.
@@ -281,8 +338,8 @@ impl Etcd {
             Some(end) => Bound::Excluded(end),
         };
         let mut out = RangeResponse { revision: self.revision, ..Default::default() };
-        for (k, versions) in self.keys.range::<str, _>((Bound::Included(r.key), upper)) {
-            let Some(kv) = Self::at(k, versions, r.revision) else {
+        for k in self.order.range::<str, _>((Bound::Included(r.key), upper)) {
+            let Some(kv) = self.keys.get(k).and_then(|versions| Self::at(versions, r.revision)) else {
                 continue;
             };
             out.count += 1;
@@ -292,7 +349,7 @@ impl Etcd {
             if r.limit > 0 && out.kvs.len() == r.limit {
                 out.more = true;
             } else {
-                out.kvs.push(kv);
+                out.kvs.push(kv.clone());
             }
         }
         Ok(out)
@@ -300,18 +357,20 @@ impl Etcd {
 
     /// Calls `f` with every live key that begins with `prefix`, in order, without copying.
     pub fn for_each_prefix(&self, prefix: &str, mut f: impl FnMut(&Rc<str>, &Value, u64)) {
-        for (k, versions) in self.keys.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)) {
+        for k in self.order.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)) {
             if !k.starts_with(prefix) {
                 break;
             }
-            if let Some(Version { value: Some(value), mod_revision, .. }) = versions.last() {
-                f(k, value, *mod_revision);
+            let Some(kv) = self.keys.get(k).and_then(|versions| Self::at(versions, 0)) else { continue };
+            match &*kv.held.borrow() {
+                Held::Whole(value) => f(k, value, kv.mod_revision),
+                Held::Faded(..) => f(k, &kv.value(), kv.mod_revision),
             }
         }
     }
 
     fn holds(&self, c: &Compare<'_>) -> bool {
-        let v = self.keys.get(c.key).and_then(|v| v.last()).filter(|v| v.value.is_some());
+        let v = self.keys.get(c.key).and_then(|versions| Self::at(versions, 0));
         match c.target {
             CompareTarget::ModRevision(r) => v.map_or(0, |v| v.mod_revision) == r,
             CompareTarget::CreateRevision(r) => v.map_or(0, |v| v.create_revision) == r,
@@ -351,29 +410,39 @@ impl Etcd {
     fn apply(&mut self, op: Op, revision: u64, cause: TraceSeq) -> bool {
         match op {
             Op::Put { key, value, lease } => {
-                let versions = self.keys.entry(key.clone()).or_default();
-                let last = versions.last().filter(|v| v.value.is_some());
-                let prev = last.and_then(|_| Self::at(&key, versions, 0));
+                let versions = self.keys.entry(key.clone()).or_insert_with(|| {
+                    self.order.insert(key.clone());
+                    Vec::new()
+                });
+                let prev = Self::at(versions, 0).cloned();
+                let rests = matches!(&value, Value::Object(o) if Faded::rests(o));
                 let (create_revision, version) =
                     prev.as_ref().map_or((revision, 1), |p| (p.create_revision, p.version + 1));
-                versions.push(Version {
-                    mod_revision: revision,
+                let kv = Rc::new(KeyValue {
+                    key: key.clone(),
+                    held: RefCell::new(Held::Whole(value)),
                     create_revision,
+                    mod_revision: revision,
                     version,
                     lease,
-                    value: Some(value.clone()),
                 });
+                versions.push(Version { revision, kv: Some(kv.clone()) });
                 if let Some(p) = &prev {
                     if p.lease != lease && p.lease != 0 {
                         self.leases.detach(p.lease, &key);
                     }
+                    self.fading.push_back((p.clone(), Some(kv.clone()), 0));
+                    self.fade();
                 } else {
                     self.live += 1;
+                }
+                if rests {
+                    self.fading.push_back((kv.clone(), None, 0));
+                    self.fade();
                 }
                 if lease != 0 {
                     self.leases.attach(lease, &key);
                 }
-                let kv = KeyValue { key: key.clone(), value, create_revision, mod_revision: revision, version, lease };
                 self.log.push_back(Event { kind: EventType::Put, key, revision, kv: Some(kv), prev, cause });
                 true
             }
@@ -381,16 +450,10 @@ impl Etcd {
                 let Some(versions) = self.keys.get_mut(&key) else {
                     return false;
                 };
-                let Some(prev) = Self::at(&key, versions, 0) else {
+                let Some(prev) = Self::at(versions, 0).cloned() else {
                     return false;
                 };
-                versions.push(Version {
-                    mod_revision: revision,
-                    create_revision: 0,
-                    version: 0,
-                    lease: 0,
-                    value: None,
-                });
+                versions.push(Version { revision, kv: None });
                 self.live -= 1;
                 if prev.lease != 0 {
                     self.leases.detach(prev.lease, &key);
@@ -398,6 +461,19 @@ impl Etcd {
                 self.log.push_back(Event { kind: EventType::Delete, key, revision, kv: None, prev: Some(prev), cause });
                 true
             }
+        }
+    }
+
+    /// Lets what has waited longest fade, if that is long enough.
+    fn fade(&mut self) {
+        if self.fading.len() <= FADES_AFTER {
+            return;
+        }
+        if let Some((old, next, tries)) = self.fading.pop_front()
+            && !old.fade(next.as_ref())
+            && tries < FADE_TRIES
+        {
+            self.fading.push_back((old, next, tries + 1));
         }
     }
 
@@ -432,14 +508,15 @@ impl Etcd {
                 continue;
             };
             // The version in force at `revision` stays unless it is a deletion.
-            let in_force = versions.partition_point(|v| v.mod_revision <= revision);
+            let in_force = versions.partition_point(|v| v.revision <= revision);
             let keep_from = match in_force.checked_sub(1).and_then(|i| versions.get(i)) {
-                Some(v) if v.value.is_some() => in_force - 1,
+                Some(v) if v.kv.is_some() => in_force - 1,
                 _ => in_force,
             };
             versions.drain(..keep_from);
             if versions.is_empty() {
-                self.keys.remove(&event.key);
+                self.keys.swap_remove(&event.key);
+                self.order.remove(&event.key);
             }
         }
         Ok(())

@@ -9,6 +9,9 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Event, Node, Pod, ReplicationController};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
 use super::view::{
     EventView, Frame, MessageKind, MessageView, NodeHealth, NodeView, PartView, PodView, TimerKind, TimerView,
     WorkloadView,
@@ -93,9 +96,12 @@ pub struct Observer {
     revision: u64,
     trace: TraceSeq,
     started: bool,
-    pods: BTreeMap<Rc<str>, PodEntry>,
+    /// Found by hash: of keys that begin alike, comparing is slow.
+    pods: IndexMap<Rc<str>, PodEntry, FxBuildHasher>,
     nodes: BTreeMap<Rc<str>, NodeEntry>,
     machines: BTreeMap<Rc<str>, MachineFacts>,
+    /// The same in the order in which they were last told.
+    last_machines: Vec<MachineFacts>,
     parts: BTreeMap<(String, u32), PartView>,
     workloads: BTreeMap<Rc<str>, (u32, WorkloadView)>,
     /// Numbers of workloads that were there once: a viewer that begins anew finds each in its hue again.
@@ -146,6 +152,10 @@ impl Observer {
     }
 
     fn follow_machines(&mut self, w: &World<'_>, frame: &mut Frame) {
+        if self.last_machines == w.machines {
+            return;
+        }
+        self.last_machines = w.machines.to_vec();
         for m in w.machines {
             if self.machines.get(&m.name) != Some(m) {
                 self.machines.insert(m.name.clone(), m.clone());
@@ -166,18 +176,13 @@ impl Observer {
 
     fn follow_etcd(&mut self, w: &World<'_>, frame: &mut Frame) {
         let mut changes: Vec<(Rc<str>, Option<Obj>, Option<Obj>)> = Vec::new();
-        let object = |v: Option<&Value>| match v {
-            Some(Value::Object(o)) => Some(o.clone()),
-            _ => None,
-        };
         match w.etcd.events_since(self.revision) {
             Ok(events) if self.started => {
                 changes.extend(events.map(|e: &EtcdEvent| {
-                    (
-                        e.key.clone(),
-                        object(e.kv.as_ref().map(|kv| &kv.value)),
-                        object(e.prev.as_ref().map(|kv| &kv.value)),
-                    )
+                    let now = e.kv.as_ref().and_then(|kv| kv.object());
+                    // What was there before says something only of what is gone.
+                    let gone = e.prev.as_ref().filter(|_| e.kv.is_none());
+                    (e.key.clone(), now, gone.and_then(|kv| kv.object()))
                 }));
             }
             _ => {
@@ -197,7 +202,9 @@ impl Observer {
                 self.dirty_nodes.extend(self.machines.keys().cloned());
                 frame.full = true;
                 w.etcd.for_each_prefix("/registry/", |key, value, _| {
-                    changes.push((key.clone(), object(Some(value)), None));
+                    if let Value::Object(o) = value {
+                        changes.push((key.clone(), Some(o.clone()), None));
+                    }
                 });
             }
         }
@@ -263,48 +270,32 @@ impl Observer {
     }
 
     fn pod_changed(&mut self, key: &Rc<str>, new: Option<Rc<Pod>>, old: Option<&Obj>, frame: &mut Frame) {
-        let before = self.pods.remove(key);
-        if let Some(b) = &before
-            && let Some(node) = &b.node
-        {
-            let (cpu, memory, node) = (b.cpu_milli, b.memory_bytes, node.clone());
-            let entry = self.node_entry(&node);
-            entry.cpu_requested = entry.cpu_requested.saturating_sub(cpu);
-            entry.memory_requested = entry.memory_requested.saturating_sub(memory);
-            entry.pods.remove(key);
-            if new.is_none() {
-                self.dirty_nodes.insert(node);
-            }
-        }
-        let Some(pod) = new else {
-            let uid = before.as_ref().map(|b| b.pod.metadata.uid.clone()).or_else(|| old.map(|o| o.meta().uid.clone()));
-            if let Some(Some(uid)) = uid {
-                frame.pods_gone.push(uid);
-            }
-            self.waiting.remove(key);
-            self.dirty_pods.remove(key);
-            return;
-        };
-        let node: Option<Rc<str>> =
-            pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).filter(|n| !n.is_empty()).map(Into::into);
+        let Some(pod) = new else { return self.pod_gone(key, old, frame) };
         let ended = matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Failed" | "Succeeded"));
         let (cpu_milli, memory_bytes) = if ended { (0, 0) } else { pods::requests(&pod) };
-        if let Some(n) = &node {
-            let same = before
-                .as_ref()
-                .is_some_and(|b| (b.cpu_milli, b.memory_bytes, &b.node) == (cpu_milli, memory_bytes, &node));
-            let entry = self.node_entry(n);
-            entry.cpu_requested += cpu_milli;
-            entry.memory_requested += memory_bytes;
-            entry.pods.insert(key.clone());
-            let tainted = entry
-                .node
-                .as_ref()
-                .and_then(|n| n.spec.as_ref()?.taints.as_ref())
-                .is_some_and(|t| t.iter().any(|t| t.effect == "NoExecute"));
-            if !same && (cpu_milli, memory_bytes) != (0, 0) {
-                self.dirty_nodes.insert(n.clone());
+        let name = pod.spec.as_ref().and_then(|s| s.node_name.as_deref()).filter(|n| !n.is_empty());
+        let before = self.pods.get(key);
+        let same =
+            before.is_some_and(|b| (b.cpu_milli, b.memory_bytes, b.node.as_deref()) == (cpu_milli, memory_bytes, name));
+        let node = match before.filter(|_| same) {
+            Some(before) => before.node.clone(),
+            None => name.map(Into::into),
+        };
+        if !same {
+            self.leave_node(key);
+            if let Some(n) = &node {
+                let entry = self.node_entry(n);
+                entry.cpu_requested += cpu_milli;
+                entry.memory_requested += memory_bytes;
+                entry.pods.insert(key.clone());
+                if (cpu_milli, memory_bytes) != (0, 0) {
+                    self.dirty_nodes.insert(n.clone());
+                }
             }
+        }
+        if let Some(n) = &node {
+            let taints = self.nodes.get(n).and_then(|n| n.node.as_ref()?.spec.as_ref()?.taints.as_ref());
+            let tainted = taints.is_some_and(|t| t.iter().any(|t| t.effect == "NoExecute"));
             let backing_off = pods::shape(&pod, false) == super::PodShape::BackOff;
             if tainted || backing_off || pod.metadata.deletion_timestamp.is_some() {
                 self.waiting.insert(key.clone());
@@ -312,6 +303,29 @@ impl Observer {
         }
         self.pods.insert(key.clone(), PodEntry { pod, cpu_milli, memory_bytes, node });
         self.dirty_pods.insert(key.clone());
+    }
+
+    /// Takes what a pod requested off its node.
+    fn leave_node(&mut self, key: &Rc<str>) -> Option<Rc<str>> {
+        let before = self.pods.get(key)?;
+        let (cpu, memory, node) = (before.cpu_milli, before.memory_bytes, before.node.clone()?);
+        let entry = self.node_entry(&node);
+        entry.cpu_requested = entry.cpu_requested.saturating_sub(cpu);
+        entry.memory_requested = entry.memory_requested.saturating_sub(memory);
+        entry.pods.remove(key);
+        Some(node)
+    }
+
+    fn pod_gone(&mut self, key: &Rc<str>, old: Option<&Obj>, frame: &mut Frame) {
+        let node = self.leave_node(key);
+        self.dirty_nodes.extend(node);
+        let before = self.pods.swap_remove(key);
+        let uid = before.map(|b| b.pod.metadata.uid.clone()).or_else(|| old.map(|o| o.meta().uid.clone()));
+        if let Some(Some(uid)) = uid {
+            frame.pods_gone.push(uid);
+        }
+        self.waiting.remove(key);
+        self.dirty_pods.remove(key);
     }
 
     fn workload_changed(&mut self, o: &Obj, there: bool, frame: &mut Frame) {

@@ -105,6 +105,14 @@ pub(super) struct Executor {
     /// Processes that ended themselves, and who wants to hear of it.
     exits: RefCell<VecDeque<(ProcessId, i32)>>,
     exit_waiter: Cell<Option<TaskId>>,
+    /// How often a process began, ended, was stopped or continued.
+    process_changes: Cell<u64>,
+}
+
+impl Executor {
+    fn process_changed(&self) {
+        self.process_changes.set(self.process_changes.get() + 1);
+    }
 }
 
 impl Sim {
@@ -114,7 +122,13 @@ impl Sim {
         let id = ProcessId(processes.len() as u32);
         let info = ProcessInfo { name: name.into(), machine, state: ProcessState::Running };
         processes.push(Process { info, tasks: Vec::new(), deferred: Vec::new() });
+        self.0.executor.process_changed();
         id
+    }
+
+    /// A number that is another one whenever a process began, ended, was stopped or continued.
+    pub fn process_changes(&self) -> u64 {
+        self.0.executor.process_changes.get()
     }
 
     /// What is known of `process`.
@@ -155,6 +169,7 @@ impl Sim {
                 return;
             };
             p.info.state = ProcessState::Dead;
+            ex.process_changed();
             p.deferred.clear();
             std::mem::take(&mut p.tasks)
         };
@@ -217,6 +232,7 @@ impl Sim {
             && p.info.state == ProcessState::Running
         {
             p.info.state = ProcessState::Stopped;
+            self.0.executor.process_changed();
         }
     }
 
@@ -231,6 +247,7 @@ impl Sim {
                 return;
             }
             p.info.state = ProcessState::Running;
+            self.0.executor.process_changed();
             std::mem::take(&mut p.deferred)
         };
         for task in woken {

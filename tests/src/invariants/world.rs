@@ -6,7 +6,7 @@ use std::rc::Rc;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use podarium_core::api::object::{Kind, Obj, typed};
 use podarium_core::cluster::Cluster;
-use podarium_core::etcd::{Event, Value};
+use podarium_core::etcd::Event;
 use podarium_core::sim::{Sim, SimTime};
 
 /// One change as checkers see it.
@@ -56,11 +56,8 @@ pub enum By {
     Address,
 }
 
-fn object(value: Option<&podarium_core::etcd::KeyValue>) -> Option<Obj> {
-    match &value?.value {
-        Value::Object(o) => Some(o.clone()),
-        Value::Bytes(_) => None,
-    }
+fn object(value: Option<&Rc<podarium_core::etcd::KeyValue>>) -> Option<Obj> {
+    value?.object()
 }
 
 /// The uid of an object's controller.

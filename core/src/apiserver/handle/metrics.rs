@@ -1,8 +1,10 @@
 //! What the api-server counts, as Prometheus reads it. Models apiserver's `pkg/endpoints/metrics` and
 //! `component-base/metrics`; only what is true here is told.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
 use super::{ApiServer, Response};
 use crate::registry::ResourceId;
@@ -14,7 +16,7 @@ type Key = (&'static str, ResourceId, &'static str, u16);
 #[derive(Debug, Default)]
 pub(in crate::apiserver) struct Metrics {
     /// By subresource too, of which there are few.
-    requests: BTreeMap<Key, Vec<(Box<str>, u64)>>,
+    requests: IndexMap<Key, Vec<(Box<str>, u64)>, FxBuildHasher>,
 }
 
 impl Metrics {
@@ -96,7 +98,9 @@ impl ApiServer {
         let name = "apiserver_request_total";
         text.family(name, "counter", "[STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.");
         let metrics = self.metrics.borrow();
-        let samples = metrics.requests.iter().flat_map(|(key, all)| all.iter().map(move |(s, count)| (key, s, count)));
+        let mut requests: Vec<_> = metrics.requests.iter().collect();
+        requests.sort_unstable_by_key(|(key, _)| **key);
+        let samples = requests.into_iter().flat_map(|(key, all)| all.iter().map(move |(s, count)| (key, s, count)));
         for ((verb, id, scope, code), subresource, count) in samples {
             let info = self.registry.info(*id);
             let labels = [

@@ -4,6 +4,7 @@ mod member;
 mod print;
 mod txn;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Flags, fail};
@@ -129,7 +130,7 @@ fn range_of(f: &Flags, words: &[String]) -> Result<(String, Option<String>), Str
     Ok((key, Some(String::from_utf8(end).unwrap_or_default())))
 }
 
-fn found(etcd: &Etcd, f: &Flags, words: &[String], revision: u64) -> Result<Vec<KeyValue>, String> {
+fn found(etcd: &Etcd, f: &Flags, words: &[String], revision: u64) -> Result<Vec<Rc<KeyValue>>, String> {
     let (key, end) = range_of(f, words)?;
     let r = RangeRequest { key: &key, range_end: end.as_deref(), revision, ..RangeRequest::default() };
     etcd.range(&r).map(|r| r.kvs).map_err(|e| e.to_string())
@@ -181,7 +182,7 @@ fn delete(shell: &Shell, f: &Flags, etcd: &EtcdEndpoint) -> Result<(), String> {
     write(shell, etcd, ops)?;
     shell.out(format!("{}\n", kvs.len()));
     if f.on(&["prev-kv"]) {
-        shell.out(kvs.iter().map(print::pair).collect::<String>());
+        shell.out(kvs.iter().map(|kv| print::pair(kv)).collect::<String>());
     }
     Ok(())
 }

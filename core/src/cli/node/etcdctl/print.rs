@@ -1,5 +1,7 @@
 //! What etcdctl prints of keys. Models `printer_simple.go` and `printer_json.go`.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use serde_json::{Value as Json, json};
 
@@ -18,7 +20,7 @@ pub(super) fn bytes(v: &Value) -> Vec<u8> {
 
 /// A key and its value, a line each.
 pub(super) fn pair(kv: &KeyValue) -> String {
-    format!("{}\n{}\n", kv.key, String::from_utf8_lossy(&bytes(&kv.value)))
+    format!("{}\n{}\n", kv.key, String::from_utf8_lossy(&bytes(&kv.value())))
 }
 
 pub(super) fn get(shell: &Shell, f: &Flags, etcd: &Etcd) -> Result<(), String> {
@@ -47,7 +49,7 @@ pub(super) fn get(shell: &Shell, f: &Flags, etcd: &Etcd) -> Result<(), String> {
             for kv in &kvs {
                 match (keys, values) {
                     (true, _) => shell.out(format!("{}\n\n", kv.key)),
-                    (_, true) => shell.out(format!("{}\n", String::from_utf8_lossy(&bytes(&kv.value)))),
+                    (_, true) => shell.out(format!("{}\n", String::from_utf8_lossy(&bytes(&kv.value())))),
                     _ => shell.out(pair(kv)),
                 }
             }
@@ -58,13 +60,13 @@ pub(super) fn get(shell: &Shell, f: &Flags, etcd: &Etcd) -> Result<(), String> {
     Ok(())
 }
 
-fn as_json(etcd: &Etcd, kvs: &[KeyValue], count: usize, keys_only: bool) -> Json {
+fn as_json(etcd: &Etcd, kvs: &[Rc<KeyValue>], count: usize, keys_only: bool) -> Json {
     let encode = |b: &[u8]| base64::engine::general_purpose::STANDARD.encode(b);
-    let one = |kv: &KeyValue| {
+    let one = |kv: &Rc<KeyValue>| {
         let mut v = json!({"key": encode(kv.key.as_bytes()), "create_revision": kv.create_revision,
             "mod_revision": kv.mod_revision, "version": kv.version});
         if !keys_only {
-            v["value"] = encode(&bytes(&kv.value)).into();
+            v["value"] = encode(&bytes(&kv.value())).into();
         }
         if kv.lease != 0 {
             v["lease"] = kv.lease.into();
@@ -78,11 +80,11 @@ fn as_json(etcd: &Etcd, kvs: &[KeyValue], count: usize, keys_only: bool) -> Json
     all
 }
 
-fn as_fields(etcd: &Etcd, kvs: &[KeyValue], count: usize, keys_only: bool) -> String {
+fn as_fields(etcd: &Etcd, kvs: &[Rc<KeyValue>], count: usize, keys_only: bool) -> String {
     let quote = crate::api::field::quote;
     let mut out = format!("\"Revision\" : {}\n\"RaftTerm\" : 2\n", etcd.revision());
     for kv in kvs {
-        let value = if keys_only { String::new() } else { String::from_utf8_lossy(&bytes(&kv.value)).into_owned() };
+        let value = if keys_only { String::new() } else { String::from_utf8_lossy(&bytes(&kv.value())).into_owned() };
         out.push_str(&format!(
             "\"Key\" : {}\n\"CreateRevision\" : {}\n\"ModRevision\" : {}\n\"Version\" : {}\n\"Value\" : {}\n\"Lease\" : {}\n",
             quote(&kv.key),

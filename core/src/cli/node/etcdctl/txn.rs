@@ -43,7 +43,7 @@ fn compare(line: &str, etcd: &EtcdEndpoint) -> Result<bool, String> {
         "c" | "create" => number(kv.map_or(0, |kv| kv.create_revision))?,
         "m" | "mod" => number(kv.map_or(0, |kv| kv.mod_revision))?,
         "val" | "value" => match kv {
-            Some(kv) => bytes(&kv.value).as_slice().cmp(want.as_bytes()),
+            Some(kv) => bytes(&kv.value()).as_slice().cmp(want.as_bytes()),
             None => return Ok(false),
         },
         _ => return Err(invalid()),
@@ -63,7 +63,7 @@ fn request(shell: &Shell, line: &str, etcd: &EtcdEndpoint) -> Result<(), String>
     match (f.word(0), rest) {
         ("get", [_, ..]) => {
             let kvs = found(&etcd.store.borrow(), &f, rest, 0)?;
-            shell.out(kvs.iter().map(pair).collect::<String>());
+            shell.out(kvs.iter().map(|kv| pair(kv)).collect::<String>());
         }
         ("put", [key, value]) => {
             let value = Value::Bytes(value.as_bytes().into());
