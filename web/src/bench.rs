@@ -14,8 +14,8 @@ use podarium_core::session::{ClusterConfig, Input};
 use crate::page::link::Link;
 use crate::protocol::{Speed, ToPage, ToWorker};
 
-/// The rest of the worker's code is there after so long, in milliseconds.
-const REST_WITHIN_MS: u32 = 2_500;
+/// The worker is complete after so long, in milliseconds.
+const COMPLETE_WITHIN_MS: u32 = 4_000;
 
 /// Where the result appears.
 const RESULT: &str = "podariumBench";
@@ -83,11 +83,13 @@ async fn run(scenario: &Scenario) -> Result<String, String> {
     let boot_ms = now_ms() - started_ms;
 
     let mut took_ms = 0.0;
-    if scenario.replicas > 0 {
-        // Whoever applies something has seen the first screen; by then the rest of the worker's code is there.
+    if scenario.replicas > 0 || scenario.idle {
+        // Whoever does something has seen the first screen; by then the rest of the worker's code is there, and rehearsed.
         line.link.send(&ToWorker::Speed(Speed::Paused));
-        sleep(REST_WITHIN_MS).await;
+        sleep(COMPLETE_WITHIN_MS).await;
         line.link.send(&ToWorker::Speed(Speed::Max));
+    }
+    if scenario.replicas > 0 {
         let files = vec![("bench.yaml".to_owned(), scenario.manifest.clone())];
         let line_of_command = "kubectl apply -f bench.yaml".to_owned();
         let started_ms = now_ms();

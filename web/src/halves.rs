@@ -10,7 +10,7 @@ extern "C" {
 
     /// Fetches the second half while other things go on.
     #[wasm_bindgen(js_name = podariumAwaitRest)]
-    fn await_rest(first: &JsValue);
+    async fn await_rest(first: &JsValue);
 }
 
 /// What a stand-in for a function of the second half calls before it calls the function. The build finds it by this name.
@@ -22,7 +22,7 @@ pub extern "C" fn podarium_fetch_rest() {
     }
 }
 
-/// The first screen is there: the rest may come.
-pub fn prefetch() {
-    await_rest(&wasm_bindgen::exports());
+/// The first screen is there: the rest may come. Ends when it is here, or can't be had now.
+pub async fn prefetch() {
+    await_rest(&wasm_bindgen::exports()).await;
 }

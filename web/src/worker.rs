@@ -4,6 +4,7 @@ pub mod alloc;
 mod guests;
 pub mod port;
 pub mod pump;
+mod rehearsal;
 mod tank;
 
 use crate::protocol::ToPage;
@@ -14,10 +15,12 @@ pub fn start() {
     let (ask, asked) = guests::request();
     let pump = pump::start(tank::Tank::new(ask));
     wasm_bindgen_futures::spawn_local(async move {
-        // The first screen does without container images; what comes before it would delay it.
+        // The first screen does without container images and half of the code; what comes before it would delay it.
         asked.await;
         let modules = guests::fetch().await;
         pump.with(|tank| tank.modules(modules));
+        crate::halves::prefetch().await;
+        pump.with(tank::Tank::complete);
     });
     port::send(&ToPage::Ready);
 }

@@ -99,7 +99,8 @@ fn receive(
             let before = std::mem::replace(&mut desk.model.borrow_mut().clock, clock);
             if before.booting && !clock.booting {
                 // The first screen is there. Whatever the person does next, its code is then here.
-                gloo::timers::callback::Timeout::new(REST_AFTER_MS, crate::halves::prefetch).forget();
+                let fetch = || wasm_bindgen_futures::spawn_local(crate::halves::prefetch());
+                gloo::timers::callback::Timeout::new(REST_AFTER_MS, fetch).forget();
             }
             if before.speed != clock.speed {
                 // A cluster that stood comes back standing.

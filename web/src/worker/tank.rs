@@ -9,6 +9,7 @@ use podarium_core::sim::SimTime;
 use super::guests::{Ask, Guests};
 use super::port;
 use super::pump::{Next, Work};
+use super::rehearsal::Rehearsal;
 use crate::protocol::{Clock, Speed, ToPage, ToWorker};
 
 /// A new cluster is shown booting, this many times faster than it does: a quarter of a minute in less than a second.
@@ -42,6 +43,7 @@ pub struct Tank {
     speed: Speed,
     run: Option<Run>,
     rest: Rest,
+    rehearsal: Option<Rehearsal>,
 }
 
 /// The second half of this module, which the first screen does without.
@@ -82,6 +84,7 @@ impl Tank {
             speed: Speed::Times(1.0),
             run: None,
             rest: Rest::Unasked,
+            rehearsal: None,
         }
     }
 
@@ -91,6 +94,14 @@ impl Tank {
         self.stocked = true;
         for message in std::mem::take(&mut self.early) {
             self.receive(message);
+        }
+    }
+
+    /// All that this worker may need is here.
+    pub fn complete(&mut self) {
+        // Who has begun to do something has rehearsed it.
+        if self.run.as_ref().is_some_and(|run| run.cluster.session().inputs.is_empty()) {
+            self.rehearsal = Some(Rehearsal::new(&self.guests));
         }
     }
 
@@ -161,6 +172,9 @@ impl Work for Tank {
             }
             ToWorker::Speed(speed) if self.run.is_none() => self.speed = speed,
             other => {
+                if matches!(other, ToWorker::Submit(_)) {
+                    self.rehearsal = None;
+                }
                 if let Some(run) = &mut self.run {
                     run.receive(other);
                 }
@@ -176,9 +190,16 @@ impl Work for Tank {
             Rest::Due(since_ms) if now_ms - since_ms >= REST_AFTER_MS => {
                 self.rest = Rest::Asked;
                 self.ask.now();
-                crate::halves::prefetch();
             }
             _ => {}
+        }
+        if let Some(rehearsal) = &mut self.rehearsal
+            && next != Next::Now
+        {
+            if rehearsal.go_on(port::now_ms() + budget_ms) {
+                return Next::After(0.0);
+            }
+            self.rehearsal = None;
         }
         match (next, self.rest) {
             // A clock that stands is no reason to be without it.
