@@ -19,8 +19,8 @@ export const offerRest = (name) => {
     joined = true;
   };
 
-  // The first screen is there: whatever else will be needed may come. A module that was not cut has no second half; one that can't be had now
-  // is fetched again when it is needed.
+  // The first screen is there: whatever else will be needed may come. What can't be had now is fetched again when it is
+  // needed.
   globalThis.podariumAwaitRest = async (first) => {
     try {
       const module = await WebAssembly.compileStreaming(fetch(url));

@@ -175,16 +175,22 @@ struct Site {
 }
 
 impl Site {
+    /// Adds a binary that is not cut: its second half is a module with nothing in it.
+    fn add_whole(&mut self, name: &str, wasm: &[u8]) -> Result<()> {
+        self.add(Path::new(&format!("{name}_bg.wasm")), wasm)?;
+        self.add(Path::new(&format!("{name}_rest.wasm")), b"\0asm\x01\0\0\0")
+    }
+
     /// Adds a binary as its flavour wants it.
     fn add_module(&mut self, name: &str, wasm: &[u8], wasm_dir: &Path, flavour: Flavour) -> Result<()> {
         let file = format!("{name}_bg.wasm");
         match flavour {
-            Flavour::Fast => self.add(Path::new(&file), wasm),
-            Flavour::Marked => self.add(Path::new(&file), &record::instrument(wasm)?),
+            Flavour::Fast => self.add_whole(name, wasm),
+            Flavour::Marked => self.add_whole(name, &record::instrument(wasm)?),
             Flavour::Shipped => {
                 let profile = profile_file(name);
                 if !profile.is_file() {
-                    return self.add(Path::new(&file), &split::without_names(wasm)?);
+                    return self.add_whole(name, &split::without_names(wasm)?);
                 }
                 let linked = wasm_dir.join(name).with_extension("wasm");
                 let linked = fs::read(&linked).context(linked.display())?;

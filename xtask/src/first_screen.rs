@@ -62,6 +62,8 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
 fn listen(script: &Path, name: &str) -> Result<()> {
     let text = format!(
         r#"
+// What comes after the first screen is no part of it.
+globalThis.podariumAwaitRest = () => new Promise(() => {{}});
 started.then((exports) => {{
   const channel = new BroadcastChannel("marks of {name}");
   channel.onmessage = ({{ data }}) => {{
