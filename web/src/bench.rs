@@ -15,7 +15,7 @@ use crate::page::link::Link;
 use crate::protocol::{Speed, ToPage, ToWorker};
 
 /// The worker is complete after so long, in milliseconds.
-const COMPLETE_WITHIN_MS: u32 = 4_000;
+const COMPLETE_WITHIN_MS: u32 = 6_000;
 
 /// Where the result appears.
 const RESULT: &str = "podariumBench";

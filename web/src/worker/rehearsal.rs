@@ -16,7 +16,7 @@ kind: ReplicaSet
 metadata:
   name: rehearsal
 spec:
-  replicas: 60
+  replicas: 400
   selector:
     matchLabels:
       app: rehearsal
