@@ -22,7 +22,8 @@ const REFRESH_TIME: Duration = Duration::from_secs(30 * 60);
 type Key = (Rc<str>, &'static str, &'static str);
 
 struct Series {
-    event: Event,
+    /// Large, and of every pod: room is made for one that comes, not for twice as many.
+    event: Box<Event>,
     last: SimTime,
     /// Occurrences that the api-server has not been told of.
     untold: bool,
@@ -115,7 +116,7 @@ impl Recorder {
                 None => {
                     let series = EventSeries { count: Some(2), last_observed_time: Some(MicroTime(stamp)) };
                     known.event.series = Some(series);
-                    self.send(known.event.clone(), true);
+                    self.send((*known.event).clone(), true);
                 }
             }
             return;
@@ -137,7 +138,7 @@ impl Recorder {
             ..Event::default()
         };
         self.send(event.clone(), false);
-        all.insert(key, Series { event, last: now, untold: false });
+        all.insert(key, Series { event: Box::new(event), last: now, untold: false });
     }
     fn send(&self, event: Event, again: bool) {
         self.queue.send(Posting { event, again, cause: self.client.sim().cause() });
@@ -149,7 +150,7 @@ impl Recorder {
         self.series.borrow_mut().retain(|_, s| {
             let over = now.since(s.last) >= FINISH_TIME;
             if over && s.untold {
-                last_words.push(s.event.clone());
+                last_words.push((*s.event).clone());
             }
             !over
         });
@@ -160,7 +161,7 @@ impl Recorder {
         let mut untold = Vec::new();
         for s in self.series.borrow_mut().values_mut().filter(|s| s.untold) {
             s.untold = false;
-            untold.push(s.event.clone());
+            untold.push((*s.event).clone());
         }
         untold.into_iter().for_each(|event| self.send(event, true));
     }
