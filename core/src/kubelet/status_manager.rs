@@ -9,8 +9,10 @@ use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use super::Kubelet;
 use super::conditions::OWN;
 use super::pod::{self, WorkState};
-use crate::api::object::revision;
+use crate::api::object::{Obj, revision, typed};
+use crate::api::status::Status;
 use crate::apiserver::{DeleteOptions, Preconditions};
+use crate::client::ClientError;
 use crate::sim::TraceSeq;
 
 /// How long a status that couldn't be written waits.
@@ -210,22 +212,12 @@ impl Kubelet {
         let merged = merge(stored.status.as_ref(), &status, over);
         let mut revision_made = 0;
         if stored.status.as_ref() != Some(&merged) {
-            let wanted = target.metadata.uid.clone();
-            let written = self
-                .0
-                .client
-                .patch::<Pod>(ns, name, "status", |o| {
-                    if o.metadata.uid == wanted {
-                        o.status = Some(merged.clone());
-                    }
-                })
-                .await;
-            match written {
+            match self.patch_status(&target, merged).await {
                 // An end that was held back is still to be told.
-                Ok(new) if over || !is_terminal(&status) => revision_made = revision(&new.metadata),
+                Ok(new) if over || !is_terminal(&status) => revision_made = revision(new.meta()),
                 Ok(_) => {}
                 Err(e) if e.is_not_found() => return true,
-                Err(crate::client::ClientError::Status(s)) if s.code == 422 => return true,
+                Err(ClientError::Status(s)) if s.code == 422 => return true,
                 Err(_) => return false,
             }
         }
@@ -244,11 +236,28 @@ impl Kubelet {
             };
             match self.0.client.delete::<Pod>(ns, name, &o).await {
                 Ok(()) => {}
-                Err(crate::client::ClientError::Status(_)) => {}
+                Err(ClientError::Status(_)) => {}
                 Err(_) => return false,
             }
         }
         true
+    }
+}
+
+impl Kubelet {
+    /// Writes a status, if the object is still the one that it is about. Of the old object all but its status is copied.
+    async fn patch_status(&self, target: &Pod, status: PodStatus) -> Result<Obj, ClientError> {
+        let Some(id) = self.0.client.registry().id_of::<Pod>() else {
+            return Err(Status::internal("there are no pods").into());
+        };
+        let change = |o: &mut Obj| {
+            if let Some(old) = typed::<Pod>(&**o).filter(|old| old.metadata.uid == target.metadata.uid) {
+                let (metadata, spec) = (old.metadata.clone(), old.spec.clone());
+                *o = Rc::new(Pod { metadata, spec, status: Some(status.clone()) });
+            }
+            Ok(())
+        };
+        self.0.client.patch_object(id, pod::namespace(target), pod::name(target), "status", change).await
     }
 }
 
