@@ -12,6 +12,9 @@ use jiff::Timestamp;
 use super::{Managers, Scope, Set};
 use crate::api::object::Obj;
 
+/// Hands that write an object in turn don't become one write: at most so many wait.
+const WRITES_MAX: usize = 16;
+
 /// One write: a create if there was no live object.
 #[derive(Clone, Debug)]
 pub struct Write {
@@ -62,6 +65,9 @@ impl ManagedFields {
                 last.now = write.now;
                 return;
             }
+        }
+        if state.waiting.len() >= WRITES_MAX {
+            state.settle();
         }
         let first = state.waiting.is_empty();
         state.waiting.push(write);
