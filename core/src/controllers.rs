@@ -33,3 +33,4 @@ mod ttlafterfinished;
 pub mod util;
 
 pub use context::{ControllerContext, start};
+pub(crate) use rootcacertpublisher::ROOT_CA;

@@ -9,11 +9,12 @@ pub mod http;
 mod ipam;
 mod namespace;
 pub mod proxy;
+mod serve;
 mod stream;
 mod tcp;
 
 pub use conn::{ConnKey, Delivery, Peer, SocketOwner};
 pub use http::{HttpError, HttpRequest, HttpResponse};
 pub use ipam::HostLocal;
-pub use namespace::{ListenError, NetnsId, Network, Rewrite};
+pub use namespace::{ListenError, NetnsId, Network, Protocol, Rewrite};
 pub use stream::Stream;

@@ -5,6 +5,8 @@
 pub const VERSION: &str = "v1.36.2";
 /// The etcd image's tag that kubeadm v1.36 uses.
 pub const ETCD_TAG: &str = "3.6.6-0";
+/// The CoreDNS image's tag that kubeadm v1.36 uses.
+pub const COREDNS_TAG: &str = "v1.14.2";
 
 /// Where the kubelet looks for static pods.
 pub const MANIFEST_DIR: &str = "/etc/kubernetes/manifests/";
@@ -42,10 +44,11 @@ fn manifest(p: &Part) -> String {
     y
 }
 
-/// The images of the control plane.
+/// The images that kubeadm pulls for a control-plane node, beside the sandbox's.
 pub fn images() -> Vec<String> {
-    let parts = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    let parts = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"];
     let mut images: Vec<String> = parts.iter().map(|p| format!("registry.k8s.io/{p}:{VERSION}")).collect();
+    images.push(format!("registry.k8s.io/coredns/coredns:{COREDNS_TAG}"));
     images.push(format!("registry.k8s.io/etcd:{ETCD_TAG}"));
     images
 }

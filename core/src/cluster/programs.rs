@@ -47,6 +47,8 @@ struct Inner {
     extras: RefCell<Rc<Extras>>,
 }
 
+const SIGTERM: u8 = 15;
+
 /// A part's name from its image: `registry.k8s.io/kube-scheduler:v1.36.2` is `kube-scheduler`.
 fn program_of(image: &str) -> Option<&'static str> {
     let name = image.strip_prefix("registry.k8s.io/")?;
@@ -212,9 +214,19 @@ impl SystemPrograms for Programs {
         Ok(process)
     }
 
-    fn stop(&self, process: ProcessId, _signal: u8) {
-        self.0.sim.kill_process(process);
-        self.0.sim.record(TraceEvent::Process { process, what: "killed" });
+    fn stop(&self, process: ProcessId, signal: u8) -> bool {
+        let sim = &self.0.sim;
+        if signal == SIGTERM && sim.process(process).is_some_and(|p| &*p.name == "coredns") {
+            let s = sim.clone();
+            sim.spawn(process, async move {
+                s.sleep(crate::network::dns::LAMEDUCK).await;
+                s.exit_process(process, 0);
+            });
+            return false;
+        }
+        sim.kill_process(process);
+        sim.record(TraceEvent::Process { process, what: "killed" });
         self.died(process);
+        true
     }
 }

@@ -223,7 +223,7 @@ impl Cluster {
         self.hosts.push(host);
     }
 
-    /// What `kubeadm init` does once the api-server answers: the control-plane node's label and taint.
+    /// What `kubeadm init` does once the api-server answers.
     fn finish_control_plane(&self) {
         let ctx = super::ComponentContext {
             sim: self.sim.clone(),
@@ -232,11 +232,17 @@ impl Cluster {
             registry: self.registry.clone(),
             node: "".into(),
         };
-        let client = ctx.client("kubernetes-admin", &["kubeadm:cluster-admins", "system:masters"], "kubeadm", 0.0, 1);
+        let Some(host) = self.hosts.iter().find(|h| h.machine.control_plane) else { return };
+        let init = super::kubeadm::Init {
+            node: host.machine.name.to_string(),
+            address: host.machine.ip.to_string(),
+            pod_network: manifests::pod_network(self.session.config.workers.saturating_add(1)),
+        };
+        let groups = ["kubeadm:cluster-admins", "system:masters"];
+        // A clientset made from a kubeconfig has client-go's limit.
+        let client = ctx.client("kubernetes-admin", &groups, "kubeadm", 5.0, 10);
         let sim = self.sim.clone();
-        self.sim.spawn(self.hardware, async move {
-            super::kubeadm::mark_control_plane(&sim, &client, "control-plane").await
-        });
+        self.sim.spawn(self.hardware, async move { super::kubeadm::init(&sim, &client, &init).await });
     }
 
     /// The kernel.

@@ -18,7 +18,7 @@ const DESCRIPTION_KEY: &str = "kubernetes.io/description";
 const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
 
 /// The certificate of the cluster's authority: what `--root-ca-file` names.
-const ROOT_CA: &str = include_str!("rootcacertpublisher/ca.crt");
+pub const ROOT_CA: &str = include_str!("rootcacertpublisher/ca.crt");
 
 /// Starts the controller.
 pub fn start(ctx: &ControllerContext) {

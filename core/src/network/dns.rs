@@ -9,10 +9,11 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use super::{NetnsId, Network, Rewrite};
+use super::serve::Page;
+use super::{NetnsId, Network, Protocol, Rewrite};
 use crate::client::{Informer, ListWatch};
 use crate::cluster::ComponentContext;
-use crate::sim::MachineId;
+use crate::sim::{MachineId, ProcessId, ProcessState};
 
 /// How long a server that doesn't answer is waited for, and how often it is asked.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,26 +68,21 @@ impl Resolv {
 /// A server's answer to a name: its addresses, none for NXDOMAIN.
 pub type Answer = Rc<dyn Fn(&str) -> Vec<IpAddr>>;
 
+/// What becomes of one question.
+enum Asked {
+    /// Somebody answers, this far away.
+    Answer(Answer, Duration),
+    /// Nobody listens there, which is told this fast.
+    Refused(Duration),
+    /// Nothing comes back.
+    Silent,
+}
+
 impl Network {
     /// Asks the servers of a namespace for a name, as its resolver does.
     pub(super) async fn look_up(&self, from: NetnsId, resolv: &Resolv, name: &str) -> Vec<IpAddr> {
-        let sim = self.0.sim.clone();
         for candidate in resolv.candidates(name) {
-            let mut answered = None;
-            'asking: for _ in 0..ATTEMPTS {
-                for server in &resolv.servers {
-                    match self.dns_server(from, *server) {
-                        Some((answer, latency)) => {
-                            sim.sleep(latency).await;
-                            answered = Some(answer(&candidate));
-                            sim.sleep(latency).await;
-                            break 'asking;
-                        }
-                        None => sim.sleep(TIMEOUT).await,
-                    }
-                }
-            }
-            match answered {
+            match self.ask_servers(from, resolv, &candidate).await {
                 Some(addresses) if !addresses.is_empty() => return addresses,
                 // NXDOMAIN: the next name; nobody there: no use in going on.
                 Some(_) => {}
@@ -96,27 +92,63 @@ impl Network {
         Vec::new()
     }
 
-    /// Whoever answers behind a server's address, and how far away.
-    fn dns_server(&self, from: NetnsId, server: IpAddr) -> Option<(Answer, Duration)> {
+    /// Asks one server after the other for one name; `None` when nobody answers.
+    async fn ask_servers(&self, from: NetnsId, resolv: &Resolv, name: &str) -> Option<Vec<IpAddr>> {
+        let sim = self.0.sim.clone();
+        for _ in 0..ATTEMPTS {
+            for server in &resolv.servers {
+                match self.dns_server(from, *server) {
+                    Asked::Answer(answer, latency) => {
+                        sim.sleep(latency).await;
+                        let addresses = answer(name);
+                        sim.sleep(latency).await;
+                        return Some(addresses);
+                    }
+                    Asked::Refused(latency) => sim.sleep(latency * 2).await,
+                    Asked::Silent => sim.sleep(TIMEOUT).await,
+                }
+            }
+        }
+        None
+    }
+
+    /// Whoever answers behind a server's address.
+    fn dns_server(&self, from: NetnsId, server: IpAddr) -> Asked {
         let (machine, ip, filter) = {
             let s = self.0.state.borrow();
-            let n = s.namespaces.get(&from)?;
+            let Some(n) = s.namespaces.get(&from) else { return Asked::Silent };
             (n.machine, n.ip, s.filters.get(&n.machine).cloned())
         };
-        let target = match filter.map_or(Rewrite::None, |f| f(server, PORT, ip)) {
+        let here = self.0.sim.links().latency(machine, machine);
+        let target = match filter.map_or(Rewrite::None, |f| f(Protocol::Udp, (server, PORT), ip)) {
             Rewrite::None => server,
             Rewrite::To(ip, _) => ip,
-            Rewrite::Reject | Rewrite::Drop => return None,
+            Rewrite::Reject => return Asked::Refused(here),
+            Rewrite::Drop => return Asked::Silent,
         };
         let s = self.0.state.borrow();
-        let id = s.by_ip.get(&target)?;
-        let there = s.namespaces.get(id)?.machine;
-        let (process, answer) = s.dns.get(id)?.clone();
+        let Some((id, there)) = s.by_ip.get(&target).and_then(|id| Some((id, s.namespaces.get(id)?))) else {
+            return Asked::Silent;
+        };
         let links = self.0.sim.links();
-        (self.0.sim.process_runs(process) && links.connected(machine, there))
-            .then(|| (answer, links.latency(machine, there)))
+        if !links.connected(machine, there.machine) {
+            return Asked::Silent;
+        }
+        let latency = links.latency(machine, there.machine);
+        match s.dns.get(id).map(|(process, answer)| (self.0.sim.process_state(*process), answer)) {
+            Some((ProcessState::Running, answer)) => Asked::Answer(answer.clone(), latency),
+            Some((ProcessState::Stopped, _)) => Asked::Silent,
+            Some((ProcessState::Dead, _)) | None => Asked::Refused(latency),
+        }
     }
 }
+
+/// Ports of the plugins health, ready and prometheus.
+const HEALTH_PORT: u16 = 8080;
+const READY_PORT: u16 = 8181;
+const METRICS_PORT: u16 = 9153;
+/// The plugin health's `lameduck`: how long a CoreDNS that was asked to end still answers.
+pub const LAMEDUCK: Duration = Duration::from_secs(5);
 
 /// Starts CoreDNS in a pod's namespace: it answers for `domain`.
 pub fn start(cx: &ComponentContext, network: &Network, netns: NetnsId, domain: &str) {
@@ -131,15 +163,51 @@ pub fn start(cx: &ComponentContext, network: &Network, netns: NetnsId, domain: &
         name.map(|n| Rc::from(format!("{ns}/{n}"))).into_iter().collect()
     });
     let (network, process, domain) = (network.clone(), cx.process, domain.to_owned());
+    serve_plugins(&network, netns, process, &services, &slices);
     cx.sim.spawn(cx.process, async move {
         services.wait_synced().await;
         slices.wait_synced().await;
-        let answer: Answer = Rc::new(move |name| resolve(&services, &slices, &domain, name));
+        let answer: Answer = Rc::new(move |name| resolve(&services, &slices, &domain, name, CHAIN_MAX));
         network.serve_dns(netns, process, answer);
     });
 }
 
-fn resolve(services: &Informer<Service>, slices: &Informer<EndpointSlice>, domain: &str, name: &str) -> Vec<IpAddr> {
+/// What answers over HTTP: the probes' paths, and that there are metrics.
+fn serve_plugins(
+    network: &Network,
+    netns: NetnsId,
+    process: ProcessId,
+    services: &Informer<Service>,
+    slices: &Informer<EndpointSlice>,
+) {
+    let missing = || (404, "404 page not found\n".to_owned());
+    let health: Page = Rc::new(move |path| if path == "/health" { (200, "OK".to_owned()) } else { missing() });
+    let (services, slices) = (services.clone(), slices.clone());
+    let ready: Page = Rc::new(move |path| match path {
+        "/ready" if services.has_synced() && slices.has_synced() => (200, "OK".to_owned()),
+        "/ready" => (503, "kubernetes".to_owned()),
+        _ => missing(),
+    });
+    let metrics: Page = Rc::new(move |path| match path {
+        "/metrics" => (200, "# HELP coredns_build_info A metric with a constant '1' value labeled by version, revision, and goversion from which CoreDNS was built.\n# TYPE coredns_build_info gauge\n".to_owned()),
+        _ => missing(),
+    });
+    for (port, page) in [(HEALTH_PORT, health), (READY_PORT, ready), (METRICS_PORT, metrics)] {
+        // A port that is taken is somebody else's in the same pod; the server goes on without it.
+        let _ = network.serve_http(netns, port, process, page);
+    }
+}
+
+/// How many external names in a row are followed.
+const CHAIN_MAX: u32 = 8;
+
+fn resolve(
+    services: &Informer<Service>,
+    slices: &Informer<EndpointSlice>,
+    domain: &str,
+    name: &str,
+    chain: u32,
+) -> Vec<IpAddr> {
     let name = name.trim_end_matches('.').to_lowercase();
     let Some(rest) = name.strip_suffix(domain).and_then(|r| r.strip_suffix('.')) else { return Vec::new() };
     let labels: Vec<&str> = rest.split('.').collect();
@@ -147,6 +215,10 @@ fn resolve(services: &Informer<Service>, slices: &Informer<EndpointSlice>, domai
         [service, namespace, "svc"] => {
             let key = format!("{namespace}/{service}");
             let Some(s) = services.get(&key) else { return Vec::new() };
+            let external = s.spec.as_ref().filter(|s| s.type_.as_deref() == Some("ExternalName"));
+            if let Some(to) = external.and_then(|s| s.external_name.as_deref()) {
+                return if chain == 0 { Vec::new() } else { resolve(services, slices, domain, to, chain - 1) };
+            }
             let ip = s.spec.as_ref().and_then(|s| s.cluster_ip.as_deref()).unwrap_or_default();
             if ip == "None" { endpoints(slices, &s, &key, None) } else { ip.parse().into_iter().collect() }
         }
@@ -179,7 +251,7 @@ fn endpoints(slices: &Informer<EndpointSlice>, s: &Service, key: &str, host: Opt
 
 impl Network {
     /// A process answers names asked at a namespace's address.
-    fn serve_dns(&self, netns: NetnsId, process: crate::sim::ProcessId, answer: Answer) {
+    fn serve_dns(&self, netns: NetnsId, process: ProcessId, answer: Answer) {
         self.0.state.borrow_mut().dns.insert(netns, (process, answer));
     }
 

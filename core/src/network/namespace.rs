@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::conn::{Conn, ConnKey, Delivery, Peer, SocketOwner};
 use crate::runtime::engine::{ConnId, Event};
-use crate::sim::{MachineId, ProcessId, Sim};
+use crate::sim::{MachineId, ProcessId, ProcessState, Sim};
 
 /// A network namespace: a pod's, or a machine's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +20,15 @@ pub enum ListenError {
     InUse,
     /// The namespace is gone.
     NoNamespace,
+}
+
+/// What a packet is carried by, as rules tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Questions to a name server.
+    Udp,
 }
 
 /// What a machine's packet filter makes of a destination: kube-proxy's rules.
@@ -41,7 +50,8 @@ type Accept = Rc<dyn Fn(ConnKey, (IpAddr, u16)) -> Rc<dyn Fn(Delivery)>>;
 #[derive(Clone)]
 pub(super) enum Listener {
     Guest(SocketOwner),
-    Native(Accept),
+    /// Nobody listens any more once the process is gone.
+    Native(ProcessId, Accept),
 }
 
 pub(super) struct Namespace {
@@ -51,8 +61,8 @@ pub(super) struct Namespace {
     pub next_port: u16,
 }
 
-/// Rewrites destinations for one machine.
-type Filter = Rc<dyn Fn(IpAddr, u16, IpAddr) -> Rewrite>;
+/// Rewrites destinations for one machine: protocol, address and port, and who asks.
+type Filter = Rc<dyn Fn(Protocol, (IpAddr, u16), IpAddr) -> Rewrite>;
 /// Takes events for guests.
 type Deliver = Rc<dyn Fn(SocketOwner, Event)>;
 
@@ -139,7 +149,8 @@ impl Network {
     /// The ports on which somebody listens in a namespace.
     pub fn listening(&self, id: NetnsId) -> Vec<u16> {
         let s = self.0.state.borrow();
-        s.namespaces.get(&id).map(|n| n.listeners.keys().copied().collect()).unwrap_or_default()
+        let there = |n: &Namespace| n.listeners.iter().filter(|(_, l)| self.is_there(l)).map(|(p, _)| *p).collect();
+        s.namespaces.get(&id).map(there).unwrap_or_default()
     }
 
     /// A guest listens on a port.
@@ -147,19 +158,33 @@ impl Network {
         self.add_listener(id, port, Listener::Guest(owner))
     }
 
-    /// Code of the simulation listens on a port; `accept` is called with each connection and returns its receiver.
-    pub fn listen_native(&self, id: NetnsId, port: u16, accept: Accept) -> Result<(), ListenError> {
-        self.add_listener(id, port, Listener::Native(accept))
+    /// A process of the simulation listens on a port; `accept` is called with each connection and returns its receiver.
+    pub fn listen_native(
+        &self,
+        id: NetnsId,
+        port: u16,
+        process: ProcessId,
+        accept: Accept,
+    ) -> Result<(), ListenError> {
+        self.add_listener(id, port, Listener::Native(process, accept))
     }
 
     fn add_listener(&self, id: NetnsId, port: u16, listener: Listener) -> Result<(), ListenError> {
         let mut s = self.0.state.borrow_mut();
         let n = s.namespaces.get_mut(&id).ok_or(ListenError::NoNamespace)?;
-        if n.listeners.contains_key(&port) {
+        if n.listeners.get(&port).is_some_and(|l| self.is_there(l)) {
             return Err(ListenError::InUse);
         }
         n.listeners.insert(port, listener);
         Ok(())
+    }
+
+    /// Whether a listener's process is still there.
+    fn is_there(&self, l: &Listener) -> bool {
+        match l {
+            Listener::Guest(_) => true,
+            Listener::Native(process, _) => self.0.sim.process_state(*process) != ProcessState::Dead,
+        }
     }
 
     /// Nobody listens on a port any more.

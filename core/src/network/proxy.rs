@@ -9,11 +9,11 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{ObjectReference, Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use super::{Network, Rewrite};
-use crate::client::{Client, Informer, InformerEvent, ListWatch, object_key};
+use super::{Network, Protocol, Rewrite};
+use crate::client::{Client, EventRecorder, EventType, Informer, InformerEvent, ListWatch, object_key};
 use crate::cluster::ComponentContext;
 use crate::sim::{MachineId, Notify, Sim, SimTime};
 
@@ -32,13 +32,16 @@ struct Rule {
     affinity: Option<Duration>,
 }
 
+/// What a packet is sent to before a rule changes it.
+type Target = (Protocol, IpAddr, u16);
+
 #[derive(Default)]
 struct Rules {
-    by_target: BTreeMap<(IpAddr, u16), Rule>,
+    by_target: BTreeMap<Target, Rule>,
     /// Which targets a service made.
-    by_service: BTreeMap<Rc<str>, Vec<(IpAddr, u16)>>,
+    by_service: BTreeMap<Rc<str>, Vec<Target>>,
     /// Where a client went last, and when.
-    affinity: BTreeMap<(IpAddr, u16, IpAddr), ((IpAddr, u16), SimTime)>,
+    affinity: BTreeMap<(Target, IpAddr), ((IpAddr, u16), SimTime)>,
 }
 
 struct Proxy {
@@ -64,6 +67,7 @@ pub fn start(cx: &ComponentContext, network: &Network, machine: MachineId, node_
     let client =
         cx.client(account, &["system:serviceaccounts", "system:serviceaccounts:kube-system"], "kube-proxy", 5.0, 10);
     let lists: Client = client.with_own_limit(0.0, 0);
+    tell_start(&client, &cx.node);
     let label_selector = "!service.kubernetes.io/service-proxy-name,!service.kubernetes.io/headless".to_owned();
     let watch = |label_selector: String| ListWatch { label_selector, ..ListWatch::default() };
     let proxy = Rc::new(Proxy {
@@ -97,7 +101,9 @@ pub fn start(cx: &ComponentContext, network: &Network, machine: MachineId, node_
         proxy.slices.wait_synced().await;
         proxy.sync();
         let (sim, rules) = (proxy.sim.clone(), proxy.rules.clone());
-        let filter = move |ip, port, from| pick(&sim, &mut rules.borrow_mut(), (ip, port), from);
+        let filter = move |protocol, (ip, port): (IpAddr, u16), from| {
+            pick(&sim, &mut rules.borrow_mut(), (protocol, ip, port), from)
+        };
         network.set_filter(machine, Some(Rc::new(filter)));
         loop {
             proxy.sim.sleep(MIN_SYNC_PERIOD).await;
@@ -107,13 +113,24 @@ pub fn start(cx: &ComponentContext, network: &Network, machine: MachineId, node_
     });
 }
 
+/// The event that a kube-proxy begins with.
+fn tell_start(client: &Client, node: &str) {
+    let about = ObjectReference {
+        kind: Some("Node".into()),
+        name: Some(node.to_owned()),
+        uid: Some(node.to_owned()),
+        ..ObjectReference::default()
+    };
+    EventRecorder::start(client, "kube-proxy", node).event_about(about, EventType::Normal, "Starting", "");
+}
+
 /// Where a packet to `target` goes.
-fn pick(sim: &Sim, rules: &mut Rules, target: (IpAddr, u16), from: IpAddr) -> Rewrite {
+fn pick(sim: &Sim, rules: &mut Rules, target: Target, from: IpAddr) -> Rewrite {
     let Some(rule) = rules.by_target.get(&target) else { return Rewrite::None };
     if rule.endpoints.is_empty() {
         return if rule.elsewhere { Rewrite::Drop } else { Rewrite::Reject };
     }
-    let (now, client) = (sim.now(), (target.0, target.1, from));
+    let (now, client) = (sim.now(), (target, from));
     if let Some(stay) = rule.affinity
         && let Some((endpoint, at)) = rules.affinity.get_mut(&client)
         && now.since(*at) < stay
@@ -152,26 +169,28 @@ impl Proxy {
         }
     }
 
-    fn rules_of(&self, key: &str, s: &Service) -> Vec<((IpAddr, u16), Rule)> {
+    fn rules_of(&self, key: &str, s: &Service) -> Vec<(Target, Rule)> {
         let Some(spec) = &s.spec else { return Vec::new() };
         let Some(ip) = spec.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()) else { return Vec::new() };
         let slices = self.slices.by_index("service", key);
         let mut made = Vec::new();
         for port in spec.ports.iter().flatten() {
-            if port.protocol.as_deref().is_some_and(|p| p == "SCTP") {
-                continue;
-            }
+            let protocol = match port.protocol.as_deref() {
+                Some("UDP") => Protocol::Udp,
+                Some("SCTP") => continue,
+                _ => Protocol::Tcp,
+            };
             let Ok(number) = u16::try_from(port.port) else { continue };
             let inside = self.rule(spec, port, &slices, spec.internal_traffic_policy.as_deref() == Some("Local"));
             let external = spec.external_traffic_policy.as_deref() == Some("Local");
             let outside = self.rule(spec, port, &slices, external);
-            made.push(((ip, number), inside));
+            made.push(((protocol, ip, number), inside));
             let more = spec.external_ips.iter().flatten().filter_map(|i| i.parse::<IpAddr>().ok());
             let ingress = s.status.iter().flat_map(|s| s.load_balancer.iter()).flat_map(|l| l.ingress.iter().flatten());
             let balancers = ingress.filter_map(|i| i.ip.as_deref()?.parse::<IpAddr>().ok());
-            made.extend(more.chain(balancers).map(|ip| ((ip, number), outside.clone())));
+            made.extend(more.chain(balancers).map(|ip| ((protocol, ip, number), outside.clone())));
             if let (Some(node), Some(Ok(n))) = (self.node_ip, port.node_port.filter(|n| *n > 0).map(u16::try_from)) {
-                made.push(((node, n), outside));
+                made.push(((protocol, node, n), outside));
             }
         }
         made

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::conn::{Conn, ConnKey, Delivery, Peer, Side, SocketOwner};
-use super::namespace::{Listener, Namespace, NetnsId, Network, Rewrite};
+use super::namespace::{Listener, Namespace, NetnsId, Network, Protocol, Rewrite};
 use crate::runtime::engine::{ConnId, Event, NetError};
-use crate::sim::MachineId;
+use crate::sim::{MachineId, ProcessState};
 
 /// How long a connect without an answer is tried: Linux's tcp_syn_retries of 6.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
@@ -60,7 +60,7 @@ impl Network {
             let filter = s.filters.get(&machine).cloned();
             drop(s);
             // The filter is kube-proxy's: it may look at the network.
-            let rewrite = filter.map_or(Rewrite::None, |f| f(to.0, to.1, ip));
+            let rewrite = filter.map_or(Rewrite::None, |f| f(Protocol::Tcp, to, ip));
             match rewrite {
                 Rewrite::To(ip, port) => target = (ip, port),
                 Rewrite::Reject => route = Route::Refused,
@@ -72,7 +72,7 @@ impl Network {
                 let reached = s.by_ip.get(&target.0).and_then(|id| s.namespaces.get(id)).map(|n| n.machine);
                 let theirs = reached.filter(|m| *m != machine).and_then(|m| s.filters.get(&m).cloned());
                 drop(s);
-                match theirs.map_or(Rewrite::None, |f| f(target.0, target.1, ip)) {
+                match theirs.map_or(Rewrite::None, |f| f(Protocol::Tcp, target, ip)) {
                     Rewrite::To(ip, port) => target = (ip, port),
                     Rewrite::Reject => refused = true,
                     Rewrite::None | Rewrite::Drop => {}
@@ -168,8 +168,13 @@ impl Network {
                 }
                 self.to_guest(owner, Event::Connection { port, conn, peer: from });
             }
-            Listener::Native(accept) => {
-                let receive = accept(key, from);
+            Listener::Native(process, accept) => {
+                let receive = match self.0.sim.process_state(process) {
+                    ProcessState::Dead => return Some(false),
+                    // The kernel takes the connection; nobody reads what comes.
+                    ProcessState::Stopped => Rc::new(|_: Delivery| {}),
+                    ProcessState::Running => accept(key, from),
+                };
                 let mut s = self.0.state.borrow_mut();
                 let c = s.conns.get_mut(&key)?;
                 c.sides[1].peer = Peer::Native(receive);

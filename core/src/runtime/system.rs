@@ -33,8 +33,8 @@ pub trait SystemPrograms {
     fn handles(&self, image: &str) -> bool;
     /// Starts one: the process that it runs as, or why it ends at once (exit code and what it printed).
     fn start(&self, start: &SystemStart) -> Result<ProcessId, (i32, String)>;
-    /// Asks one to end with a signal; the process is dead when this returns.
-    fn stop(&self, process: ProcessId, signal: u8);
+    /// Sends one a signal that ends it: whether it is dead when this returns. One that takes its time ends by itself.
+    fn stop(&self, process: ProcessId, signal: u8) -> bool;
 }
 
 /// No programs: every image is a guest.
@@ -47,5 +47,7 @@ impl SystemPrograms for NoSystemPrograms {
     fn start(&self, _start: &SystemStart) -> Result<ProcessId, (i32, String)> {
         Err((127, String::new()))
     }
-    fn stop(&self, _process: ProcessId, _signal: u8) {}
+    fn stop(&self, _process: ProcessId, _signal: u8) -> bool {
+        true
+    }
 }

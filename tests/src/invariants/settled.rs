@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{Node, Pod, ReplicationController, Service};
+use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, ReplicationController, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use podarium_core::cluster::Cluster;
@@ -60,17 +60,26 @@ fn meant_for(p: &Pod) -> Option<&str> {
     field.values.as_ref()?.first().map(String::as_str)
 }
 
-fn is_tainted(n: &Node) -> bool {
-    n.spec.as_ref().is_some_and(|s| s.taints.as_ref().is_some_and(|t| !t.is_empty()))
+/// Whether a pod of this spec may be on a node for all of its taints.
+fn tolerates(spec: Option<&PodSpec>, n: &Node) -> bool {
+    let taints = n.spec.as_ref().and_then(|s| s.taints.as_deref()).unwrap_or_default();
+    let tolerations = spec.and_then(|s| s.tolerations.as_deref()).unwrap_or_default();
+    taints.iter().all(|taint| {
+        tolerations.iter().any(|t| {
+            let effect = t.effect.as_deref().is_none_or(|e| e.is_empty() || e == taint.effect);
+            let any = t.operator.as_deref() == Some("Exists");
+            let value = any || t.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default();
+            effect && value && t.key.as_deref().map_or(any, |k| k == taint.key)
+        })
+    })
 }
 
 /// Whether a pod that nothing but requests keeps back fits on some node.
 fn fits(world: &World, p: &Pod) -> bool {
     let (wants, only) = (requests(p), meant_for(p));
     world.all::<Node>().filter(|n| only.is_none_or(|only| name(&n.metadata) == only)).any(|n| {
-        let tainted = is_tainted(n);
         let (has, given) = (allocatable(n), promised(world, name(&n.metadata)));
-        !tainted
+        tolerates(p.spec.as_ref(), n)
             && given.cpu_m + wants.cpu_m <= has.cpu_m
             && given.memory + wants.memory <= has.memory
             && given.pods < has.pods
@@ -179,10 +188,11 @@ fn workloads(world: &World, left: &mut Vec<String>) {
     }
     for w in world.all::<DaemonSet>() {
         let Some(status) = &w.status else { continue };
+        let template = w.spec.as_ref().and_then(|s| s.template.spec.as_ref());
         Workload {
             kind: "DaemonSet",
             meta: &w.metadata,
-            wants: world.all::<Node>().filter(|n| !is_tainted(n)).count() as i32,
+            wants: world.all::<Node>().filter(|n| tolerates(template, n)).count() as i32,
             has: status.current_number_scheduled,
             ready: status.number_ready + waiting(world, &w.metadata),
             observed: status.observed_generation.unwrap_or(0),

@@ -17,8 +17,6 @@ pub(super) async fn run(shell: &Shell, login: &Login, words: &[String]) -> i32 {
         ("version", _) => version(shell, &f),
         ("config", "images") if f.word(2) == "list" => {
             let mut images = manifests::images();
-            images.insert(3, format!("registry.k8s.io/kube-proxy:{}", manifests::VERSION));
-            images.insert(4, "registry.k8s.io/coredns/coredns:v1.13.1".into());
             images.insert(5, "registry.k8s.io/pause:3.10.1".into());
             shell.out(images.iter().map(|i| format!("{i}\n")).collect::<String>());
             0

@@ -68,7 +68,9 @@ impl Containerd {
             self.shims.signal(g, signal);
         }
         if let Some(p) = program {
-            self.programs.stop(p, signal);
+            if !self.programs.stop(p, signal) {
+                return;
+            }
             // The parts of Kubernetes end in order when asked to.
             let code = if signal == 15 || signal == 2 { 0 } else { 128 + i32::from(signal) };
             self.task_exited(id, code, false);

@@ -87,6 +87,7 @@ const COMPONENTS: &[(&str, &str, &str, u64)] = &[
     ("kube-proxy", "kube-proxy", "v1.36.2", 26_110_774),
     ("etcd", "etcd", "3.6.6-0", 23_640_510),
     ("coredns/coredns", "coredns", "v1.13.1", 23_550_219),
+    ("coredns/coredns", "coredns", "v1.14.2", 23_701_437),
 ];
 
 /// Puts everything in.
