@@ -167,9 +167,16 @@ fn events(c: &Cluster, name: &str, want: Expect) {
     want.assert_eq(&lines.concat());
 }
 
+/// The mirrors of static pods.
+fn mirrors(c: &Cluster) -> Vec<Pod> {
+    let mut found = all::<Pod>(c, "/registry/pods/kube-system/");
+    found.retain(super::pod_manager::is_mirror);
+    found
+}
+
 #[test]
 fn mirrors_wait_for_their_node_and_come_back() {
-    let mirrors = |c: &Cluster| all::<Pod>(c, "/registry/pods/kube-system/").len();
+    let mirrors = |c: &Cluster| mirrors(c).len();
     for seed in 1..20 {
         let config = ClusterConfig { seed, workers: 3, ..ClusterConfig::default() };
         let images = Rc::new(Registries::new(Registry::standard(), modules()));
@@ -193,7 +200,7 @@ fn mirrors_wait_for_their_node_and_come_back() {
 #[test]
 fn cluster_boots_and_static_pods_are_mirrored() {
     let c = cluster(2);
-    let mut lines: Vec<String> = all::<Pod>(&c, "/registry/pods/kube-system/")
+    let mut lines: Vec<String> = mirrors(&c)
         .iter()
         .map(|p| {
             let owner = p.metadata.owner_references.as_ref().and_then(|o| o.first()).map(|o| o.kind.clone());
@@ -512,9 +519,7 @@ fn kube_proxy_carries_cluster_ips_and_node_ports() {
     let mut c = cluster(2);
     let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
     apply(&mut c, pod_json("web", spec));
-    let spec = serde_json::json!({ "hostNetwork": true, "containers": [{ "name": "p", "image": "registry.k8s.io/kube-proxy:v1.36.2", "command": ["kube-proxy"] }] });
-    apply(&mut c, pod_json("proxy", spec));
-    c.run_for(Duration::from_secs(10));
+    c.run_for(Duration::from_secs(20));
     let ip = pod(&c, "web").and_then(|p| p.status).and_then(|s| s.pod_ip).unwrap_or_default();
     assert_eq!(get(&mut c, 1, "10.96.0.77", 80), 0, "no service yet");
     apply(
@@ -534,11 +539,18 @@ fn kube_proxy_carries_cluster_ips_and_node_ports() {
         }),
     );
     c.run_for(Duration::from_secs(3));
-    assert_eq!(get(&mut c, 1, "10.96.0.77", 80), 200, "by the cluster IP, where a kube-proxy runs");
-    assert_eq!(get(&mut c, 2, "10.96.0.77", 80), 0, "worker-2 has none");
+    for machine in [1, 2] {
+        assert_eq!(get(&mut c, machine, "10.96.0.77", 80), 200, "by the cluster IP from machine {machine}");
+    }
     assert_eq!(get(&mut c, 2, "172.30.0.3", 30080), 200, "by worker-1's node port");
-    c.submit(Input::KillContainer { namespace: "default".into(), pod: "proxy".into(), container: "p".into() });
+    let proxy = all::<Pod>(&c, "/registry/pods/kube-system/kube-proxy-").into_iter().find(|p| on(p) == "worker-1");
+    let pod = proxy.and_then(|p| p.metadata.name).unwrap();
+    c.submit(Input::KillContainer { namespace: "kube-system".into(), pod, container: "kube-proxy".into() });
     assert_eq!(get(&mut c, 1, "10.96.0.77", 80), 200, "the rules outlive the process");
+}
+
+fn on(p: &Pod) -> &str {
+    p.spec.as_ref().and_then(|s| s.node_name.as_deref()).unwrap_or_default()
 }
 
 /// What a command prints to standard output.

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
 
 use super::history::hash_of;
-use super::nodes::{for_node, pod_template, should_run};
+use super::nodes::{Daemon, for_node, pod_template};
 use super::update::{ByNode, allows_surge, is_updated};
 use crate::api::labels::Selector;
 use crate::client::{Client, EventType, Informer, InformerEvent, RateLimits, WorkQueue, object_key, split_key};
@@ -148,7 +148,7 @@ impl DaemonSetsController {
         self.nodes.on_event(move |e| match e {
             InformerEvent::Added(n) => {
                 for ds in c.sets.list() {
-                    if should_run(&ds, n).0 {
+                    if Daemon::of(&ds).should_run(n).0 {
                         c.queue.add(object_key(&ds.metadata));
                     }
                 }
@@ -159,7 +159,8 @@ impl DaemonSetsController {
                     return;
                 }
                 for ds in c.sets.list() {
-                    if should_run(&ds, old) != should_run(&ds, new) {
+                    let daemon = Daemon::of(&ds);
+                    if daemon.should_run(old) != daemon.should_run(new) {
                         c.queue.add(object_key(&ds.metadata));
                     }
                 }
@@ -249,11 +250,12 @@ impl DaemonSetsController {
     async fn manage(&self, key: &Rc<str>, ds: &Rc<DaemonSet>, nodes: &[Rc<Node>], hash: &str) -> SyncResult {
         let by_node = self.nodes_to_pods(ds).await?;
         let (mut needing, mut doomed) = (Vec::new(), Vec::new());
+        let daemon = Daemon::of(ds);
         for node in nodes {
             let n = name(&node.metadata);
             let none = Vec::new();
             let there = by_node.get(n).unwrap_or(&none);
-            let (run, stay) = should_run(ds, node);
+            let (run, stay) = daemon.should_run(node);
             if run && there.is_empty() {
                 needing.push(n.to_owned());
             } else if stay {
@@ -394,8 +396,9 @@ impl DaemonSetsController {
         };
         let (mut updated, mut available) = (0, 0);
         let mut ready_pods = Vec::new();
+        let daemon = Daemon::of(ds);
         for node in nodes {
-            let (run, _) = should_run(ds, node);
+            let (run, _) = daemon.should_run(node);
             let there = by_node.get(name(&node.metadata));
             if !run {
                 s.number_misscheduled += i32::from(there.is_some());

@@ -114,21 +114,30 @@ fn fits_affinity(template: &PodTemplateSpec, node: &Node) -> bool {
     })
 }
 
-/// Whether a daemon's pod is to be started on a node, and whether one that is there may stay.
-pub fn should_run(ds: &DaemonSet, node: &Node) -> (bool, bool) {
-    let template = pod_template(ds, None, "");
-    let spec = template.spec.clone().unwrap_or_default();
-    if spec.node_name.as_deref().is_some_and(|n| !n.is_empty() && n != name(&node.metadata)) {
-        return (false, false);
+/// What a DaemonSet asks of nodes: its template with the tolerations of daemons, made once for all nodes.
+pub struct Daemon(PodTemplateSpec);
+
+impl Daemon {
+    /// What a DaemonSet asks.
+    pub fn of(ds: &DaemonSet) -> Self {
+        Daemon(pod_template(ds, None, ""))
     }
-    if !fits_affinity(&template, node) {
-        return (false, false);
+
+    /// Whether its pod is to be started on a node, and whether one that is there may stay.
+    pub fn should_run(&self, node: &Node) -> (bool, bool) {
+        let Some(spec) = &self.0.spec else { return (true, true) };
+        if spec.node_name.as_deref().is_some_and(|n| !n.is_empty() && n != name(&node.metadata)) {
+            return (false, false);
+        }
+        if !fits_affinity(&self.0, node) {
+            return (false, false);
+        }
+        let tolerations = spec.tolerations.as_deref().unwrap_or_default();
+        let tolerated = |t: &Taint| tolerations.iter().any(|o| crate::controllers::tainteviction::tolerates(o, t));
+        let mut untolerated = taints::of(node).iter().filter(|t| t.effect != "PreferNoSchedule" && !tolerated(t));
+        let Some(first) = untolerated.next() else { return (true, true) };
+        (false, first.effect != "NoExecute" && untolerated.all(|t| t.effect != "NoExecute"))
     }
-    let tolerations = spec.tolerations.unwrap_or_default();
-    let tolerated = |t: &Taint| tolerations.iter().any(|o| crate::controllers::tainteviction::tolerates(o, t));
-    let untolerated: Vec<&Taint> =
-        taints::of(node).iter().filter(|t| t.effect != "PreferNoSchedule" && !tolerated(t)).collect();
-    if untolerated.is_empty() { (true, true) } else { (false, untolerated.iter().all(|t| t.effect != "NoExecute")) }
 }
 
 #[cfg(test)]
@@ -163,7 +172,7 @@ mod tests {
             ("reserved", ds(plain()), tainted("mine", "NoSchedule"), (false, true)),
             ("driven out", ds(plain()), tainted("mine", "NoExecute"), (false, false)),
         ] {
-            assert_eq!(should_run(&ds, &node), want, "{why}");
+            assert_eq!(Daemon::of(&ds).should_run(&node), want, "{why}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Rolling updates of daemons: old pods go before new ones come, or after. Models rollingUpdate of `pkg/controller/daemon/update.go`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::controller::DaemonSetsController;
 use super::history::HASH_LABEL;
-use super::nodes::should_run;
+use super::nodes::Daemon;
 use crate::controllers::util::name;
 use crate::controllers::util::pods;
 use crate::controllers::util::worker::SyncResult;
@@ -72,11 +72,13 @@ impl DaemonSetsController {
         hash: &str,
     ) -> SyncResult {
         let mut all: BTreeMap<&str, &[Rc<Pod>]> = by_node.iter().map(|(n, p)| (n.as_str(), p.as_slice())).collect();
-        let mut desired = 0;
-        for node in nodes.iter().filter(|n| should_run(ds, n).0) {
-            desired += 1;
+        let daemon = Daemon::of(ds);
+        let run: BTreeSet<&str> =
+            nodes.iter().filter(|n| daemon.should_run(n).0).map(|n| name(&n.metadata)).collect();
+        let desired = run.len();
+        for node in &run {
             // A node without any pod counts as one that is without an available one.
-            all.entry(name(&node.metadata)).or_default();
+            all.entry(node).or_default();
         }
         let now = self.client.sim().timestamp();
         let min_ready = ds.spec.as_ref().and_then(|s| s.min_ready_seconds).unwrap_or(0);
@@ -86,8 +88,7 @@ impl DaemonSetsController {
             let doomed = to_replace(&all, hash, unavailable, available);
             return self.sync_nodes(ds, doomed, Vec::new(), hash).await;
         }
-        let runs = |n: &str| nodes.iter().find(|x| name(&x.metadata) == n).is_some_and(|x| should_run(ds, x).0);
-        let (doomed, needing) = to_surge(&all, hash, (surge, desired), available, runs);
+        let (doomed, needing) = to_surge(&all, hash, (surge, desired), available, |n| run.contains(n));
         self.sync_nodes(ds, doomed, needing, hash).await
     }
 }
