@@ -229,7 +229,7 @@ fn nginx_comes_and_goes() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            3.8 Running [nginx:Running ready=true restarts=0] 
+            3.5 Running [nginx:Running ready=true restarts=0] 
         "#]],
     );
     request(&mut c, "DELETE", "/api/v1/namespaces/default/pods/web", None);
@@ -248,7 +248,7 @@ fn nginx_comes_and_goes() {
         "web",
         expect![[r#"
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.361s (3.361s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.022s (3.022s including waiting). Image size: 72404038 bytes.
             Normal Created x1 Container created
             Normal Started x1 Container started
             Normal Killing x1 Stopping container nginx
@@ -281,11 +281,11 @@ fn crash_loop_backs_off() {
         "crash",
         expect![[r#"
             Normal Pulling x1 Pulling image "busybox:1.36"
-            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 573ms (573ms including waiting). Image size: 2219949 bytes.
+            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 563ms (563ms including waiting). Image size: 2219949 bytes.
             Normal Pulled x4 Container image "busybox:1.36" already present on machine and can be accessed by the pod
             Normal Created x5 Container created
             Normal Started x5 Container started
-            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(7a617223-92f6-408c-94e9-8939d0fbdc03)
+            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(3e6cae83-ea80-44fc-a9ac-302da6c3ebc3)
         "#]],
     );
 }
@@ -303,11 +303,11 @@ fn unknown_image_backs_off() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            0.9 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            0.8 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
             11.3 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            24.7 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            23.0 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
             31.7 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            46.2 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            45.6 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
         "#]],
     );
     events(
@@ -343,7 +343,7 @@ fn init_containers_run_one_after_another_and_a_job_pod_completes() {
             1.0 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
             1.8 Running [first:Completed(0) ready=true restarts=0, main:Running ready=true restarts=0] 
             4.8 Running [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !Ready !ContainersReady
-            4.9 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
+            4.8 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
         "#]],
     );
 }
@@ -365,8 +365,8 @@ fn probes_decide_readiness_and_restart() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            3.8 Running [nginx:Running ready=false restarts=0] !Ready !ContainersReady
-            3.8 Running [nginx:Running ready=true restarts=0] 
+            3.5 Running [nginx:Running ready=false restarts=0] !Ready !ContainersReady
+            3.5 Running [nginx:Running ready=true restarts=0] 
             10.8 Running [nginx:Running ready=false restarts=1] !Ready !ContainersReady
             10.8 Running [nginx:Running ready=true restarts=1] 
             20.8 Running [nginx:Running ready=false restarts=2] !Ready !ContainersReady
@@ -378,7 +378,7 @@ fn probes_decide_readiness_and_restart() {
         "probed",
         expect![[r#"
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.361s (3.361s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.022s (3.022s including waiting). Image size: 72404038 bytes.
             Warning Unhealthy x4 Liveness probe failed: Get "http://10.244.1.2:81/": dial tcp 10.244.1.2:81: connect: connection refused
             Normal Killing x2 Container nginx failed liveness probe, will be restarted
             Normal Pulled x2 Container image "nginx:1.27" already present on machine and can be accessed by the pod
@@ -407,7 +407,7 @@ fn config_that_is_missing_is_waited_for() {
         Duration::from_secs(20),
         expect![[r#"
             0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            4.0 Running [nginx:Running ready=true restarts=0] 
+            4.7 Running [nginx:Running ready=true restarts=0] 
         "#]],
     );
     events(
@@ -416,7 +416,7 @@ fn config_that_is_missing_is_waited_for() {
         expect![[r#"
             Warning FailedMount x3 MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.741s (2.741s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.272s (3.526s including waiting). Image size: 72404038 bytes.
             Normal Created x1 Container created
             Normal Started x1 Container started
         "#]],
@@ -474,9 +474,11 @@ fn a_power_cut_restarts_containers() {
             Normal NodeHasSufficientPID x1 Node worker-1 status is now: NodeHasSufficientPID
             Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
             Normal NodeReady x1 Node worker-1 status is now: NodeReady
+            Normal Starting x1 
             Normal Starting x1 Starting kubelet.
             Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
-            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 66c08f32-7de5-4d08-a4fa-b91bbdd4ee72
+            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: fe2d3bfb-95ec-409d-b87f-08a7bed5e042
+            Normal Starting x1 
         "#]],
     );
 }
