@@ -188,9 +188,11 @@ fn serve_plugins(
         "/ready" => (503, "kubernetes".to_owned()),
         _ => missing(),
     });
-    let metrics: Page = Rc::new(move |path| match path {
+    let metrics: Page = Rc::new(move |path| {
+        match path {
         "/metrics" => (200, "# HELP coredns_build_info A metric with a constant '1' value labeled by version, revision, and goversion from which CoreDNS was built.\n# TYPE coredns_build_info gauge\n".to_owned()),
         _ => missing(),
+    }
     });
     for (port, page) in [(HEALTH_PORT, health), (READY_PORT, ready), (METRICS_PORT, metrics)] {
         // A port that is taken is somebody else's in the same pod; the server goes on without it.

@@ -159,13 +159,7 @@ impl Network {
     }
 
     /// A process of the simulation listens on a port; `accept` is called with each connection and returns its receiver.
-    pub fn listen_native(
-        &self,
-        id: NetnsId,
-        port: u16,
-        process: ProcessId,
-        accept: Accept,
-    ) -> Result<(), ListenError> {
+    pub fn listen_native(&self, id: NetnsId, port: u16, process: ProcessId, accept: Accept) -> Result<(), ListenError> {
         self.add_listener(id, port, Listener::Native(process, accept))
     }
 

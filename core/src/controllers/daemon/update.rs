@@ -73,8 +73,7 @@ impl DaemonSetsController {
     ) -> SyncResult {
         let mut all: BTreeMap<&str, &[Rc<Pod>]> = by_node.iter().map(|(n, p)| (n.as_str(), p.as_slice())).collect();
         let daemon = Daemon::of(ds);
-        let run: BTreeSet<&str> =
-            nodes.iter().filter(|n| daemon.should_run(n).0).map(|n| name(&n.metadata)).collect();
+        let run: BTreeSet<&str> = nodes.iter().filter(|n| daemon.should_run(n).0).map(|n| name(&n.metadata)).collect();
         let desired = run.len();
         for node in &run {
             // A node without any pod counts as one that is without an available one.
