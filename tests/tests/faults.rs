@@ -330,7 +330,8 @@ fn scheduler_stopped() {
                 ("> kubectl apply*", 0.0, 0.3, "pod web-1 is Pending"),
                 ("> kubectl get pods", 0.0, 0.1, "| web-1 0/1 Pending 0 5*s"),
                 ("> start*", 0.1, 40.0, "pod web-1 bound to worker-1"),
-                ("pod web-1 bound to worker-1", 0.0, 5.0, "pod web-1 is Running"),
+                // kube-proxy waited for the scheduler too, and images are pulled one after another.
+                ("pod web-1 bound to worker-1", 0.0, 9.0, "pod web-1 is Running"),
             ],
             never: &[],
         },
