@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 type Text = Option<String>;
 
+/// Room for most: what is too much is given back.
+const BYTES: usize = 640;
+
 /// What an event usually says.
 #[derive(Deserialize, Serialize)]
 struct Parts {
@@ -34,7 +37,8 @@ fn timestamp(ns: Option<i128>) -> Option<Timestamp> {
 /// Packs an event; `None`, and the event as it was, if it says more than events usually do.
 pub(super) fn pack(event: &mut Event) -> Option<Box<[u8]>> {
     let parts = take(event);
-    let packed = if *event == Event::default() { postcard::to_stdvec(&parts).ok() } else { None };
+    let packed =
+        if *event == Event::default() { postcard::to_extend(&parts, Vec::with_capacity(BYTES)).ok() } else { None };
     if packed.is_none() {
         put(parts, event);
     }
