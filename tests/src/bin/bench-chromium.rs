@@ -107,6 +107,12 @@ async fn blocked_ms(page: &Page) -> Result<f64> {
     page.evaluate("podariumBlockedMs").await
 }
 
+/// The summary of a cluster in which everything runs.
+fn all_well(nodes: u32, pods: u32) -> String {
+    let thousands = |n: u32| if n < 1_000 { n.to_string() } else { format!("{},{:03}", n / 1_000, n % 1_000) };
+    format!("{} nodes, {} pods, all well", thousands(nodes), thousands(pods))
+}
+
 async fn wait_for_summary(page: &Page, begins: &str) -> Result {
     page.until_within(Duration::from_secs(300), begins, async || {
         Ok(page.text("summary").await.unwrap_or_default().starts_with(begins).then_some(()))
@@ -149,13 +155,13 @@ async fn transfer_kb() -> Result<f64> {
 async fn blocked_while_applying(scale: &Scale) -> Result<f64> {
     let page = open_probed(&ClusterConfig { workers: scale.nodes, ..ClusterConfig::default() }).await?;
     page.click("speed-max").await?;
-    wait_for_summary(&page, &format!("{} nodes, 0 pods, all well", scale.nodes)).await?;
+    wait_for_summary(&page, &all_well(scale.nodes, 0)).await?;
     if page.find_all("editor").await?.is_empty() {
         page.click("toggle-editor").await?;
     }
     page.fill("editor", &manifest(scale.replicas)).await?;
     page.click("editor-apply").await?;
-    wait_for_summary(&page, &format!("{} nodes, {} pods, all well", scale.nodes, scale.replicas)).await?;
+    wait_for_summary(&page, &all_well(scale.nodes, scale.replicas)).await?;
     let blocked = blocked_ms(&page).await?;
     page.close().await?;
     Ok(blocked)
@@ -165,7 +171,7 @@ async fn blocked_while_applying(scale: &Scale) -> Result<f64> {
 async fn blocked_while_idle(workers: u32) -> Result<f64> {
     let page = open_probed(&ClusterConfig { workers, ..ClusterConfig::default() }).await?;
     page.click("speed-max").await?;
-    wait_for_summary(&page, &format!("{workers} nodes, 0 pods, all well")).await?;
+    wait_for_summary(&page, &all_well(workers, 0)).await?;
     page.click("speed-100x").await?;
     tokio::time::sleep(IDLE_SPAN).await;
     let blocked = blocked_ms(&page).await?;

@@ -34,11 +34,15 @@ async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result 
         page.wait_for_text("summary", READY).await?;
     }
     tell(&page, binaries).await?;
-    // A stored session brings the same screen back.
-    page.reload().await?;
-    page.wait_for_text("summary", READY).await?;
-    page.wait_for_js("performance.now() > 6000").await?;
-    tell(&page, binaries).await?;
+    // A stored session brings the same screen back, and so does a link that somebody shared.
+    let session: String = page.evaluate("encodeURIComponent(localStorage.getItem('podarium.session'))").await?;
+    for address in ["index.html".to_owned(), format!("index.html#session={session}")] {
+        page.goto("icon.svg").await?;
+        page.goto(&address).await?;
+        page.wait_for_text("summary", READY).await?;
+        page.wait_for_js("performance.now() > 6000").await?;
+        tell(&page, binaries).await?;
+    }
     page.close().await
 }
 
