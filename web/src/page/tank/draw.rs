@@ -305,7 +305,10 @@ impl Scene<'_> {
         let well = state.starts_with("Ready") || state == "joining";
         let colour = if well { self.p.soft } else { self.p.bad };
         let room = r.right() - 16.0 - left - name - 8.0;
-        self.text(state, (r.right() - 16.0, r.y + 26.0), room, (Face::Plain, 14.0), 1, colour);
+        self.face(Face::Plain, 14.0);
+        // A narrow pane says what Kubernetes thinks; the machine's trouble stands below.
+        let kept = if self.width(state) > room { state.rsplit(", ").next().unwrap_or(state) } else { state };
+        self.text(kept, (r.right() - 16.0, r.y + 26.0), room, (Face::Plain, 14.0), 1, colour);
         if n.unschedulable {
             // A lid on the pane: nothing new comes in.
             self.line(&[(r.x + 40.0, r.y + 4.0), (r.right() - 14.0, r.y + 4.0)]);
