@@ -1,5 +1,7 @@
 //! The tank: the cluster, the pace at which it is moved through time, and the frames that the page gets of it.
 
+use std::time::Duration;
+
 use podarium_core::cluster::Cluster;
 use podarium_core::observe::Observer;
 use podarium_core::runtime::images::ModuleSource;
@@ -14,6 +16,8 @@ use crate::protocol::{Clock, Speed, ToPage, ToWorker};
 
 /// A new cluster is shown booting, this many times faster than it does: a quarter of a minute in less than a second.
 const BOOT_SPEED: f64 = 40.0;
+/// How often a booting cluster is looked at, in virtual time.
+const BOOT_LOOK: Duration = Duration::from_millis(100);
 /// A boot that takes longer than this, in virtual seconds, is shown at the speed that was asked for.
 const BOOT_SECONDS_MAX: u64 = 120;
 /// A skip gives up after this much virtual time, in seconds.
@@ -21,7 +25,7 @@ const SKIP_SECONDS_MAX: u64 = 3_600;
 /// Between frames, in milliseconds.
 const FRAME_MS: f64 = 16.0;
 /// How long the first screen is left in peace before the rest of this module is fetched, in milliseconds.
-const REST_AFTER_MS: f64 = 1_000.0;
+const REST_AFTER_MS: f64 = 300.0;
 /// How many events run between looks at the real clock.
 const EVENTS_A_LOOK: u32 = 32;
 
@@ -227,7 +231,7 @@ impl Run {
             }
             ToWorker::SkipToChange => {
                 let changes = self.cluster.etcd().borrow().changes();
-                let limit = self.cluster.now() + std::time::Duration::from_secs(SKIP_SECONDS_MAX);
+                let limit = self.cluster.now() + Duration::from_secs(SKIP_SECONDS_MAX);
                 self.skip = Some(Skip::UntilChange { changes, limit });
             }
             ToWorker::Submit(input) => {
@@ -318,6 +322,10 @@ impl Run {
         };
         let ahead_ns = (elapsed_ms * factor * 1e6) as u64;
         let target = SimTime::from_nanos(self.cluster.now().as_nanos().saturating_add(ahead_ns));
+        if self.booting {
+            self.boot_until(target, deadline_ms);
+            return false;
+        }
         if self.run_events(target, deadline_ms) {
             self.cluster.advance_to(target);
             self.behind = false;
@@ -325,6 +333,19 @@ impl Run {
             self.behind = true;
         }
         false
+    }
+
+    /// Moves a booting cluster on, and stops at the moment at which all its nodes are Ready: from there on time goes as it was asked to.
+    fn boot_until(&mut self, target: SimTime, deadline_ms: f64) {
+        while self.booting && self.cluster.now() < target {
+            let next = target.min(self.cluster.now() + BOOT_LOOK);
+            self.behind = !self.run_events(next, deadline_ms);
+            if self.behind {
+                return;
+            }
+            self.cluster.advance_to(next);
+            self.booting = !self.all_ready();
+        }
     }
 
     /// Runs events up to `target` or until the real clock says stop; whether the target was reached.
