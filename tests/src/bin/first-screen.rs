@@ -7,9 +7,6 @@ use podarium_tests::browser::{Page, Result, Theme, Viewport};
 /// What the first screen's sentence says when everything is there.
 const READY: &str = "3 nodes, 0 pods, all well";
 
-/// Each cluster has a seed of its own, and boots a little differently.
-const CLUSTERS: u32 = 8;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let binaries: Vec<String> = std::env::args().skip(1).collect();
@@ -22,22 +19,29 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Prints what runs in the first binary, the page, and in the others, which hold the cluster.
 async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result {
     let page = Page::open(viewport, theme).await?;
-    for _ in 0..CLUSTERS {
-        page.goto("icon.svg").await?;
-        page.evaluate::<bool>("(localStorage.clear(), true)").await?;
-        page.goto("index.html").await?;
-        page.wait_for_text("summary", READY).await?;
-        tell(&page, binaries).await?;
-    }
+    // A clock that stands lets a cluster boot, and stops it at the moment at which the first screen is there.
+    visit(&page, "localStorage.setItem('podarium.paused', 'true')", "index.html").await?;
+    tell(&page, binaries).await?;
+    let app = binaries.get(..1).unwrap_or_default();
+    visit(&page, "true", "index.html").await?;
+    page.wait_for_js("performance.now() > 2000").await?;
+    tell(&page, app).await?;
     // A link that somebody shared brings the same screen.
     let session: String = page.evaluate("encodeURIComponent(localStorage.getItem('podarium.session'))").await?;
-    page.goto("icon.svg").await?;
-    page.goto(&format!("index.html#session={session}")).await?;
-    page.wait_for_text("summary", READY).await?;
-    tell(&page, binaries).await?;
+    visit(&page, "true", &format!("index.html#session={session}")).await?;
+    tell(&page, app).await?;
     page.close().await
+}
+
+/// Opens an address as one who was never here before, after a bit of JavaScript.
+async fn visit(page: &Page, before: &str, address: &str) -> Result {
+    page.goto("icon.svg").await?;
+    page.evaluate::<bool>(&format!("(localStorage.clear(), {before}, true)")).await?;
+    page.goto(address).await?;
+    page.wait_for_text("summary", READY).await
 }
 
 /// Prints which functions have run since the page was loaded.
