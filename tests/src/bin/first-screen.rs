@@ -26,7 +26,9 @@ async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result 
     visit(&page, "localStorage.setItem('podarium.paused', 'true')", "index.html").await?;
     tell(&page, binaries).await?;
     let app = binaries.get(..1).unwrap_or_default();
+    // One that goes on says what comes right after that.
     visit(&page, "true", "index.html").await?;
+    tell(&page, binaries).await?;
     page.wait_for_js("performance.now() > 2000").await?;
     tell(&page, app).await?;
     // A link that somebody shared brings the same screen.
