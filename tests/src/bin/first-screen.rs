@@ -7,6 +7,9 @@ use podarium_tests::browser::{Page, Result, Theme, Viewport};
 /// What the first screen's sentence says when everything is there.
 const READY: &str = "3 nodes, 0 pods, all well";
 
+/// How often the page is opened to see what it may do.
+const VISITS: u32 = 6;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let binaries: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +34,11 @@ async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result 
     tell(&page, binaries).await?;
     page.wait_for_js("performance.now() > 2000").await?;
     tell(&page, app).await?;
+    // What the page does depends a little on what comes first.
+    for _ in 0..VISITS {
+        visit(&page, "true", "index.html").await?;
+        tell(&page, app).await?;
+    }
     // A link that somebody shared brings the same screen.
     let session: String = page.evaluate("encodeURIComponent(localStorage.getItem('podarium.session'))").await?;
     visit(&page, "true", &format!("index.html#session={session}")).await?;
