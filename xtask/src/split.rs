@@ -35,6 +35,10 @@ const FETCH_REST: &str = "podarium_fetch_rest";
 /// The module that the second half imports everything from: the first half.
 const FIRST: &str = "first";
 
+/// Functions of so many bytes are in the first half whether they run or not: their stand-ins would be hardly smaller, and a closure that
+/// is dropped a moment earlier than usual is no reason to fetch the rest.
+const SMALL_MAX: usize = 64;
+
 /// So many zeros are not written but left out.
 const ZEROS_MIN: usize = 16;
 
@@ -69,9 +73,11 @@ fn cut(parsed: &Parsed<'_>, early: Vec<bool>, reached: &Reached<'_>) -> Result<H
 fn early_functions(parsed: &Parsed<'_>, profile: &Profile) -> Result<Vec<bool>> {
     let imports = parsed.imported_functions();
     let fetch_rest = parsed.exported_function(FETCH_REST).ok_or("the module exports nothing that fetches the rest")?;
-    let mut early: Vec<bool> = (0..parsed.functions.len())
-        .map(|f| f < imports || parsed.names.get(&(f as u32)).is_none_or(|name| profile.contains(name)))
-        .collect();
+    let wanted = |f: u32| {
+        let small = parsed.body(f).is_ok_and(|body| body.range().len() <= SMALL_MAX);
+        small || parsed.names.get(&f).is_none_or(|name| profile.contains(name))
+    };
+    let mut early: Vec<bool> = (0..parsed.functions.len()).map(|f| f < imports || wanted(f as u32)).collect();
     // It fetches what is missing, and so do all that it calls.
     let mut needed = vec![fetch_rest];
     let mut seen = BTreeSet::new();
@@ -480,11 +486,12 @@ mod tests {
         let mut code = CodeSection::new();
         let call =
             |f: u32| [Instruction::I32Const(7), Instruction::I64Const(8), Instruction::Call(f), Instruction::Drop];
+        let large = vec![Instruction::Nop; SMALL_MAX];
         let bodies: [Vec<Instruction<'_>>; 5] = [
             vec![Instruction::Call(0)],
             call(3).to_vec(),
-            [call(5).to_vec(), vec![Instruction::LocalGet(0)]].concat(),
-            vec![Instruction::I32Const(1)],
+            [large.clone(), call(5).to_vec(), vec![Instruction::LocalGet(0)]].concat(),
+            [large, vec![Instruction::I32Const(1)]].concat(),
             vec![Instruction::I32Const(2)],
         ];
         for body in bodies {
