@@ -34,11 +34,13 @@ async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result 
     tell(&page, binaries).await?;
     page.wait_for_js("performance.now() > 2000").await?;
     tell(&page, app).await?;
-    // What the page does depends a little on what comes first.
-    for _ in 0..VISITS {
+    // What the page does depends a little on what comes first, and on how much it can do before it lets others go on.
+    for visits in 0..VISITS {
+        page.devtools("Emulation.setCPUThrottlingRate", serde_json::json!({ "rate": 1 + 3 * visits })).await?;
         visit(&page, "true", "index.html").await?;
         tell(&page, app).await?;
     }
+    page.devtools("Emulation.setCPUThrottlingRate", serde_json::json!({ "rate": 1 })).await?;
     // A link that somebody shared brings the same screen.
     let session: String = page.evaluate("encodeURIComponent(localStorage.getItem('podarium.session'))").await?;
     visit(&page, "true", &format!("index.html#session={session}")).await?;
