@@ -31,6 +31,7 @@ async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result 
     let app = binaries.get(..1).unwrap_or_default();
     // One that goes on says what comes right after that.
     visit(&page, "true", "index.html").await?;
+    page.evaluate::<bool>("new Promise((then) => setTimeout(() => then(true), 150))").await?;
     tell(&page, binaries).await?;
     page.wait_for_js("performance.now() > 2000").await?;
     tell(&page, app).await?;
