@@ -8,7 +8,7 @@ use podarium_tests::browser::{Page, Result, Theme, Viewport};
 const READY: &str = "3 nodes, 0 pods, all well";
 
 /// How often the page is opened to see what it may do.
-const VISITS: u32 = 6;
+const VISITS: u32 = 3;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -37,7 +37,7 @@ async fn watch(viewport: Viewport, theme: Theme, binaries: &[String]) -> Result 
     tell(&page, app).await?;
     // What the page does depends a little on what comes first, and on how much it can do before it lets others go on.
     for visits in 0..VISITS {
-        page.devtools("Emulation.setCPUThrottlingRate", serde_json::json!({ "rate": 1 + 3 * visits })).await?;
+        page.devtools("Emulation.setCPUThrottlingRate", serde_json::json!({ "rate": 1 + 2 * visits })).await?;
         visit(&page, "true", "index.html").await?;
         tell(&page, app).await?;
     }
