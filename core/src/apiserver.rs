@@ -53,6 +53,20 @@ pub struct EtcdEndpoint {
     pub process: Rc<Cell<ProcessId>>,
     /// Told after every change.
     pub changed: Notify,
+    /// Who owns the fields of the objects in the store: whichever api-server is asked, before or after it restarts.
+    owners: Rc<RefCell<owners::Owners>>,
+}
+
+impl EtcdEndpoint {
+    /// An empty store that a process serves.
+    pub fn new(sim: &Sim, process: ProcessId) -> Self {
+        EtcdEndpoint {
+            store: Rc::new(RefCell::new(Etcd::default())),
+            process: Rc::new(Cell::new(process)),
+            changed: Notify::new(sim),
+            owners: Rc::default(),
+        }
+    }
 }
 
 /// Data that only clients outside the page need, and that are too large for the page.
@@ -81,7 +95,6 @@ pub struct ApiServer {
     warnings: Warnings,
     auth: auth::Auth,
     disabled_plugins: Vec<&'static str>,
-    owners: Rc<RefCell<owners::Owners>>,
     metrics: RefCell<handle::metrics::Metrics>,
     trace_words: RefCell<TraceWords>,
     encoded: Rc<handle::encoded::Encoded>,
@@ -175,7 +188,6 @@ impl ApiServer {
     pub fn start(sim: &Sim, process: ProcessId, registry: Rc<Registry>, etcd: EtcdEndpoint) -> Rc<RefCell<Self>> {
         let cachers = registry.ids().map(|id| Cacher::new(registry.strategy(id))).collect();
         let seen_revision = etcd.store.borrow().revision();
-        let owners: Rc<RefCell<owners::Owners>> = Rc::default();
         let server = ApiServer {
             sim: sim.clone(),
             process,
@@ -187,10 +199,9 @@ impl ApiServer {
             warnings: Warnings::default(),
             auth: auth::Auth::default(),
             disabled_plugins: Vec::new(),
-            owners: owners.clone(),
             metrics: RefCell::default(),
             trace_words: RefCell::default(),
-            encoded: Rc::new(handle::encoded::Encoded::new(owners)),
+            encoded: Rc::new(handle::encoded::Encoded::new(etcd.owners.clone())),
             started_at: sim.now(),
             extras: Rc::default(),
             me: Weak::new(),
@@ -239,6 +250,7 @@ impl ApiServer {
                         // `at` lies between compacted and current, so this can't fail.
                         let _ = store.compact(at);
                     }
+                    server.etcd.owners.borrow_mut().forget_until(store.compacted());
                     at = store.revision();
                 }
             }
@@ -314,7 +326,7 @@ impl ApiServer {
             let group = obj.api_version().split_once('/').map_or("", |(g, _)| g);
             let Some(id) = self.registry.find_kind(group, obj.kind()) else { continue };
             if e.kind == crate::etcd::EventType::Delete {
-                self.owners.borrow_mut().forget(&*obj);
+                self.etcd.owners.borrow_mut().forget(&*obj, e.revision);
             }
             self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
             if group == custom::GROUP {

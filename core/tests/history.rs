@@ -1,13 +1,13 @@
 //! What the api-server keeps of the past, and for whom: old versions are read as they were, and who reads too slowly is cut off.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use podarium_core::apiserver::{ApiServer, Body, Caller, EtcdEndpoint, ListOptions, Request, User};
-use podarium_core::etcd::{Etcd, RangeRequest, Value as Stored};
+use podarium_core::etcd::{RangeRequest, Value as Stored};
 use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, Notify, ProcessId, Sim};
+use podarium_core::sim::{MachineId, ProcessId, Sim};
 use serde_json::{Value, json};
 
 struct Server {
@@ -21,11 +21,7 @@ impl Server {
     fn new() -> Self {
         let sim = Sim::new(5, "2026-01-01T00:00:00Z".parse().expect("a time"));
         let process = sim.start_process("kube-apiserver", MachineId(0));
-        let etcd = EtcdEndpoint {
-            store: Rc::new(RefCell::new(Etcd::default())),
-            process: Rc::new(Cell::new(sim.start_process("etcd", MachineId(0)))),
-            changed: Notify::new(&sim),
-        };
+        let etcd = EtcdEndpoint::new(&sim, sim.start_process("etcd", MachineId(0)));
         let server = ApiServer::start(&sim, process, Registry::standard(), etcd.clone());
         server.borrow_mut().add_tokens("admin-token,admin,admin,system:masters\n");
         Server { sim, server, etcd, process }

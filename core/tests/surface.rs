@@ -61,8 +61,8 @@ fn lists_come_in_pages() {
         4
     );
     assert_eq!(names(&list(&format!("resourceVersion={version}")).body).len(), 4);
-    let now = s.store.borrow().revision();
-    s.store.borrow_mut().compact(now).expect("a revision to compact at");
+    let now = s.etcd.store.borrow().revision();
+    s.etcd.store.borrow_mut().compact(now).expect("a revision to compact at");
     let gone = list(&format!("resourceVersion={version}&resourceVersionMatch=Exact"));
     assert_eq!((gone.code, gone.message()), (410, "The resourceVersion for the provided list is too old."));
     let gone = list(&format!("limit=2&continue={token}"));
@@ -425,7 +425,7 @@ fn watches_begin_with_what_there_is() {
         };
         events.iter().map(named).collect()
     };
-    let now = s.store.borrow().revision();
+    let now = s.etcd.store.borrow().revision();
     assert_eq!(kinds(&events("")), ["ADDED a", "ADDED b"]);
     assert_eq!(kinds(&events("resourceVersion=0")), ["ADDED a", "ADDED b"]);
     assert!(kinds(&events(&format!("resourceVersion={now}"))).is_empty());

@@ -1,13 +1,12 @@
 //! Writes through the front door, and what the answers say: objects that change their type, what is kept, what is refused,
 //! what is warned of.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request};
-use podarium_core::etcd::Etcd;
 use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, Notify, ProcessId, Sim};
+use podarium_core::sim::{MachineId, ProcessId, Sim};
 use serde_json::{Value, json};
 
 struct Server {
@@ -26,11 +25,7 @@ impl Server {
         let sim = Sim::new(3, "2026-01-01T00:00:00Z".parse().expect("a time"));
         let process = sim.start_process("kube-apiserver", MachineId(0));
         let etcd_process = sim.start_process("etcd", MachineId(0));
-        let etcd = EtcdEndpoint {
-            store: Rc::new(RefCell::new(Etcd::default())),
-            process: Rc::new(Cell::new(etcd_process)),
-            changed: Notify::new(&sim),
-        };
+        let etcd = EtcdEndpoint::new(&sim, etcd_process);
         let server = ApiServer::start(&sim, process, Registry::standard(), etcd);
         server.borrow_mut().add_tokens("admin-token,admin,admin,system:masters\n");
         Server { server, process }

@@ -1,6 +1,6 @@
 //! The parts of Kubernetes that run as containers: which image is which, and how each is started.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::registry::Registry;
 use crate::runtime::system::{SystemPrograms, SystemStart};
 use crate::scheduler::decision::Decision;
 use crate::scheduler::process::SchedulerProcess;
-use crate::sim::{MachineId, Notify, ProcessId, Sim, TraceEvent};
+use crate::sim::{MachineId, ProcessId, Sim, TraceEvent};
 
 /// One program that was started, as the owner shows it.
 #[derive(Clone, Debug)]
@@ -98,11 +98,7 @@ impl Programs {
     /// etcd's data on a machine's disk; made empty the first time.
     pub(super) fn etcd(&self, machine: MachineId) -> EtcdEndpoint {
         let mut all = self.0.etcd.borrow_mut();
-        let fresh = || EtcdEndpoint {
-            store: Rc::new(RefCell::new(Etcd::default())),
-            process: Rc::new(Cell::new(ProcessId(u32::MAX))),
-            changed: Notify::new(&self.0.sim),
-        };
+        let fresh = || EtcdEndpoint::new(&self.0.sim, ProcessId(u32::MAX));
         all.entry(machine).or_insert_with(fresh).clone()
     }
 

@@ -109,6 +109,67 @@ fn every_answer_shows_the_owners() {
     assert_eq!(watched(&format!("&resourceVersion={version}")), ["m"], "also of what is gone");
 }
 
+/// Who owns fields of each version of `a`, `revision: managers`, as a list has it and as watches of all versions do.
+fn owners_of_versions(s: &Server, from: &str, versions: &[String]) -> [Vec<String>; 2] {
+    let shown = |o: &Value| -> String {
+        let m = &o["metadata"];
+        let entries = m["managedFields"].as_array().into_iter().flatten();
+        let managers: Vec<&str> = entries.map(|e| e["manager"].as_str().unwrap_or_default()).collect();
+        format!("{}: {}", m["resourceVersion"].as_str().unwrap_or_default(), managers.join(" "))
+    };
+    let listed = versions.iter().map(|version| {
+        let list = s.get(&format!("{MAPS}?resourceVersionMatch=Exact&resourceVersion={version}"));
+        shown(&list.body["items"][0])
+    });
+    let watched = s.events(&format!("{MAPS}?watch=1&resourceVersion={from}"));
+    [listed.collect(), watched.iter().map(|e| shown(&e["object"])).collect()]
+}
+
+#[test]
+fn a_version_has_the_owners_that_it_had() {
+    let s = Server::new();
+    let version = |body: &Value| body["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    let from = version(&s.get(MAPS).body);
+    let map = |name: &str, key: &str| serde_json::json!({"metadata": {"name": name}, "data": {key: "v"}});
+    let made = s.ask("POST", &format!("{MAPS}?fieldManager=m"), &map("a", "k"));
+    let mut versions = vec![version(&made.body)];
+    for manager in ["n", "o"] {
+        let patched = s.ask("PATCH", &format!("{MAPS}/a?fieldManager={manager}"), &map("a", manager));
+        versions.push(version(&patched.body));
+    }
+    let expected: Vec<String> = versions.iter().zip(["m", "m n", "m n o"]).map(|(v, m)| format!("{v}: {m}")).collect();
+    assert_eq!(owners_of_versions(&s, &from, &versions), [expected.clone(), expected.clone()]);
+    // Also by a server that was not there when they were written. It watches nothing back from before it began.
+    let another = s.another();
+    assert_eq!(owners_of_versions(&another, &from, &versions)[0], expected);
+    // However much went since, too.
+    run(&s, &[(&format!("DELETE {MAPS}/a"), "", "200")]);
+    for i in 0..300 {
+        let name = format!("b{i}");
+        s.ask("POST", &format!("{MAPS}?fieldManager=m"), &map(&name, "k"));
+        run(&s, &[(&format!("DELETE {MAPS}/{name}"), "", "200")]);
+    }
+    let [listed, watched] = owners_of_versions(&s, &from, &versions);
+    assert_eq!((&listed, watched.get(..3)), (&expected, Some(&expected[..])));
+    assert!(watched[3].ends_with(": m n o"), "{}", watched[3]);
+}
+
+#[test]
+fn with_its_last_finalizer_an_object_goes_as_it_was() {
+    let s = Server::new();
+    let finalizers = |all: &[&str]| serde_json::json!({"metadata": {"name": "a", "finalizers": all}}).to_string();
+    let (held, free) = (finalizers(&["x.io/y"]), finalizers(&[]));
+    let owner = "/metadata/managedFields/0/manager=m";
+    run(
+        &s,
+        &[
+            (&format!("POST {MAPS}?fieldManager=m"), &held, &format!("201 {owner}")),
+            (&format!("DELETE {MAPS}/a"), "", "200"),
+            (&format!("PATCH {MAPS}/a?fieldManager=n"), &free, "200 /metadata/managedFields=-"),
+        ],
+    );
+}
+
 #[test]
 fn clients_may_set_the_owners() {
     let s = Server::new();

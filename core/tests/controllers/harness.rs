@@ -18,7 +18,7 @@ use podarium_core::client::{
 };
 use podarium_core::cluster::ComponentContext;
 use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, Notify, Sim, SimTime};
+use podarium_core::sim::{MachineId, Sim, SimTime};
 use serde_json::Value;
 
 /// The control plane.
@@ -55,11 +55,7 @@ impl Plane {
     pub fn start(nodes: &[&str]) -> Self {
         let sim = Sim::new(1, "2026-11-22T00:00:00Z".parse().expect("a time"));
         let registry = Registry::standard();
-        let etcd = EtcdEndpoint {
-            store: Rc::new(RefCell::new(Default::default())),
-            process: Rc::new(Cell::new(sim.start_process("etcd", MASTER))),
-            changed: Notify::new(&sim),
-        };
+        let etcd = EtcdEndpoint::new(&sim, sim.start_process("etcd", MASTER));
         let process = sim.start_process("kube-apiserver", MASTER);
         let server = ApiServer::start(&sim, process, registry.clone(), etcd);
         server.borrow_mut().add_tokens("admin-token,admin,1,system:masters\n");

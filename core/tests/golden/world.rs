@@ -1,6 +1,6 @@
 //! A control plane to ask, and how a case is run against it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,10 +10,9 @@ use podarium_core::api::schema::Descriptions;
 use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Extras, Request};
 use podarium_core::client::{ApiEndpoint, ApiEndpoints};
 use podarium_core::cluster::ComponentContext;
-use podarium_core::etcd::Etcd;
 use podarium_core::registry::Registry;
 use podarium_core::scheduler::process::SchedulerProcess;
-use podarium_core::sim::{MachineId, Notify, ProcessId, Sim, SimTime};
+use podarium_core::sim::{MachineId, ProcessId, Sim, SimTime};
 use serde_json::{Value, json};
 
 use super::normal::Normaliser;
@@ -59,11 +58,7 @@ impl World {
         let sim = Sim::new(seed, epoch);
         let process = sim.start_process("kube-apiserver", MachineId(0));
         let etcd_process = sim.start_process("etcd", MachineId(0));
-        let etcd = EtcdEndpoint {
-            store: Rc::new(RefCell::new(Etcd::default())),
-            process: Rc::new(Cell::new(etcd_process)),
-            changed: Notify::new(&sim),
-        };
+        let etcd = EtcdEndpoint::new(&sim, etcd_process);
         let registry = Registry::standard();
         let server = ApiServer::start(&sim, process, registry.clone(), etcd);
         server.borrow_mut().add_tokens(include_str!("../../../tests/golden/tokens.csv"));

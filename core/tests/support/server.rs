@@ -1,19 +1,18 @@
 //! An api-server to ask in process, without a cluster around it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request, Response};
-use podarium_core::etcd::Etcd;
 use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, Notify, ProcessId, Sim};
+use podarium_core::sim::{MachineId, ProcessId, Sim};
 use serde_json::Value;
 
 pub struct Server {
     pub sim: Sim,
     pub server: Rc<RefCell<ApiServer>>,
-    pub store: Rc<RefCell<Etcd>>,
+    pub etcd: EtcdEndpoint,
     pub process: ProcessId,
 }
 
@@ -40,15 +39,20 @@ impl Server {
         let sim = Sim::new(3, "2026-01-01T00:00:00Z".parse().expect("a time"));
         let process = sim.start_process("kube-apiserver", MachineId(0));
         let etcd_process = sim.start_process("etcd", MachineId(0));
-        let store = Rc::new(RefCell::new(Etcd::default()));
-        let etcd = EtcdEndpoint {
-            store: store.clone(),
-            process: Rc::new(Cell::new(etcd_process)),
-            changed: Notify::new(&sim),
-        };
-        let server = ApiServer::start(&sim, process, Registry::standard(), etcd);
+        let etcd = EtcdEndpoint::new(&sim, etcd_process);
+        Self::on(sim, etcd, process)
+    }
+
+    fn on(sim: Sim, etcd: EtcdEndpoint, process: ProcessId) -> Self {
+        let server = ApiServer::start(&sim, process, Registry::standard(), etcd.clone());
         server.borrow_mut().add_tokens("admin-token,admin,admin,system:masters\n");
-        Server { sim, server, store, process }
+        Server { sim, server, etcd, process }
+    }
+
+    /// Another api-server on the same etcd, as after a restart.
+    pub fn another(&self) -> Self {
+        let process = self.sim.start_process("kube-apiserver", MachineId(0));
+        Self::on(self.sim.clone(), self.etcd.clone(), process)
     }
 
     pub fn answer(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {

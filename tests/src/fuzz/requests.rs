@@ -1,16 +1,15 @@
 //! The request door: whole HTTP requests, with controllers and a scheduler at work on whatever gets through.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request, User};
 use podarium_core::client::{ApiEndpoint, ApiEndpoints};
 use podarium_core::cluster::ComponentContext;
-use podarium_core::etcd::Etcd;
 use podarium_core::registry::Registry;
 use podarium_core::scheduler::process::SchedulerProcess;
-use podarium_core::sim::{MachineId, Notify, ProcessId, Sim};
+use podarium_core::sim::{MachineId, ProcessId, Sim};
 
 use super::{Target, mutate, seeds};
 use crate::dice::Dice;
@@ -213,11 +212,7 @@ impl Target for Requests {
     fn new() -> Self {
         let sim = Sim::new(7, jiff::Timestamp::from_second(1_767_603_600).unwrap_or_default());
         let start = |name: &str| sim.start_process(name, MachineId(0));
-        let etcd = EtcdEndpoint {
-            store: Rc::new(RefCell::new(Etcd::default())),
-            process: Rc::new(Cell::new(start("etcd"))),
-            changed: Notify::new(&sim),
-        };
+        let etcd = EtcdEndpoint::new(&sim, start("etcd"));
         let registry = Registry::standard();
         let process = start("kube-apiserver");
         let server = ApiServer::start(&sim, process, registry.clone(), etcd);

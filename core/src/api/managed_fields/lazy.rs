@@ -1,7 +1,8 @@
 //! Managed fields that are computed when somebody looks.
 //!
-//! A write between components costs a few pointers: which version became which, by whom. Successive writes by one manager
-//! through one door are one. What waits is bounded by a `Backlog`, which works off the oldest first.
+//! A write between components costs a few pointers: which version became which, by whom. What waits is bounded by a `Backlog`,
+//! which works off the oldest first. What was computed is kept by revision, so that a version has the same managers whenever
+//! somebody looks: in a list of today, a list of back then, or a watch that tells of it late.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -10,9 +11,9 @@ use std::rc::{Rc, Weak};
 use jiff::Timestamp;
 
 use super::{Managers, Scope, Set};
-use crate::api::object::Obj;
+use crate::api::object::{Obj, revision};
 
-/// Hands that write an object in turn don't become one write: at most so many wait.
+/// At most so many writes of one object wait.
 const WRITES_MAX: usize = 16;
 
 /// One write: a create if there was no live object.
@@ -27,8 +28,11 @@ pub struct Write {
 
 #[derive(Debug, Default)]
 struct State {
-    managers: Rc<Managers>,
+    /// From which revision on which managers, oldest first.
+    past: VecDeque<(u64, Rc<Managers>)>,
     waiting: Vec<Write>,
+    /// Whether the object is gone.
+    ended: bool,
 }
 
 impl State {
@@ -36,8 +40,18 @@ impl State {
         for w in std::mem::take(&mut self.waiting) {
             let live = w.live.as_ref().map(|o| o.to_value());
             let new = w.new.to_value();
-            self.managers = Rc::new(self.managers.update(live.as_ref(), &new, None, &w.manager, &w.scope, w.now));
+            let managers = self.newest().update(live.as_ref(), &new, None, &w.manager, &w.scope, w.now);
+            self.push(revision(w.new.meta()), Rc::new(managers));
         }
+    }
+
+    fn newest(&self) -> Rc<Managers> {
+        self.past.back().map(|(_, managers)| managers.clone()).unwrap_or_default()
+    }
+
+    fn push(&mut self, at: u64, managers: Rc<Managers>) {
+        self.past.pop_back_if(|(last, _)| *last == at);
+        self.past.push_back((at, managers));
     }
 }
 
@@ -47,48 +61,59 @@ pub struct ManagedFields(Rc<RefCell<State>>);
 
 impl ManagedFields {
     /// These managers.
-    pub fn new(managers: Managers) -> Self {
-        let state = State { managers: Rc::new(managers), waiting: Vec::new() };
+    pub fn new(managers: Rc<Managers>) -> Self {
+        let state = State { past: [(0, managers)].into(), ..State::default() };
         ManagedFields(Rc::new(RefCell::new(state)))
     }
 
     /// Notes a write.
     pub fn record(&self, write: Write, backlog: &mut Backlog) {
         let mut state = self.0.borrow_mut();
-        if let Some(last) = state.waiting.last_mut() {
-            let follows = write.live.as_ref().is_some_and(|l| Rc::ptr_eq(l, &last.new));
-            let same = last.manager == write.manager
-                && last.scope.subresource == write.scope.subresource
-                && last.scope.api_version == write.scope.api_version;
-            if follows && same {
-                last.new = write.new;
-                last.now = write.now;
-                return;
-            }
+        let tracked = !state.waiting.is_empty() || state.past.back().is_some_and(|(_, m)| !m.is_empty());
+        if !tracked && write.live.is_some() {
+            // Nothing would come of it: fields of which none has an owner aren't tracked until the first apply.
+            return;
         }
         if state.waiting.len() >= WRITES_MAX {
             state.settle();
         }
-        let first = state.waiting.is_empty();
         state.waiting.push(write);
         drop(state);
-        if first {
-            backlog.push(self);
-        }
+        backlog.push(self);
     }
 
-    /// The managers, computed now if writes wait.
+    /// The newest managers, computed now if writes wait.
     pub fn managers(&self) -> Rc<Managers> {
         let mut state = self.0.borrow_mut();
         state.settle();
-        state.managers.clone()
+        state.newest()
     }
 
-    /// Puts other managers in place, as an apply does.
-    pub fn set(&self, managers: Managers) {
+    /// The managers of the object's version of a revision.
+    pub fn managers_at(&self, at: u64) -> Rc<Managers> {
         let mut state = self.0.borrow_mut();
-        state.waiting.clear();
-        state.managers = Rc::new(managers);
+        state.settle();
+        let until = state.past.partition_point(|(from, _)| *from <= at);
+        until.checked_sub(1).and_then(|i| state.past.get(i)).map(|(_, m)| m.clone()).unwrap_or_default()
+    }
+
+    /// Puts other managers in place from a revision on, as an apply does.
+    pub fn set(&self, at: u64, managers: Managers) {
+        let mut state = self.0.borrow_mut();
+        state.settle();
+        state.push(at, Rc::new(managers));
+    }
+
+    /// The object is gone; whether that is news.
+    pub fn end(&self) -> bool {
+        !std::mem::replace(&mut self.0.borrow_mut().ended, true)
+    }
+
+    /// Drops what was superseded by a revision.
+    pub fn forget_until(&self, revision: u64) {
+        let mut state = self.0.borrow_mut();
+        let superseded = state.past.partition_point(|(from, _)| *from <= revision).saturating_sub(1);
+        state.past.drain(..superseded);
     }
 
     /// How many writes wait.
@@ -97,7 +122,7 @@ impl ManagedFields {
     }
 }
 
-/// The objects whose writes wait, oldest first, and the sets that are shared among all.
+/// The objects whose writes wait, oldest first, one for each write, and the sets that are shared among all.
 #[derive(Debug)]
 pub struct Backlog {
     waiting: VecDeque<Weak<RefCell<State>>>,
@@ -114,10 +139,10 @@ impl Default for Backlog {
 }
 
 impl Backlog {
-    /// Each waiting object keeps one or two old versions alive.
+    /// Each waiting write keeps an old version alive.
     pub const WAITING_MAX: usize = 20_000;
 
-    /// At most so many objects wait.
+    /// At most so many writes wait.
     pub fn new(max: usize) -> Self {
         Backlog { waiting: VecDeque::new(), max, sets: BTreeSet::new(), sets_max: 1024 }
     }
@@ -129,7 +154,7 @@ impl Backlog {
         }
     }
 
-    /// How many objects wait.
+    /// How many writes wait, or waited until somebody looked.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -144,12 +169,17 @@ impl Backlog {
         let Some(next) = self.waiting.pop_front() else { return false };
         if let Some(state) = next.upgrade() {
             let mut state = state.borrow_mut();
-            state.settle();
-            let mut shared = (*state.managers).clone();
-            for m in shared.0.values_mut() {
-                m.fields = self.share(&m.fields);
+            if state.waiting.is_empty() {
+                return true;
             }
-            state.managers = Rc::new(shared);
+            state.settle();
+            if let Some((_, managers)) = state.past.back_mut() {
+                let mut shared = (**managers).clone();
+                for m in shared.0.values_mut() {
+                    m.fields = self.share(&m.fields);
+                }
+                *managers = Rc::new(shared);
+            }
         }
         true
     }

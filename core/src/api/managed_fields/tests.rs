@@ -285,24 +285,37 @@ fn kubectl_takes_over_from_client_side_apply() {
 #[test]
 fn lazily_is_the_same() {
     use k8s_openapi::api::core::v1::ConfigMap;
-    let object = |data: Value| -> Rc<dyn crate::api::object::Object> {
-        Rc::new(serde_json::from_value::<ConfigMap>(config_map(data)).unwrap())
+    let object = |revision: &str, data: Value| -> Rc<dyn crate::api::object::Object> {
+        let mut map: ConfigMap = serde_json::from_value(config_map(data)).unwrap();
+        map.metadata.resource_version = Some(revision.to_owned());
+        Rc::new(map)
     };
-    let versions = [object(json!({"a": "1"})), object(json!({"a": "2"})), object(json!({"a": "3", "b": "1"}))];
+    let versions = [
+        object("2", json!({"a": "1"})),
+        object("4", json!({"a": "2"})),
+        object("6", json!({"a": "3", "b": "1"})),
+        object("8", json!({"a": "2"})),
+    ];
     let scope = Rc::new(Store::scope("ConfigMap", ""));
-    let mut backlog = Backlog::new(1);
+    let mut backlog = Backlog::new(4);
     let fields = ManagedFields::default();
     let mut s = Store::default();
-    for (i, manager) in ["one", "two", "two"].into_iter().enumerate() {
+    let mut known = vec![Managers::default()];
+    for (i, manager) in ["one", "two", "two", "two"].into_iter().enumerate() {
         s.update(manager, "", versions[i].to_value());
         let live = i.checked_sub(1).map(|p| versions[p].clone());
         let write =
             Write { live, new: versions[i].clone(), manager: manager.into(), scope: scope.clone(), now: at(s.clock) };
         fields.record(write, &mut backlog);
+        known.extend([s.managers.clone(), s.managers.clone()]);
     }
-    assert_eq!((fields.waiting(), backlog.len()), (2, 1), "one manager's successive writes are one");
-    assert_eq!(*fields.managers(), s.managers);
-    assert_eq!(fields.waiting(), 0);
+    assert_eq!((fields.waiting(), backlog.len()), (4, 4));
+    let seen = |from: u64| -> Vec<Managers> { (from..10).map(|at| (*fields.managers_at(at)).clone()).collect() };
+    assert_eq!(seen(1), known, "each version has the managers that it had when it was new");
+    assert_eq!((fields.waiting(), &*fields.managers()), (0, &s.managers));
+    fields.forget_until(5);
+    assert_eq!(seen(4), known[3..], "what was superseded by then is not asked for any more");
+    let mut backlog = Backlog::new(1);
     let other = ManagedFields::default();
     let create = |o: &Rc<dyn crate::api::object::Object>| Write {
         live: None,

@@ -189,7 +189,7 @@ impl ApiServer {
             }
             return Rc::new(after);
         }
-        if w.dry_run {
+        if w.dry_run || self.went(&**new) {
             return self.rehearsed(w.live, new, w.manager, w.scope);
         }
         self.note_write(w.live, new, w.manager, w.scope);

@@ -1,6 +1,6 @@
 //! The program at a real api-server: what it writes there.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,10 +11,9 @@ use super::fixture::{node, pod, sized};
 use crate::apiserver::{ApiServer, EtcdEndpoint, ListOptions};
 use crate::client::{ApiEndpoint, ApiEndpoints, Client};
 use crate::cluster::ComponentContext;
-use crate::etcd::Etcd;
 use crate::registry::Registry;
 use crate::scheduler::process::SchedulerProcess;
-use crate::sim::{MachineId, Notify, ProcessId, Sim, SimTime};
+use crate::sim::{MachineId, ProcessId, Sim, SimTime};
 
 /// One machine with an api-server and a scheduler.
 struct World {
@@ -29,8 +28,7 @@ impl World {
         let sim = Sim::new(7, "2026-01-01T00:00:00Z".parse().unwrap());
         let machine = MachineId(0);
         let etcd = sim.start_process("etcd", machine);
-        let store = Rc::new(RefCell::new(Etcd::default()));
-        let etcd = EtcdEndpoint { store, process: Rc::new(Cell::new(etcd)), changed: Notify::new(&sim) };
+        let etcd = EtcdEndpoint::new(&sim, etcd);
         let process = sim.start_process("kube-apiserver", machine);
         let registry = Registry::standard();
         let server = ApiServer::start(&sim, process, Rc::clone(&registry), etcd);
