@@ -13,9 +13,10 @@ use podarium_tests::random;
 const RUN_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// Seeds that are known to fail and why: left out of the ordinary run until what they found is mended.
-const KNOWN: [(u64, &str); 2] = [
+const KNOWN: [(u64, &str); 3] = [
     (83, "a CoreDNS pod stays unready after its node was deleted and registered again"),
     (103, "a sandbox stays behind of a pod that was deleted while its node was cut off"),
+    (549, "a Deployment has a live pod more than its surge allows once it has settled"),
 ];
 
 /// How many failures are told before the rest is not run any more.
