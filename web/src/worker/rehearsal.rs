@@ -7,7 +7,7 @@ use podarium_core::session::{ClusterConfig, Input, MachineAction};
 use podarium_core::sim::SimTime;
 
 use super::guests::Guests;
-use super::port;
+use super::tank::run_events;
 
 /// Something to run, enough of it for the browser to see what is worth optimising.
 const MANIFEST: &str = "\
@@ -45,9 +45,6 @@ enum Deed {
     Nothing,
 }
 
-/// How many events run between looks at the real clock.
-const EVENTS_A_LOOK: u32 = 32;
-
 /// A rehearsal under way.
 pub struct Rehearsal {
     cluster: Cluster,
@@ -66,14 +63,9 @@ impl Rehearsal {
     pub fn go_on(&mut self, deadline_ms: f64) -> bool {
         while let Some((ends_s, deed)) = ACTS.get(self.act) {
             let end = SimTime::from_secs(*ends_s);
-            loop {
-                if !(0..EVENTS_A_LOOK).all(|_| self.cluster.step(end)) {
-                    break;
-                }
-                if port::now_ms() >= deadline_ms {
-                    self.cluster.observe(&mut self.observer);
-                    return true;
-                }
+            if !run_events(&mut self.cluster, end, deadline_ms) {
+                self.cluster.observe(&mut self.observer);
+                return true;
             }
             self.cluster.advance_to(end);
             self.act += 1;

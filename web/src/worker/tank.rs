@@ -315,7 +315,7 @@ impl Run {
             Speed::Paused => return false,
             Speed::Times(f) => f.clamp(0.0, 1e6),
             Speed::Max => {
-                self.run_events(SimTime::MAX, deadline_ms);
+                run_events(&mut self.cluster, SimTime::MAX, deadline_ms);
                 self.behind = false;
                 return true;
             }
@@ -326,7 +326,7 @@ impl Run {
             self.boot_until(target, deadline_ms);
             return false;
         }
-        if self.run_events(target, deadline_ms) {
+        if run_events(&mut self.cluster, target, deadline_ms) {
             self.cluster.advance_to(target);
             self.behind = false;
         } else {
@@ -339,26 +339,12 @@ impl Run {
     fn boot_until(&mut self, target: SimTime, deadline_ms: f64) {
         while self.booting && self.cluster.now() < target {
             let next = target.min(self.cluster.now() + BOOT_LOOK);
-            self.behind = !self.run_events(next, deadline_ms);
+            self.behind = !run_events(&mut self.cluster, next, deadline_ms);
             if self.behind {
                 return;
             }
             self.cluster.advance_to(next);
             self.booting = !self.all_ready();
-        }
-    }
-
-    /// Runs events up to `target` or until the real clock says stop; whether the target was reached.
-    fn run_events(&mut self, target: SimTime, deadline_ms: f64) -> bool {
-        loop {
-            for _ in 0..EVENTS_A_LOOK {
-                if !self.cluster.step(target) {
-                    return true;
-                }
-            }
-            if port::now_ms() >= deadline_ms {
-                return false;
-            }
         }
     }
 
@@ -386,5 +372,19 @@ impl Run {
             booting: self.booting || self.replay.is_some(),
         }));
         port::send(&ToPage::Frame(Box::new(frame)));
+    }
+}
+
+/// Runs events up to `target` or until the real clock says stop; whether the target was reached.
+pub fn run_events(cluster: &mut Cluster, target: SimTime, deadline_ms: f64) -> bool {
+    loop {
+        for _ in 0..EVENTS_A_LOOK {
+            if !cluster.step(target) {
+                return true;
+            }
+        }
+        if port::now_ms() >= deadline_ms {
+            return false;
+        }
     }
 }
