@@ -103,8 +103,8 @@ impl Tank {
 
     /// All that this worker may need is here.
     pub fn complete(&mut self) {
-        // Who has begun to do something has rehearsed it.
-        if self.run.as_ref().is_some_and(|run| run.cluster.session().inputs.is_empty()) {
+        // Who has begun to do something has rehearsed it, and so has a replay.
+        if self.run.as_ref().is_some_and(|run| run.replay.is_none() && run.cluster.session().inputs.is_empty()) {
             self.rehearsal = Some(Rehearsal::new(&self.guests));
         }
     }
