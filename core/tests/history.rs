@@ -1,53 +1,23 @@
 //! What the api-server keeps of the past, and for whom: old versions are read as they were, and who reads too slowly is cut off.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use podarium_core::apiserver::{ApiServer, Body, Caller, EtcdEndpoint, ListOptions, Request, User};
+use podarium_core::apiserver::{Body, Caller, ListOptions, User};
 use podarium_core::etcd::{RangeRequest, Value as Stored};
-use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, ProcessId, Sim};
 use serde_json::{Value, json};
 
-struct Server {
-    sim: Sim,
-    server: Rc<RefCell<ApiServer>>,
-    etcd: EtcdEndpoint,
-    process: ProcessId,
-}
+#[path = "support/server.rs"]
+#[allow(dead_code, reason = "every test program uses another part of it")]
+mod server;
+
+use server::Server;
 
 impl Server {
-    fn new() -> Self {
-        let sim = Sim::new(5, "2026-01-01T00:00:00Z".parse().expect("a time"));
-        let process = sim.start_process("kube-apiserver", MachineId(0));
-        let etcd = EtcdEndpoint::new(&sim, sim.start_process("etcd", MachineId(0)));
-        let server = ApiServer::start(&sim, process, Registry::standard(), etcd.clone());
-        server.borrow_mut().add_tokens("admin-token,admin,admin,system:masters\n");
-        Server { sim, server, etcd, process }
-    }
-
-    fn ask(&self, method: &str, path: &str, body: &Value) -> Body {
-        let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let request = Request {
-            method: method.into(),
-            path: path.into(),
-            query: query.into(),
-            headers: vec![header("Authorization", "Bearer admin-token"), header("Content-Type", media)],
-            body: body.to_string().into_bytes(),
-            process: self.process,
-            ..Request::default()
-        };
-        self.server.borrow_mut().handle(&request).body
-    }
-
+    /// What was written, as it is then.
     fn write(&self, method: &str, path: &str, body: &Value) -> Value {
-        let Body::Full(bytes) = self.ask(method, path, body) else { panic!("{method} {path} has no body") };
-        let mut answer: Value = serde_json::from_slice(&bytes).expect("JSON");
+        let answer = self.ask(method, path, body).body;
         assert_ne!(answer["kind"], "Status", "{method} {path}: {answer}");
-        forget_owners(&mut answer);
         answer
     }
 
@@ -61,11 +31,6 @@ const NAMESPACE: &str = "/api/v1/namespaces/default";
 
 /// More writes than etcd waits for before it keeps versions small.
 const MANY: usize = 300;
-
-/// Answers tell who owns which field by now, which is not part of a version.
-fn forget_owners(o: &mut Value) {
-    o["metadata"].as_object_mut().expect("an object").remove("managedFields");
-}
 
 fn revision(o: &Value) -> u64 {
     o["metadata"]["resourceVersion"].as_str().and_then(|r| r.parse().ok()).expect("a resourceVersion")
@@ -112,11 +77,10 @@ fn old_versions_are_read_as_they_were() {
         let of = |v: &&Value| v["kind"] == if resource == "pods" { "Pod" } else { "Event" };
         let expected: Vec<&Value> = versions.iter().filter(of).collect();
         let path = format!("{NAMESPACE}/{resource}?watch=true&resourceVersion={since}");
-        let Body::Watch(mut watch) = s.ask("GET", &path, &Value::Null) else { panic!("no watch") };
+        let Body::Watch(mut watch) = s.answer("GET", &path, &[], b"").body else { panic!("no watch") };
         s.sim.run_until(s.sim.now() + Duration::from_secs(1));
         for version in expected {
-            let mut event: Value = serde_json::from_slice(&watch.try_next().expect("an event")).expect("JSON");
-            forget_owners(&mut event["object"]);
+            let event: Value = serde_json::from_slice(&watch.try_next().expect("an event")).expect("JSON");
             assert_eq!(event["object"], *version);
         }
     }

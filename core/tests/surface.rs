@@ -1,6 +1,7 @@
 //! The API as clients find it: what each path answers to each method, media type and option, whatever the kind.
 
 #[path = "support/server.rs"]
+#[allow(dead_code, reason = "every test program uses another part of it")]
 mod server;
 
 use serde_json::{Value, json};

@@ -1,59 +1,23 @@
 //! Writes through the front door, and what the answers say: objects that change their type, what is kept, what is refused,
 //! what is warned of.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use podarium_core::apiserver::{ApiServer, Body, EtcdEndpoint, Request};
-use podarium_core::registry::Registry;
-use podarium_core::sim::{MachineId, ProcessId, Sim};
 use serde_json::{Value, json};
 
-struct Server {
-    server: Rc<RefCell<ApiServer>>,
-    process: ProcessId,
-}
+#[path = "support/server.rs"]
+#[allow(dead_code, reason = "every test program uses another part of it")]
+mod server;
 
-struct Answer {
-    code: u16,
-    body: Value,
-    warnings: Vec<String>,
+use server::{Answer, Server};
+
+impl Answer {
+    /// What it warns of, without code and agent.
+    fn warnings(&self) -> Vec<&str> {
+        let all = self.headers.iter().filter(|(n, _)| n == "Warning");
+        all.map(|(_, v)| v.trim_start_matches("299 - ")).collect()
+    }
 }
 
 impl Server {
-    fn new() -> Self {
-        let sim = Sim::new(3, "2026-01-01T00:00:00Z".parse().expect("a time"));
-        let process = sim.start_process("kube-apiserver", MachineId(0));
-        let etcd_process = sim.start_process("etcd", MachineId(0));
-        let etcd = EtcdEndpoint::new(&sim, etcd_process);
-        let server = ApiServer::start(&sim, process, Registry::standard(), etcd);
-        server.borrow_mut().add_tokens("admin-token,admin,admin,system:masters\n");
-        Server { server, process }
-    }
-
-    fn ask(&self, method: &str, path: &str, body: &Value) -> Answer {
-        let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let request = Request {
-            method: method.into(),
-            path: path.into(),
-            query: query.into(),
-            headers: vec![header("Authorization", "Bearer admin-token"), header("Content-Type", media)],
-            body: body.to_string().into_bytes(),
-            process: self.process,
-            ..Request::default()
-        };
-        let r = self.server.borrow_mut().handle(&request);
-        let warnings = r.headers.iter().filter(|(n, _)| *n == "Warning");
-        let warnings = warnings.map(|(_, v)| v.trim_start_matches("299 - ").to_owned()).collect();
-        let body = match &r.body {
-            Body::Full(b) => serde_json::from_slice(b).unwrap_or_default(),
-            _ => Value::Null,
-        };
-        Answer { code: r.code, body, warnings }
-    }
-
     fn service(&self, name: &str, spec: &Value) -> Answer {
         let body = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec});
         self.ask("POST", SERVICES, &body)
@@ -280,7 +244,7 @@ fn warnings() {
     ] {
         let answer = s.ask("POST", &format!("/api/v1/namespaces/default/{resource}?dryRun=All"), &body);
         let want: Vec<String> = want.into_iter().map(|w| Value::from(w).to_string()).collect();
-        assert_eq!(answer.warnings, want, "{body}\n{}", answer.body);
+        assert_eq!(answer.warnings(), want, "{body}\n{}", answer.body);
     }
 }
 
@@ -394,7 +358,7 @@ fn jobs_warn_of_their_templates() {
         let want = format!(
             "{at}.spec.nodeSelector[beta.kubernetes.io/arch]: deprecated since v1.14; use \"kubernetes.io/arch\" instead"
         );
-        assert_eq!(answer.warnings, [Value::from(want).to_string()], "{}", answer.body);
+        assert_eq!(answer.warnings(), [Value::from(want).to_string()], "{}", answer.body);
     }
 }
 

@@ -50,7 +50,6 @@ impl Server {
     }
 
     /// Another api-server on the same etcd, as after a restart.
-    #[allow(dead_code, reason = "not every test program restarts it")]
     pub fn another(&self) -> Self {
         let process = self.sim.start_process("kube-apiserver", MachineId(0));
         Self::on(self.sim.clone(), self.etcd.clone(), process)
