@@ -6,7 +6,7 @@ use wasm_encoder::reencode::{Reencode, utils};
 use wasm_encoder::{ImportSection, TypeSection};
 use wasmparser::{
     CompositeInnerType, DataKind, ElementItems, ElementKind, Export, ExternalKind, FunctionBody, Global, KnownCustom,
-    MemoryType, Name, Operator, Parser, Payload, TableType, TypeRef,
+    MemoryType, Name, NameSectionReader, Operator, Parser, Payload, TableType, TypeRef,
 };
 
 use crate::report::{Context as _, Result};
@@ -110,14 +110,7 @@ impl<'a> Parsed<'a> {
             }
             Payload::CustomSection(section) => {
                 if let KnownCustom::Name(names) = section.as_known() {
-                    for subsection in names {
-                        if let Name::Function(map) = subsection.context("names")? {
-                            for naming in map {
-                                let naming = naming.context("names")?;
-                                self.names.insert(naming.index, naming.name);
-                            }
-                        }
-                    }
+                    self.names = function_names(names)?;
                 }
             }
             _ => {}
@@ -209,7 +202,22 @@ impl<'a> Parsed<'a> {
     }
 }
 
-fn constant(expression: &wasmparser::ConstExpr<'_>) -> Result<u32> {
+/// The functions' names, as a module's section of names has them.
+pub fn function_names(section: NameSectionReader<'_>) -> Result<BTreeMap<u32, &str>> {
+    let mut names = BTreeMap::new();
+    for subsection in section {
+        if let Name::Function(map) = subsection.context("names")? {
+            for naming in map {
+                let naming = naming.context("names")?;
+                names.insert(naming.index, naming.name);
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The value of an offset.
+pub fn constant(expression: &wasmparser::ConstExpr<'_>) -> Result<u32> {
     match expression.get_operators_reader().read().context("an offset")? {
         Operator::I32Const { value } => Ok(value as u32),
         _ => Err("an offset that is no constant".into()),

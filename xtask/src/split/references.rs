@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use wasmparser::{DataKind, KnownCustom, Linking, Name, Operator, Parser, Payload, RelocationType, SymbolInfo};
+use wasmparser::{DataKind, KnownCustom, Linking, Parser, Payload, RelocationType, SymbolInfo};
 
+use super::parsed::{constant, function_names};
 use crate::report::{Context as _, Result};
 
 /// What is referred to.
@@ -94,13 +95,8 @@ impl<'a> References<'a> {
                 for segment in data.clone() {
                     let segment = segment.context("data")?;
                     let DataKind::Active { offset_expr, .. } = &segment.kind else { return Err("passive data".into()) };
-                    let Operator::I32Const { value } =
-                        offset_expr.get_operators_reader().read().context("an offset")?
-                    else {
-                        return Err("an offset that is no constant".into());
-                    };
                     let end = segment.range.end - layout.data_start;
-                    layout.segments.push((end - segment.data.len()..end, value as u32));
+                    layout.segments.push((end - segment.data.len()..end, constant(offset_expr)?));
                 }
             }
             Payload::CustomSection(custom) => match custom.as_known() {
@@ -119,16 +115,7 @@ impl<'a> References<'a> {
                         layout.relocations.push((relocations.section_index(), entry.context("a relocation")?));
                     }
                 }
-                KnownCustom::Name(names) => {
-                    for subsection in names {
-                        if let Name::Function(map) = subsection.context("names")? {
-                            for naming in map {
-                                let naming = naming.context("names")?;
-                                self.names.insert(naming.index, naming.name);
-                            }
-                        }
-                    }
-                }
+                KnownCustom::Name(names) => self.names = function_names(names)?,
                 _ => {}
             },
             _ => {}
