@@ -10,6 +10,7 @@ mod kubectl;
 mod line;
 mod node;
 mod program;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -19,6 +20,7 @@ use std::rc::Rc;
 
 pub use door::{Door, Reply, Stream};
 pub use home::Home;
+pub use terminal::Terminal;
 
 use crate::cluster::{Login, Machines, Output, Outputs};
 use kubectl::align;
@@ -41,6 +43,8 @@ pub struct Shell {
     pub on: Option<Rc<Login>>,
     /// What is fed to it: another program's output, or a here-document.
     pub stdin: Option<Rc<str>>,
+    /// Where the person types while it runs.
+    pub terminal: Terminal,
 }
 
 impl Shell {

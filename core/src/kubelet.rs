@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod, Service};
 
-pub use api::{ExecError, LogError, LogOptions};
+pub use api::{ExecError, LogError, LogOptions, exec_config};
 pub use config::KubeletConfig;
 pub use logs::LogReader;
 

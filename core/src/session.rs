@@ -60,6 +60,13 @@ pub enum Input {
         /// Its number.
         id: u64,
     },
+    /// Types at the terminal of a command that runs.
+    Type {
+        /// The command's number.
+        id: u64,
+        /// What: a line with its end, or a control character such as Ctrl-D.
+        text: String,
+    },
     /// Does something to a machine, by its name.
     Machine {
         /// The machine's name, such as `worker-1`.

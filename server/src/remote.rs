@@ -5,7 +5,7 @@ use bytes::Bytes;
 use podarium_core::api::status::{Cause, Details, Status};
 use podarium_core::apiserver::KubeletCall;
 use podarium_core::cluster::Cluster;
-use podarium_core::kubelet::{ExecError, Kubelet};
+use podarium_core::kubelet::{ExecError, Kubelet, exec_config};
 use podarium_core::runtime::shim::ExecHandle;
 use podarium_core::runtime::tty::{Tty, TtyEvent};
 use podarium_core::sim::{Select, select};
@@ -97,7 +97,7 @@ async fn run(kubelet: Kubelet, call: KubeletCall, wanted: Wanted, intake: Intake
     let command: Vec<String> = call.all("command").map(str::to_owned).collect();
     let exec = call.what == "exec";
     let started = if exec {
-        kubelet.exec(&call.namespace, &call.pod, &call.container, command.clone(), wanted.stdin).await
+        kubelet.exec(&call.namespace, &call.pod, &call.container, exec_config(&call)).await
     } else {
         kubelet.attach(&call.namespace, &call.pod, &call.container).await
     };

@@ -9,7 +9,7 @@ use crate::apiserver::User;
 use crate::apiserver::handle::{Body, KubeletCall, Request, WatchBody};
 use crate::client::ApiEndpoints;
 use crate::cluster::Kubelets;
-use crate::kubelet::{ExecError, LogError, LogOptions, LogReader};
+use crate::kubelet::{ExecError, LogError, LogOptions, LogReader, exec_config};
 use crate::runtime::shim::ExecHandle;
 use crate::sim::{ProcessId, ProcessState, Sim, TraceEvent};
 
@@ -147,10 +147,9 @@ impl Door {
             "exec" | "attach" => {
                 let dialled = |why| Status::other(500, "", format!("error dialing backend: {why}"));
                 let kubelet = kubelet.map_err(dialled)?;
-                let command = call.all("command").map(str::to_owned).collect();
                 let exec = call.what == "exec";
                 let started = match exec {
-                    true => kubelet.exec(ns, pod, container, command, call.flag("stdin")).await,
+                    true => kubelet.exec(ns, pod, container, exec_config(call)).await,
                     false => kubelet.attach(ns, pod, container).await,
                 };
                 let what = if exec { "error executing command in container" } else { "error attaching to container" };

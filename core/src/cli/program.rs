@@ -23,6 +23,22 @@ const KNOWN: &[&str] = &[
     "watch",
 ];
 
+/// What the shell's `help` says.
+const HELP: &str = "\
+This is a shell on your computer. What it has:
+
+  kubectl, k              speaks with the cluster: kubectl get pods -A, kubectl --help
+  ssh MACHINE [COMMAND]   logs in to a machine of the cluster, until exit; there are crictl, ctr, systemctl,
+                          journalctl and the static pods' manifests, and etcdctl and kubeadm on control-plane
+  watch, time, sleep      run a command again and again, say how long it took, wait in the cluster's time
+  cat, ls, cp, mv, rm     files in your home directory: cat > web.yaml <<EOF
+  grep, head, tail, sort, uniq, wc, cut, tr, sed, awk, column, tee, xargs
+                          what output is piped through
+  clear                   empties the screen
+
+Pipes, ;, &&, ||, redirections and $VARIABLES work as in bash. Ctrl+C interrupts, Tab completes.
+";
+
 /// Runs a program: its exit code.
 pub(super) async fn run(shell: &Shell, words: &[String], depth: usize) -> i32 {
     let assigned = words.iter().take_while(|w| is_assignment(w)).count();
@@ -62,6 +78,10 @@ pub(super) async fn run(shell: &Shell, words: &[String], depth: usize) -> i32 {
             code
         }
         "xargs" => xargs(shell, rest, depth).await,
+        "help" => {
+            shell.out(HELP);
+            0
+        }
         "sudo" => run_line(shell, &quoted(rest), depth + 1).await,
         "date" => {
             let now = shell.door.sim.timestamp().to_zoned(jiff::tz::TimeZone::UTC);

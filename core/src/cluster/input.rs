@@ -7,6 +7,7 @@ pub(super) fn describe(input: &Input) -> String {
     match input {
         Input::Command { line, .. } => line.clone(),
         Input::Interrupt { .. } => "Ctrl-C".to_owned(),
+        Input::Type { text, .. } => format!("type {text:?}"),
         Input::Machine { machine, action } => {
             let what = match action {
                 MachineAction::PowerOff => "power off",

@@ -25,6 +25,13 @@ pub enum Output {
         /// Its exit code.
         code: i32,
     },
+    /// A command begins or ceases to read what the person types.
+    Reads {
+        /// The command's number.
+        id: u64,
+        /// Whether it reads from now on.
+        reads: bool,
+    },
     /// The answer to a visit.
     Visited {
         /// The visit's number.

@@ -9,7 +9,7 @@ use super::person::Output;
 use super::{Cluster, Machines};
 use crate::api::object::typed;
 use crate::apiserver::User;
-use crate::cli::{Door, Shell};
+use crate::cli::{Door, Shell, Terminal};
 use crate::network::{HttpError, HttpRequest};
 use crate::session::Input;
 use crate::sim::{MachineId, ProcessState, TraceEvent};
@@ -23,6 +23,11 @@ impl Cluster {
             Input::Visit { id, namespace, pod, port, path } => self.visit(id, &namespace, &pod, port, path),
             Input::Command { id, line, files } => self.command(id, &line, files),
             Input::Interrupt { id } => self.interrupt(id),
+            Input::Type { id, text } => {
+                if let Some((_, terminal)) = self.commands.get(&id) {
+                    terminal.type_in(text);
+                }
+            }
             Input::Request { id, method, path, headers, body } => self.raw_request(id, method, path, headers, body),
             _ => {}
         }
@@ -107,6 +112,7 @@ impl Cluster {
             machines: Some(self.machines()),
             on: None,
             stdin,
+            terminal: Terminal::new(&self.sim, id, self.outputs.clone()),
         }
     }
 
@@ -124,7 +130,7 @@ impl Cluster {
         let process = self.sim.start_process("person", MachineId::OUTSIDE);
         let mut shell = self.shell(id, files);
         shell.door.process = process;
-        self.commands.insert(id, process);
+        self.commands.insert(id, (process, shell.terminal.clone()));
         let (line, sim) = (line.to_owned(), self.sim.clone());
         self.sim.spawn(process, async move {
             let code = crate::cli::run(&shell, &line).await;
@@ -134,10 +140,12 @@ impl Cluster {
     }
 
     fn interrupt(&mut self, id: u64) {
-        let Some(process) = self.commands.remove(&id) else { return };
-        if self.sim.process_state(process) == ProcessState::Dead {
+        let Some((process, terminal)) = self.commands.get(&id) else { return };
+        let process = *process;
+        if self.sim.process_state(process) == ProcessState::Dead || terminal.takes_interrupt() {
             return;
         }
+        self.commands.remove(&id);
         self.sim.kill_process(process);
         self.outputs.push(Output::Text { id, stderr: true, text: "^C\n".into() });
         self.outputs.push(Output::Exit { id, code: 130 });

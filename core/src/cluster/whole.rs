@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::person::{Output, Outputs};
 use super::programs::Programs;
 use super::{Kubelets, Machine, MachineShape, manifests};
+use crate::cli::Terminal;
 use crate::client::ApiEndpoints;
 use crate::etcd::Etcd;
 use crate::network::Network;
@@ -49,8 +50,8 @@ pub struct Cluster {
     /// The machines again, for those who answer while the cluster runs.
     pub(super) hosts_by_name: Rc<RefCell<BTreeMap<Rc<str>, Host>>>,
     pub(super) kubelets: Kubelets,
-    /// The processes of the person's commands.
-    pub(super) commands: BTreeMap<u64, ProcessId>,
+    /// The processes of the person's commands, and the terminals in which they run.
+    pub(super) commands: BTreeMap<u64, (ProcessId, Terminal)>,
     shims: Shims,
     images: Rc<dyn ImageSource>,
     next_machine: u32,

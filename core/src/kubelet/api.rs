@@ -12,6 +12,7 @@ use crate::apiserver::KubeletCall;
 use crate::client::split_key;
 use crate::network::{HttpError, HttpRequest, HttpResponse};
 use crate::runtime::containerd::{ContainerState, ContainerStats, Id};
+use crate::runtime::engine::ExecConfig;
 use crate::runtime::shim::ExecHandle;
 
 /// Which lines of a log: PodLogOptions.
@@ -55,6 +56,12 @@ pub enum LogError {
     NotFound(String),
     /// Not in this state of the pod.
     BadRequest(String),
+}
+
+/// The process that a request to exec asks for.
+pub fn exec_config(call: &KubeletCall) -> ExecConfig {
+    let args = call.all("command").map(str::to_owned).collect();
+    ExecConfig { args, env: Vec::new(), stdin: call.flag("stdin"), tty: call.flag("tty") }
 }
 
 /// Why a command can't be run.
@@ -128,14 +135,13 @@ impl Kubelet {
         namespace: &str,
         name: &str,
         container: &str,
-        command: Vec<String>,
-        stdin: bool,
+        command: ExecConfig,
     ) -> Result<ExecHandle, ExecError> {
         let views = self
             .views(namespace, name, container)
             .ok_or_else(|| ExecError::NotFound(format!("pods \"{name}\" not found")))?;
         let v = views.first().ok_or_else(|| ExecError::NotFound(format!("container not found (\"{container}\")")))?;
-        self.0.runtime.exec(v.id, command, stdin).await.map_err(|e| ExecError::Failed(e.message()))
+        self.0.runtime.exec(v.id, command).await.map_err(|e| ExecError::Failed(e.message()))
     }
 
     /// Attaches to a container's own process.

@@ -165,6 +165,7 @@ impl Kubelet {
             mounts: self.mounts(uid, p, c, ip),
             memory_limit_bytes: u64::try_from(memory).unwrap_or(0),
             stdin: c.stdin.unwrap_or(false),
+            tty: c.tty.unwrap_or(false),
             uid: security.and_then(|s| s.run_as_user).or(pod_security.and_then(|s| s.run_as_user)),
             hash: hash(c),
             termination_message_path: c.termination_message_path.as_deref().unwrap_or("/dev/termination-log").into(),

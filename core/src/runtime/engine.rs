@@ -199,6 +199,8 @@ pub struct ContainerConfig {
     pub seed: u64,
     /// Whether stdin stays open ([`Event::Stdin`]); otherwise reads see end of file.
     pub stdin: bool,
+    /// Whether stdin is a terminal.
+    pub tty: bool,
 }
 
 impl Default for ContainerConfig {
@@ -214,6 +216,7 @@ impl Default for ContainerConfig {
             programs: Rc::default(),
             seed: 0,
             stdin: false,
+            tty: false,
         }
     }
 }
@@ -227,6 +230,8 @@ pub struct ExecConfig {
     pub env: Vec<(String, String)>,
     /// Whether stdin stays open.
     pub stdin: bool,
+    /// Whether stdin is a terminal.
+    pub tty: bool,
 }
 
 /// What arrives for a process.

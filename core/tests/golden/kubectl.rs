@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use podarium_core::apiserver::User;
-use podarium_core::cli::{self, Door, Home, Shell};
+use podarium_core::cli::{self, Door, Home, Shell, Terminal};
 use podarium_core::cluster::{Output, Outputs};
 use podarium_core::sim::MachineId;
 use regex::Regex;
@@ -170,6 +170,7 @@ impl Session {
             machines: None,
             on: None,
             stdin: None,
+            terminal: Terminal::new(&self.world.sim, id, self.outputs.clone()),
         };
         let line = line.to_owned();
         self.world.sim.spawn(process, async move {

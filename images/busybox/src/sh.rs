@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use podarium_guest::{fs, process, sys};
+use podarium_guest::{fs, io, process, sys, task};
 
-use crate::stream::Streams;
+use crate::stream::{Input, Streams};
 
 mod arith;
 mod builtin;
@@ -59,6 +59,8 @@ struct Shell {
     depth: u32,
     in_condition: u32,
     last_job: u32,
+    /// Whether somebody types its commands at a terminal.
+    terminal: bool,
     shared: Rc<Shared>,
     jobs: Rc<RefCell<Vec<(u32, podarium_guest::task::Handle<i32>)>>>,
 }
@@ -82,6 +84,7 @@ pub async fn run(args: &[String], streams: Streams) -> i32 {
         depth: 0,
         in_condition: 0,
         last_job: 0,
+        terminal: false,
         shared: Rc::default(),
         jobs: Rc::default(),
     };
@@ -143,18 +146,49 @@ pub async fn run(args: &[String], streams: Streams) -> i32 {
     shell.finish(&streams).await
 }
 
-/// Reads commands from stdin, a line at a time.
+/// Reads commands from stdin, a line at a time. Somebody at a terminal gets a prompt, and Ctrl-C ends a command, not the shell.
 async fn interactive(mut shell: Shell, streams: Streams) -> i32 {
+    shell.terminal = matches!(streams.input, Input::Fd(fd) if io::is_terminal(fd));
+    shell.handle_signals();
     let mut text = String::new();
-    while let Some(line) = streams.input.read_line().await {
+    loop {
+        if shell.terminal {
+            let prompt = if text.is_empty() { shell.prompt() } else { "> ".to_owned() };
+            streams.out.print(&prompt).await;
+        }
+        let line = async { Ok(streams.input.read_line().await) };
+        let line = match task::first(line, shell.interrupted()).await {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(()) => {
+                streams.out.print("\n").await;
+                text.clear();
+                continue;
+            }
+        };
         text.push_str(&String::from_utf8_lossy(&line));
         text.push('\n');
         // An unfinished command goes on in the next line.
-        if matches!(parse::parse(&text), Err(why) if why.contains("end of file") || why.contains("unterminated")) {
-            continue;
+        match parse::parse(&text) {
+            Err(why) if why.contains("end of file") || why.contains("unterminated") => continue,
+            Err(why) if shell.terminal => {
+                streams.err.print(&format!("{}: {why}\n", shell.name)).await;
+                shell.status = 2;
+                text.clear();
+                continue;
+            }
+            _ => {}
         }
-        if shell.script(&std::mem::take(&mut text), &streams).await == Flow::Exit {
-            break;
+        let interrupted = shell.interrupted();
+        let text = std::mem::take(&mut text);
+        let script = async { Ok(shell.script(&text, &streams).await) };
+        match task::first(script, interrupted).await {
+            Ok(Flow::Exit) => break,
+            Ok(_) => {}
+            Err(()) => {
+                streams.out.print("\n").await;
+                shell.status = 128 + process::SIGINT as i32;
+            }
         }
     }
     if !text.is_empty() {
@@ -206,7 +240,33 @@ impl Shell {
         self.status & 0xff
     }
 
-    /// Tells the host which signals have traps, and moves those that arrived to the list.
+    /// What ash has for PS1: the directory, and a number sign for root.
+    fn prompt(&self) -> String {
+        let home = self.get("HOME").unwrap_or_default();
+        format!("{} # ", if self.directory == home { "~" } else { self.directory.as_str() })
+    }
+
+    /// Ends with Ctrl-C at a terminal, unless that has a trap.
+    fn interrupted<T>(&self) -> impl Future<Output = Result<T, ()>> + use<T> {
+        let waits = self.terminal && !self.traps.contains_key(&process::SIGINT);
+        async move {
+            while !waits || process::signal().await != process::SIGINT {
+                if !waits {
+                    std::future::pending::<()>().await;
+                }
+            }
+            Err(())
+        }
+    }
+
+    /// Tells the host which signals the shell wants to hear of.
+    fn handle_signals(&self) {
+        let trapped = self.traps.keys().copied().filter(|signal| *signal != 0);
+        let signals: Vec<u32> = trapped.chain(self.terminal.then_some(process::SIGINT)).collect();
+        process::handle_signals(&signals);
+    }
+
+    /// Moves signals that arrived to the list.
     fn collect_signals(&self) {
         loop {
             match unsafe { sys::signal() } {

@@ -23,6 +23,13 @@ pub async fn write_all(fd: u32, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Whether somebody sits at this descriptor: `isatty`.
+pub fn is_terminal(fd: u32) -> bool {
+    const CHARACTER_DEVICE: u8 = 2;
+    let mut stat = [0u8; 24];
+    unsafe { sys::fd_fdstat_get(fd, stat.as_mut_ptr()) == 0 && stat[0] == CHARACTER_DEVICE }
+}
+
 /// Writes to stdout, which never waits.
 pub fn print(text: &str) {
     unsafe { sys::write(1, text.as_ptr(), text.len() as u32) };

@@ -36,6 +36,7 @@ unsafe extern "C" {
     pub fn args_get(pointers: *mut u32, text: *mut u8) -> i32;
     pub fn environ_sizes_get(count: *mut u32, bytes: *mut u32) -> i32;
     pub fn environ_get(pointers: *mut u32, text: *mut u8) -> i32;
+    pub fn fd_fdstat_get(fd: u32, out: *mut u8) -> i32;
     pub fn random_get(out: *mut u8, len: u32) -> i32;
     pub fn proc_exit(code: u32) -> !;
 }

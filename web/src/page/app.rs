@@ -173,10 +173,12 @@ fn hear(desk: &Desk, o: Output) -> Option<Notice> {
             let mut commands = desk.commands.borrow_mut();
             let said = commands.entry(id).or_default();
             said.code = Some(code);
+            said.reads = false;
             if desk.told.borrow_mut().remove(&id) {
                 return Some(Notice::of(said));
             }
         }
+        Output::Reads { id, reads } => desk.commands.borrow_mut().entry(id).or_default().reads = reads,
         Output::Visited { id, url, status, headers, body, took_ns } => {
             let mut last = desk.visited.borrow_mut();
             // Another page may have been asked for since.

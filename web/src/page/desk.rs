@@ -23,6 +23,10 @@ pub struct Said {
     pub text: Vec<(bool, String)>,
     /// Its exit code once it has ended.
     pub code: Option<i32>,
+    /// Whether it reads what the person types.
+    pub reads: bool,
+    /// Lines that were typed to it.
+    pub typed: Vec<String>,
 }
 
 impl Said {
@@ -134,10 +138,26 @@ impl Desk {
         id
     }
 
+    /// The command that reads what is typed, and what it printed last without ending the line: its prompt.
+    pub fn reader(&self) -> Option<(u64, String)> {
+        let all = self.commands.borrow();
+        let (id, said) = all.iter().rev().find(|(_, s)| s.reads && s.code.is_none())?;
+        let last = said.text.last().map_or("", |(_, t)| t.as_str());
+        Some((*id, last.rsplit('\n').next().unwrap_or_default().to_owned()))
+    }
+
     /// Runs a command line for a button.
     pub fn command_told(&self, line: &str) {
         let id = self.command(line, Vec::new());
         self.told.borrow_mut().insert(id);
+    }
+
+    /// Types to a command that reads it: a line with its end, or a control character.
+    pub fn type_to(&self, id: u64, text: String) {
+        if let Some(said) = self.commands.borrow_mut().get_mut(&id) {
+            said.typed.extend(text.strip_suffix('\n').filter(|l| !l.is_empty()).map(str::to_owned));
+        }
+        self.submit(Input::Type { id, text });
     }
 
     /// Commands that have not ended yet.

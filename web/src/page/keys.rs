@@ -57,7 +57,7 @@ pub fn Keys(props: &Props) -> Html {
             <section class="sheet" role="dialog" aria-modal="true" aria-label="Keys and signs">
                 <div class="columns">
                     <div><h2>{ "Keys" }</h2><dl>{ for rows }</dl></div>
-                    <div><h2>{ "Signs" }</h2>{ signs::view() }<p class="soft">{ "Pods of one workload have one colour." }</p></div>
+                    <div><h2>{ "Signs" }</h2>{ signs::view() }<p class="soft">{ "Pods of one workload have one colour; the cluster's own are grey." }</p></div>
                 </div>
                 { file(&props.desk) }
                 <button type="button" class="primary" ref={button} data-testid="keys-close" onclick={close}>{ "Close" }</button>

@@ -5,7 +5,7 @@ use web_sys::{HtmlElement, HtmlInputElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::complete;
-use super::desk::Desk;
+use super::desk::{Desk, Said};
 use super::ui::Act;
 
 /// What the terminal needs.
@@ -21,6 +21,9 @@ pub struct Props {
 const SHOWN_MAX: usize = 60;
 /// Completions shown at one time.
 const OFFERED_MAX: usize = 24;
+
+/// What Ctrl-D types.
+const END_OF_FILE: char = '\u{4}';
 
 /// The terminal.
 #[component]
@@ -49,12 +52,16 @@ pub fn Terminal(props: &Props) -> Html {
     let on_key = {
         let (line, back, offered, desk) = (line.clone(), back.clone(), offered.clone(), props.desk.clone());
         Callback::from(move |e: KeyboardEvent| {
-            let history: Vec<String> = desk.commands.borrow().values().map(|s| s.line.clone()).collect();
+            let lines = |s: &Said| std::iter::once(s.line.clone()).chain(s.typed.iter().cloned()).collect::<Vec<_>>();
+            let history: Vec<String> = desk.commands.borrow().values().flat_map(lines).collect();
+            let reader = desk.reader().map(|(id, _)| id);
             match e.key().as_str() {
                 "Enter" => {
                     e.prevent_default();
                     let typed = line.trim().to_owned();
-                    if typed == "clear" {
+                    if let Some(id) = reader {
+                        desk.type_to(id, format!("{}\n", *line));
+                    } else if typed == "clear" {
                         desk.commands.borrow_mut().clear();
                     } else if !typed.is_empty() {
                         desk.command(&typed, Vec::new());
@@ -63,8 +70,15 @@ pub fn Terminal(props: &Props) -> Html {
                     offered.set(Vec::new());
                     back.set(0);
                 }
+                "d" if e.ctrl_key() && reader.is_some() => {
+                    e.prevent_default();
+                    if let Some(id) = reader {
+                        desk.type_to(id, format!("{}{END_OF_FILE}", *line));
+                    }
+                    line.set(String::new());
+                }
                 // An empty line lets the Tab key go on to the next control, as everywhere.
-                "Tab" if !e.shift_key() && !line.trim().is_empty() => {
+                "Tab" if !e.shift_key() && !line.trim().is_empty() && reader.is_none() => {
                     let found = complete::candidates(&line, &desk.model.borrow());
                     if !found.is_empty() {
                         e.prevent_default();
@@ -105,13 +119,21 @@ pub fn Terminal(props: &Props) -> Html {
         let desk = props.desk.clone();
         Callback::from(move |_: MouseEvent| desk.act(Act::Terminal(false)))
     };
+    let reader = props.desk.reader();
     let commands = props.desk.commands.borrow();
     let body: Html = commands
-        .values()
+        .iter()
         .skip(commands.len().saturating_sub(SHOWN_MAX))
-        .map(|s| {
-            let out: Html =
-                s.text.iter().map(|(stderr, t)| html! { <span class={if *stderr { "stderr" } else { "stdout" }}>{ t }</span> }).collect();
+        .map(|(id, s)| {
+            // The prompt of a command that reads stands where the person types.
+            let (last, prompt) = (s.text.len(), reader.as_ref().filter(|(r, _)| r == id).map_or("", |(_, p)| p));
+            let shown = |i: usize, t: &str| {
+                t.strip_suffix(prompt).filter(|_| i + 1 == last).unwrap_or(t).to_owned()
+            };
+            let line = |(i, (stderr, t)): (usize, &(bool, String))| {
+                html! { <span class={if *stderr { "stderr" } else { "stdout" }}>{ shown(i, t) }</span> }
+            };
+            let out: Html = s.text.iter().enumerate().map(line).collect();
             html! { <div class="command"><div class="line"><span class="prompt">{ "$ " }</span>{ &s.line }</div><pre>{ out }</pre></div> }
         })
         .collect();
@@ -121,7 +143,7 @@ pub fn Terminal(props: &Props) -> Html {
                 <button type="button" class="icon" aria-label="Close the terminal" data-testid="terminal-close" onclick={close}>{ "×" }</button></header>
             <div class="screen" ref={screen} data-testid="terminal-output" role="log">
                 if commands.is_empty() {
-                    <p class="soft">{ "This is your computer, and kubectl knows the cluster. Try kubectl get nodes. The Tab key completes, the arrow keys bring back what was typed." }</p>
+                    <p class="soft">{ "This is your computer, and kubectl knows the cluster. Try kubectl get nodes, or help. The Tab key completes, the arrow keys bring back what was typed." }</p>
                 }
                 { body }
             </div>
@@ -132,7 +154,7 @@ pub fn Terminal(props: &Props) -> Html {
                 </ul>
             }
             <label class="entry">
-                <span class="prompt" aria-hidden="true">{ "$ " }</span>
+                <span class="prompt" aria-hidden="true">{ reader.as_ref().map_or("$ ", |(_, prompt)| prompt) }</span>
                 <input type="text" data-testid="terminal-input" aria-label="Command" autocomplete="off" autocapitalize="off" spellcheck="false"
                     value={(*line).clone()} oninput={on_input} onkeydown={on_key} />
             </label>

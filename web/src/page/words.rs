@@ -72,6 +72,13 @@ pub fn tail(name: &str) -> &str {
     }
 }
 
+/// An image's name without its registry and path, with its tag and without: `coredns:v1.14.2`, `coredns`.
+pub fn image_names(image: &str) -> (&str, &str) {
+    let base = image.split('@').next().unwrap_or(image);
+    let base = base.rsplit('/').next().unwrap_or(base);
+    (base, base.split(':').next().unwrap_or(base))
+}
+
 /// Whether any of the texts has the filter's text in it; an empty filter matches all.
 pub fn matches(filter: &str, texts: &[&str]) -> bool {
     if filter.is_empty() {
@@ -328,6 +335,8 @@ mod tests {
     fn names_have_a_tail_and_filters_match_states() {
         assert_eq!(tail("myapp-rc-x7k2p"), "x7k2p");
         assert_eq!(tail("web"), "web");
+        assert_eq!(image_names("registry.k8s.io/coredns/coredns:v1.14.2"), ("coredns:v1.14.2", "coredns"));
+        assert_eq!(image_names("localhost:5000/nginx@sha256:0123"), ("nginx", "nginx"));
         assert!(matches("", &["a"]) && matches("backoff", &["web-1", "CrashLoopBackOff"]) && !matches("x", &["web"]));
     }
 

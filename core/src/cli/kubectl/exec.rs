@@ -2,12 +2,20 @@
 
 use serde_json::Value;
 
-use super::show::text;
+use super::show::{items, text};
 use super::{Cx, Failure, Outcome, encode, pods, resources};
 use crate::cli::{Reply, Stream};
+use crate::runtime::tty::{Tty, TtyEvent};
+use crate::sim::{Select, select};
 
 /// What exec says of a command without dashes before it.
 const OLD_FORM: &str = "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead";
+
+/// What attach says first.
+const RECORDED: &str = "\
+All commands and output from this session will be recorded in container logs, including credentials and sensitive information passed through the command prompt.
+If you don't see a command prompt, try pressing enter.
+";
 
 /// The pod that a word means: `pod`, `deploy/name`.
 async fn pod(cx: &Cx<'_>, given: &str, rank: pods::Rank) -> Result<Value, Failure> {
@@ -43,46 +51,92 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     }
     let container = pods::container(cx, &pod, cx.args.text("container"), cx.args.on("quiet"))?;
     let (ns, name) = (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]));
-    let mut query = vec![format!("container={}", encode(&container)), "stdout=true&stderr=true".to_owned()];
-    if cx.args.on("stdin") {
-        query.push("stdin=true".into());
-    }
+    let wanted = Wanted::of(cx, cx.args.on("tty"));
+    let mut query = wanted.query(&container);
     query.extend(cx.args.rest.iter().map(|w| format!("command={}", encode(w))));
     let path = format!("/api/v1/namespaces/{ns}/pods/{name}/exec");
     let reply = cx.send("POST", &path, &query.join("&"), &[], Vec::new()).await?;
-    let stdin = cx.shell.stdin.as_deref().filter(|_| cx.args.on("stdin"));
-    process(cx, reply, stdin, true).await
+    match process(cx, reply, wanted).await? {
+        0 => Ok(()),
+        code => {
+            let mut f = Failure::plain(format!("command terminated with exit code {code}\n"));
+            f.code = code;
+            Err(f)
+        }
+    }
 }
 
-/// Feeds a process, prints what it prints, and ends as it ends.
-async fn process(cx: &Cx<'_>, reply: Reply, stdin: Option<&str>, exec: bool) -> Outcome {
+/// The streams between the person and a process.
+#[derive(Clone, Copy)]
+struct Wanted {
+    stdin: bool,
+    tty: bool,
+    /// Whether the process ends its reading with what the person types.
+    closes: bool,
+}
+
+impl Wanted {
+    /// As the flags say. Models `StreamOptions.SetupTTY`.
+    fn of(cx: &Cx<'_>, tty: bool) -> Self {
+        let stdin = cx.args.on("stdin");
+        let terminal = cx.shell.stdin.is_none();
+        if tty && stdin && !terminal && !cx.args.on("quiet") {
+            cx.shell.err("Unable to use a TTY - input is not a terminal or the right kind of file\n");
+        }
+        Wanted { stdin, tty: tty && stdin && terminal, closes: true }
+    }
+
+    fn query(self, container: &str) -> Vec<String> {
+        let mut query = vec![format!("container={}", encode(container)), "stdout=true".to_owned()];
+        let more = [("stdin", self.stdin), ("stderr", !self.tty), ("tty", self.tty)];
+        query.extend(more.iter().filter(|(_, on)| *on).map(|(name, _)| format!("{name}=true")));
+        query
+    }
+}
+
+/// Feeds a process, prints what it prints, and waits for its end: its exit code.
+async fn process(cx: &Cx<'_>, reply: Reply, wanted: Wanted) -> Result<i32, Failure> {
     if !reply.is_ok() {
         let message = text(&reply.json()["message"]);
         // The kubelet's words come over the stream, not as an answer of the api-server.
         return Err(if message.contains(" container: ") { Failure::error(message) } else { Failure::server(&reply) });
     }
-    let Some(Stream::Process(process)) = reply.stream else { return Ok(()) };
-    if exec {
-        if let Some(s) = stdin {
-            process.stdin(s.as_bytes());
-        }
+    let Some(Stream::Process(process)) = reply.stream else { return Ok(0) };
+    let piped = cx.shell.stdin.as_deref();
+    if wanted.stdin
+        && let Some(s) = piped
+    {
+        process.stdin(s.as_bytes());
+    }
+    let typed = (wanted.stdin && piped.is_none()).then(|| cx.shell.terminal.read(wanted.tty));
+    if typed.is_none() && wanted.closes {
         process.close_stdin();
     }
+    let mut tty = Tty::default();
     loop {
         let new = process.take();
         for (stderr, bytes) in &new.chunks {
             let printed = String::from_utf8_lossy(bytes).into_owned();
-            if *stderr { cx.shell.err(printed) } else { cx.out(printed) }
+            if *stderr && !wanted.tty { cx.shell.err(printed) } else { cx.out(printed) }
         }
-        match new.exit_code {
-            Some(0) => return Ok(()),
-            Some(_) if !exec => return Ok(()),
-            Some(code) => {
-                let mut f = Failure::plain(format!("command terminated with exit code {code}\n"));
-                f.code = code;
-                return Err(f);
+        if let Some(code) = new.exit_code {
+            return Ok(code);
+        }
+        let Some(typed) = &typed else {
+            process.changed().await;
+            continue;
+        };
+        if let Select::Second(text) = select(process.changed(), typed.next()).await {
+            let (events, echo) = tty.type_in(text.as_bytes());
+            cx.out(String::from_utf8_lossy(&echo).replace("\r\n", "\n"));
+            for event in events {
+                match event {
+                    TtyEvent::Input(bytes) => process.stdin(&bytes),
+                    TtyEvent::Eof if wanted.closes => process.close_stdin(),
+                    TtyEvent::Eof => {}
+                    TtyEvent::Signal(signal) => process.signal(signal),
+                }
             }
-            None => process.changed().await,
         }
     }
 }
@@ -106,11 +160,30 @@ pub(super) async fn attach(cx: &Cx<'_>) -> Outcome {
     if matches!(phase.as_str(), "Succeeded" | "Failed") {
         return Err(Failure::error(format!("cannot attach a container in a completed pod; current phase is {phase}")));
     }
-    let container = pods::container(cx, &pod, cx.args.text("container"), cx.args.on("quiet"))?;
+    attached(cx, &pod).await
+}
+
+/// Attaches to a pod's container, for as long as it runs. Models `AttachOptions.Run`.
+pub(super) async fn attached(cx: &Cx<'_>, pod: &Value) -> Outcome {
+    let quiet = cx.args.on("quiet");
+    let container = pods::container(cx, pod, cx.args.text("container"), quiet)?;
     let (ns, name) = (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]));
+    let all = ["containers", "initContainers", "ephemeralContainers"];
+    let spec = all.iter().flat_map(|kind| items(&pod["spec"][kind])).find(|c| c["name"] == container.as_str());
+    let has = |flag: &str| spec.is_some_and(|c| c[flag].as_bool() == Some(true));
+    if cx.args.on("tty") && !has("tty") && !quiet {
+        cx.shell.err(format!("error: Unable to use a TTY - container {container} did not allocate one\n"));
+    }
+    let wanted = Wanted::of(cx, has("tty"));
+    let wanted = Wanted { closes: wanted.stdin && (wanted.tty || has("stdinOnce")), ..wanted };
+    if !quiet {
+        cx.shell.err(RECORDED);
+    }
     let path = format!("/api/v1/namespaces/{ns}/pods/{name}/attach");
-    let query = format!("container={}&stdout=true&stderr=true", encode(&container));
-    let reply = cx.send("POST", &path, &query, &[], Vec::new()).await?;
-    cx.shell.err("If you don't see a command prompt, try pressing enter.\n".repeat(usize::from(cx.args.on("stdin"))));
-    process(cx, reply, None, false).await
+    let reply = cx.send("POST", &path, &wanted.query(&container).join("&"), &[], Vec::new()).await?;
+    process(cx, reply, wanted).await?;
+    if wanted.tty && !quiet {
+        cx.out(format!("Session ended, resume using 'kubectl attach {name} -c {container} -n {ns} -i -t' command\n"));
+    }
+    Ok(())
 }

@@ -150,6 +150,11 @@ pub(super) async fn run(cx: &Cx<'_>) -> Outcome {
     if follow && all.len() > 1 { beside(cx, &all).await } else { one_by_one(cx, &all).await }
 }
 
+/// Prints what the container of a pod has printed so far.
+pub(super) async fn of_pod(cx: &Cx<'_>, pod: &Value) -> Outcome {
+    one_by_one(cx, &sources(cx, pod, "", &[])?).await
+}
+
 /// Opens a container's log.
 async fn open(cx: &Cx<'_>, s: &Source) -> Result<Option<LogReader>, Failure> {
     let reply = cx.send("GET", &s.path, &s.query.join("&"), &[], Vec::new()).await?;

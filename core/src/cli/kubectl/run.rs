@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::options;
 use super::resources;
 use super::show::{items, text};
-use super::{Cx, Failure, Outcome, apply, delete, print};
+use super::{Cx, Failure, Outcome, apply, delete, exec, logs, print};
 use crate::api::field::quote;
+use crate::sim::SimTime;
 
 /// How often a pod that is waited for is looked at.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -209,34 +210,51 @@ async fn remove(cx: &Cx<'_>, pod: &Value) -> Outcome {
     Ok(())
 }
 
-/// Prints what the container prints until it has ended; its exit code is the command's.
+/// Attaches to the pod once it runs. Where its end counts, its exit code is the command's. Models handleAttachPod and what
+/// follows it.
 async fn attached(cx: &Cx<'_>, pod: &Value) -> Outcome {
     let (ns, name) = (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]));
     let path = format!("/api/v1/namespaces/{ns}/pods/{name}");
-    let sim = cx.shell.door.sim.clone();
     let waits = cx.args.duration("pod-running-timeout");
-    let until = sim.now() + if waits.is_zero() { delete::FOR_EVER } else { waits };
-    let mut printed = 0;
+    let until = cx.shell.door.sim.now() + if waits.is_zero() { delete::FOR_EVER } else { waits };
+    let ended = |pod: &Value| matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    let ready =
+        |pod: &Value| items(&pod["status"]["conditions"]).iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
+    let now = waited(cx, &path, Some(until), &|pod| ended(pod) || ready(pod)).await?;
+    if ended(&now) {
+        logs::of_pod(cx, &now).await?;
+    } else if let Err(why) = exec::attached(cx, &now).await {
+        let why = why.message().to_owned();
+        cx.shell.err(format!("warning: couldn't attach to pod/{name}, falling back to streaming logs: {why}\n"));
+        logs::of_pod(cx, &now).await?;
+    }
+    let done: &[&str] = match cx.args.text("restart") {
+        _ if cx.args.on("leave-stdin-open") => return Ok(()),
+        "Never" => &["Succeeded", "Failed"],
+        "OnFailure" => &["Succeeded"],
+        _ => return Ok(()),
+    };
+    let phase = |pod: &Value| text(&pod["status"]["phase"]);
+    let last = waited(cx, &path, None, &|pod| done.contains(&phase(pod).as_str())).await?;
+    if phase(&last) == "Failed" { Err(failed(&last, &ns, &name)) } else { Ok(()) }
+}
+
+/// Waits until a pod is as it should be.
+async fn waited(
+    cx: &Cx<'_>,
+    path: &str,
+    until: Option<SimTime>,
+    is_so: &dyn Fn(&Value) -> bool,
+) -> Result<Value, Failure> {
     loop {
-        let pod = cx.ask("GET", &path, "", None).await?;
-        let phase = text(&pod["status"]["phase"]);
-        let started = phase != "Pending";
-        if started {
-            let query = format!("container={}", text(&pod["spec"]["containers"][0]["name"]));
-            let reply = cx.send("GET", &format!("{path}/log"), &query, &[], Vec::new()).await?;
-            if reply.is_ok() {
-                let log = String::from_utf8_lossy(&reply.body).into_owned();
-                cx.out(log.get(printed..).unwrap_or_default());
-                printed = log.len();
-            }
+        let pod = cx.ask("GET", path, "", None).await?;
+        if is_so(&pod) {
+            return Ok(pod);
         }
-        match phase.as_str() {
-            "Succeeded" => return Ok(()),
-            "Failed" => return Err(failed(&pod, &ns, &name)),
-            _ if !started && sim.now() >= until => return Err(Failure::error("timed out waiting for the condition")),
-            _ => {}
+        if until.is_some_and(|until| cx.shell.door.sim.now() >= until) {
+            return Err(Failure::error("timed out waiting for the condition"));
         }
-        sim.sleep(INTERVAL).await;
+        cx.shell.door.sim.sleep(INTERVAL).await;
     }
 }
 

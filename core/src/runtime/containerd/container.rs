@@ -30,6 +30,8 @@ pub struct ContainerSpec {
     pub memory_limit_bytes: u64,
     /// Whether stdin stays open.
     pub stdin: bool,
+    /// Whether stdin is a terminal.
+    pub tty: bool,
     /// The user it runs as, if the pod says.
     pub uid: Option<i64>,
     /// What of the pod's spec makes it another container when it changes.

@@ -9,7 +9,7 @@ use crate::runtime::shim::{ExecHandle, ExecOutput};
 
 impl Containerd {
     /// Starts a process in a running container.
-    pub async fn exec(&self, id: Id, args: Vec<String>, stdin: bool) -> Result<ExecHandle, CriError> {
+    pub async fn exec(&self, id: Id, config: ExecConfig) -> Result<ExecHandle, CriError> {
         self.enter(Duration::from_millis(30)).await?;
         let (guest, state) = self.container_status(id, |c| (c.guest, c.state))?;
         let guest = guest.filter(|_| state == super::ContainerState::Running).ok_or_else(|| {
@@ -19,7 +19,7 @@ impl Containerd {
             ))
         })?;
         let id = Id::random(&self.sim);
-        self.shims.exec(guest, ExecConfig { args, env: Vec::new(), stdin }).map_err(|e| {
+        self.shims.exec(guest, config).map_err(|e| {
             let why = e.to_string().replace("failed to create shim task: ", "").replace("runc create failed: ", "");
             let why = why.replace("OCI runtime create failed", "OCI runtime exec failed");
             let why = why.replace("unable to start container process: error during container init: ", "");
@@ -53,7 +53,7 @@ impl Containerd {
         args: Vec<String>,
         timeout: Duration,
     ) -> Result<ExecOutput, CriError> {
-        let handle = self.exec(id, args, false).await?;
+        let handle = self.exec(id, ExecConfig { args, ..ExecConfig::default() }).await?;
         match self.sim.timeout(timeout, handle.wait()).await {
             Some(output) => Ok(output),
             None => {

@@ -56,6 +56,7 @@ impl Containerd {
                 programs: c.image.programs.clone(),
                 seed: self.sim.random_u64(),
                 stdin: c.spec.stdin,
+                tty: c.spec.tty,
             };
             (b.about.clone(), netns, c.pod.clone(), config, c.image.clone())
         };

@@ -87,6 +87,15 @@ pub(super) enum Fd {
 pub(super) struct Stdin {
     pub(super) bytes: VecDeque<u8>,
     pub(super) closed: bool,
+    /// Whether it is a terminal.
+    pub(super) tty: bool,
+}
+
+impl Stdin {
+    /// An empty one, if there is to be any.
+    pub(super) fn of(open: bool, tty: bool) -> Option<Self> {
+        open.then(|| Stdin { tty, ..Stdin::default() })
+    }
 }
 
 /// What a call does besides changing its process.
@@ -187,6 +196,11 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// Whether somebody sits at its stdin.
+    pub(super) fn has_terminal(&self) -> bool {
+        self.stdin.as_ref().is_some_and(|s| s.tty)
+    }
+
     /// The value of an environment variable, `HOSTNAME` among them.
     pub(super) fn environ(&self) -> Vec<String> {
         let replaced = |name: &str| self.more_env.iter().any(|(n, _)| n == name);

@@ -316,7 +316,7 @@ impl Container {
         Some(self.processes.swap_remove(index))
     }
 
-    fn new_process(&self, pid: Pid, module: ModuleId, args: Rc<[String]>, stdin: bool) -> Box<Process> {
+    fn new_process(&self, pid: Pid, module: ModuleId, args: Rc<[String]>, stdin: Option<Stdin>) -> Box<Process> {
         let config = &self.config;
         Box::new(Process {
             pid,
@@ -333,7 +333,7 @@ impl Container {
             seed: config.seed.wrapping_add(u64::from(pid.0) - 1),
             rng: None,
             fds: vec![Some(Fd::Stdin), Some(Fd::Stdout), Some(Fd::Stderr)],
-            stdin: stdin.then(Box::<Stdin>::default),
+            stdin: stdin.map(Box::new),
             next_conn: u64::from(pid.0) << 32,
             next_lookup: 0,
             lookups: Vec::new(),
@@ -383,7 +383,8 @@ impl<E: Backend> Engine for WasmEngine<E> {
         let args = found.config.args.clone();
         let program = args.first().map_or("", String::as_str);
         let Some(module) = found.config.programs.find(program) else { return gone() };
-        let process = found.new_process(Pid::MAIN, module, args.clone(), found.config.stdin);
+        let stdin = Stdin::of(found.config.stdin, found.config.tty);
+        let process = found.new_process(Pid::MAIN, module, args.clone(), stdin);
         self.run_in(container, process, now_ns)
     }
 
@@ -395,7 +396,7 @@ impl<E: Backend> Engine for WasmEngine<E> {
         let found = self.containers.get_mut(&container).ok_or(CreateError::NoContainer)?;
         let pid = Pid(found.next_pid);
         found.next_pid += 1;
-        let mut process = found.new_process(pid, module, config.args.into(), config.stdin);
+        let mut process = found.new_process(pid, module, config.args.into(), Stdin::of(config.stdin, config.tty));
         process.more_env = config.env;
         Ok((pid, self.run_in(container, process, now_ns)))
     }

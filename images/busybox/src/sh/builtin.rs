@@ -195,8 +195,7 @@ impl Shell {
                 self.traps.insert(signal, action.to_owned());
             }
         }
-        let signals: Vec<u32> = self.traps.keys().copied().filter(|signal| *signal != 0).collect();
-        process::handle_signals(&signals);
+        self.handle_signals();
         0
     }
 

@@ -5,8 +5,8 @@ use std::f64::consts::TAU;
 
 use podarium_core::observe::{PodShape, PodView};
 
-use super::draw::{Face, Scene, wrong};
-use super::layout::{Detail, Rect};
+use super::draw::{Face, Scene, workload_hue, wrong};
+use super::layout::{Detail, Rect, name_room};
 use crate::page::model::Model;
 use crate::page::ui::Pick;
 use crate::page::words;
@@ -30,7 +30,7 @@ impl Scene<'_> {
             let plain = shape == PodShape::Running && r.w < BATCH_MAX;
             if (r.w < SHAPE_MIN || plain) && !picked {
                 let strong = shape == PodShape::Running;
-                let hue = if wrong(shape) { u32::MAX } else { p.workload };
+                let hue = if wrong(shape) { u32::MAX } else { workload_hue(p) };
                 batches.entry((hue, strong, dim)).or_default().push(*r);
                 continue;
             }
@@ -41,7 +41,7 @@ impl Scene<'_> {
                 && p.node.is_some_and(|n| self.l.named.get(&n) == Some(&true))
                 && !timed.contains(uid.as_str())
             {
-                self.name(p, *r);
+                self.name(m, p, *r);
             }
             self.c.set_global_alpha(1.0);
         }
@@ -67,18 +67,19 @@ impl Scene<'_> {
         self.c.set_global_alpha(1.0);
     }
 
-    fn name(&self, p: &PodView, r: Rect) {
+    /// What is written under a cell: its name, or what tells it from its like, which is its kind for the cluster's own pods.
+    fn name(&self, m: &Model, p: &PodView, r: Rect) {
         let at = (r.x + r.w / 2.0, r.bottom() + 13.0);
-        let room = (r.w + 8.0).max(44.0);
-        if r.w >= 84.0 {
-            self.text(&p.name, at, room + 16.0, (Face::Mono, 12.0), 0, self.p.soft);
-        } else {
-            self.text(words::tail(&p.name), at, room, (Face::Mono, 12.0), 0, self.p.soft);
-        }
+        let room = name_room(r);
+        let owner = m.workloads.get(&p.workload).filter(|_| p.system).map_or("", |w| w.name.as_str());
+        let face = (Face::Mono, 12.0);
+        let tail = words::tail(&p.name);
+        let name = self.fitting(&[p.name.as_str(), if owner.is_empty() { tail } else { owner }, tail], room, face);
+        self.text(name, at, room, face, 0, self.p.soft);
     }
 
     fn cell(&self, p: &PodView, shape: PodShape, r: Rect, picked: bool) {
-        let colour = self.hue(p.workload);
+        let colour = self.hue_of(p);
         let c = self.c;
         let radius = r.w * 0.28;
         c.set_line_width((r.w / 14.0).clamp(1.2, 2.4));
@@ -237,7 +238,10 @@ impl Scene<'_> {
             && let Some(first) = p.containers.first()
         {
             let at = (x, r.bottom() - r.h * 0.16);
-            self.text(&first.image, at, r.w * 0.84, (Face::Mono, 12.0), 0, self.p.glass);
+            let room = r.w * 0.84;
+            let (image, repository) = words::image_names(&first.image);
+            let image = self.fitting(&[image, repository], room, (Face::Mono, 12.0));
+            self.text(image, at, room, (Face::Mono, 12.0), 0, self.p.glass);
         }
     }
 }

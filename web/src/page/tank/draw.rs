@@ -1,9 +1,10 @@
 //! Draws what stands still: panes, instruments, what floats between them. State is shape, colour is owner.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use podarium_core::observe::{NodeHealth, NodeView, PartState, PodShape};
+use podarium_core::observe::{NodeHealth, NodeView, PartState, PodShape, PodView};
 use web_sys::CanvasRenderingContext2d as Context;
 
 use super::layout::{Detail, FOOTER, HEADER, Layout, Rect};
@@ -73,27 +74,47 @@ impl Scene<'_> {
     /// that begins at `x`, 0 for its middle, 1 for its end.
     pub(super) fn text(&self, s: &str, at: (f64, f64), room: f64, face: (Face, f64), align: i8, colour: &str) -> f64 {
         self.face(face.0, face.1);
-        let mut width = self.width(s);
-        let clipped;
-        let mut shown = s;
-        if width > room {
-            let mut chars = s.chars().count().max(1);
-            let per_char = width / chars as f64;
-            chars = (room / per_char) as usize;
-            if chars < 3 {
-                return 0.0;
-            }
-            clipped = words::clip(s, chars.max(5));
-            shown = &clipped;
-            width = self.width(shown);
-            if width > room + per_char * 2.0 {
-                return 0.0;
-            }
-        }
+        let Some((shown, width)) = self.clipped(s, room) else { return 0.0 };
         self.c.set_fill_style_str(colour);
         let x = at.0 - width * f64::from(align + 1) / 2.0;
-        let _ = self.c.fill_text(shown, x, at.1);
+        let _ = self.c.fill_text(&shown, x, at.1);
         width
+    }
+
+    /// As much of a text as there is room for in the present face, and its width; nothing where no word of it would be left.
+    fn clipped<'a>(&self, s: &'a str, room: f64) -> Option<(Cow<'a, str>, f64)> {
+        let width = self.width(s);
+        if width <= room {
+            return Some((s.into(), width));
+        }
+        let per_char = width / s.chars().count().max(1) as f64;
+        let chars = (room / per_char) as usize;
+        if chars < 3 {
+            return None;
+        }
+        let clipped = words::clip(s, chars.max(5));
+        let width = self.width(&clipped);
+        (width <= room + per_char * 2.0).then(|| (clipped.into(), width))
+    }
+
+    /// The first of these texts that there is room for in a face, or the last.
+    pub(super) fn fitting<'a>(&self, texts: &[&'a str], room: f64, face: (Face, f64)) -> &'a str {
+        self.face(face.0, face.1);
+        let fits = texts.iter().find(|t| self.width(t) <= room);
+        fits.or(texts.last()).copied().unwrap_or_default()
+    }
+
+    /// Plain text at the foot of a pane: the line of its level must not strike it through.
+    fn text_on_level(&self, s: &str, at: (f64, f64), room: f64, align: i8, colour: &str) -> f64 {
+        self.face(Face::Plain, 13.0);
+        if let Some((shown, width)) = self.clipped(s, room) {
+            let x = at.0 - width * f64::from(align + 1) / 2.0;
+            self.c.set_stroke_style_str(self.p.glass);
+            self.c.set_line_width(5.0);
+            self.c.set_line_join("round");
+            let _ = self.c.stroke_text(&shown, x, at.1);
+        }
+        self.text(s, at, room, (Face::Plain, 13.0), align, colour)
     }
 
     pub(super) fn dash(&self, pattern: &[f64]) {
@@ -102,6 +123,11 @@ impl Scene<'_> {
             list.push(&(*d).into());
         }
         let _ = self.c.set_line_dash(&list);
+    }
+
+    /// The colour of a pod's workload. The cluster's own pods are grey: hues are for what people run.
+    pub(super) fn hue_of(&self, p: &PodView) -> String {
+        self.hue(workload_hue(p))
     }
 
     pub(super) fn hue(&self, workload: u32) -> String {
@@ -328,10 +354,8 @@ impl Scene<'_> {
         }
         let _ = m;
         let (wide, short) = words::requested(n);
-        self.face(Face::Plain, 13.0);
-        let fits = self.width(&wide) <= r.w - 32.0;
-        let text = if fits { &wide } else { &short };
-        let width = self.text(text, (r.x + 16.0, foot), r.w - 32.0, (Face::Plain, 13.0), -1, self.p.soft);
+        let text = self.fitting(&[&wide, &short], r.w - 32.0, (Face::Plain, 13.0));
+        let width = self.text_on_level(text, (r.x + 16.0, foot), r.w - 32.0, -1, self.p.soft);
         self.services(n, (r.right() - 16.0, foot), r.w - 56.0 - width);
     }
 
@@ -346,7 +370,7 @@ impl Scene<'_> {
         let mut right = at.0;
         for (name, runs) in all {
             let ink = if runs { self.p.soft } else { self.p.bad };
-            let width = self.text(name, (right, at.1), 120.0, (Face::Plain, 13.0), 1, ink);
+            let width = self.text_on_level(name, (right, at.1), 120.0, 1, ink);
             self.c.begin_path();
             let _ = self.c.arc(right - width - 8.0, at.1 - 4.5, 3.0, 0.0, std::f64::consts::TAU);
             self.c.set_fill_style_str(self.p.good);
@@ -384,8 +408,10 @@ impl Scene<'_> {
         let pad = if small { 10.0 } else { 14.0 };
         let (left, room) = (r.x + pad, r.w - 2.0 * pad);
         let ink = if runs { self.p.ink } else { self.p.soft };
-        let width =
-            self.text(&p.name, (left, r.y + 24.0), room, (Face::Bold, if small { 13.0 } else { 14.0 }), -1, ink);
+        let face = (Face::Bold, if small { 13.0 } else { 14.0 });
+        let short = p.name.strip_prefix("kube-").unwrap_or(&p.name);
+        let name = self.fitting(&[&p.name, short], room, face);
+        let width = self.text(name, (left, r.y + 24.0), room, face, -1, ink);
         if !runs {
             self.line(&[(left, r.y + 19.5), (left + width, r.y + 19.5)]);
             self.c.set_stroke_style_str(self.p.bad);
@@ -403,7 +429,10 @@ impl Scene<'_> {
                 "kube-apiserver" => format!("revision {}", words::thousands(m.revision)),
                 name => m.doing(name).unwrap_or_else(|| "running".to_owned()),
             };
-            self.text(&line, (left, r.y + 46.0), room, (Face::Plain, 14.0), -1, self.p.soft);
+            // Of what it did, the reason or the pod tells most.
+            let short = [": ", " to "].iter().find_map(|mark| line.split_once(mark)).map_or(&*line, |(head, _)| head);
+            let line = self.fitting(&[&line, short], room, (Face::Plain, 14.0));
+            self.text(line, (left, r.y + 46.0), room, (Face::Plain, 14.0), -1, self.p.soft);
         }
         self.c.set_global_alpha(1.0);
     }
@@ -413,12 +442,11 @@ impl Scene<'_> {
         let room = r.w - 2.0 * pad;
         for (i, line) in m.ledger.iter().rev().take(2).enumerate() {
             let y = r.y + 43.0 + i as f64 * 17.0;
-            self.face(Face::Mono, 12.0);
             // As much of the key as there is room for: its end tells most.
             let short = line.replace(" /registry/", " ");
             let revision = line.split(' ').next().unwrap_or_default();
             let last = format!("{revision} {}", line.rsplit('/').next().unwrap_or_default());
-            let text = [line, &short].into_iter().find(|t| self.width(t) <= room).unwrap_or(&last);
+            let text = self.fitting(&[line, &short, &last], room, (Face::Mono, 12.0));
             let colour = if i == 0 { self.p.ink } else { self.p.soft };
             self.text(text, (r.x + pad, y), room, (Face::Mono, 12.0), -1, colour);
             self.c.set_fill_style_str(self.p.line);
@@ -435,6 +463,11 @@ pub fn lost(n: &NodeView) -> bool {
 /// Where a pane's heart is.
 pub fn heart(pane: Rect) -> (f64, f64) {
     (pane.x + 20.0, pane.y + 21.0)
+}
+
+/// The number that a pod's hue comes from; 0 for grey.
+pub(super) fn workload_hue(p: &PodView) -> u32 {
+    if p.system { 0 } else { p.workload }
 }
 
 /// Whether a shape wants attention.

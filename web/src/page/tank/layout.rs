@@ -168,6 +168,13 @@ const CELL_MIN: f64 = 1.5;
 const CELL_NAMED_MIN: f64 = 22.0;
 /// How wide a name needs it.
 const NAME_W: f64 = 46.0;
+/// Between two cells that have names.
+const NAMED_GAP: f64 = 10.0;
+
+/// How wide the name under a cell may be without touching its neighbour's.
+pub fn name_room(cell: Rect) -> f64 {
+    (cell.w + NAMED_GAP).max(NAME_W) - 3.0
+}
 
 /// Whether a pod is drawn as a cell: mirror pods of the control plane are its instruments.
 pub fn has_cell(p: &PodView, control_plane: Option<u32>) -> bool {
@@ -318,7 +325,7 @@ fn grid(n: usize, r: Rect, side_max: f64, named_min: Option<f64>) -> (usize, f64
         |from: f64, to: f64| std::iter::successors(Some(from), move |s| (*s > to).then_some((s * 0.93).max(to)));
     if let Some(least) = named_min {
         for side in steps(side_max.max(least), least) {
-            let pitch = ((side + 10.0).max(NAME_W), side + NAME_H + 10.0);
+            let pitch = ((side + NAMED_GAP).max(NAME_W), side + NAME_H + 10.0);
             let columns = (r.w / pitch.0).floor().max(1.0) as usize;
             if n.div_ceil(columns) as f64 * pitch.1 <= r.h + 10.0 {
                 return (columns, side, pitch, true);
@@ -347,7 +354,7 @@ fn place(out: &mut BTreeMap<String, Rect>, pods: &[&PodView], r: Rect, side_max:
     sorted.sort_by(|a, b| (a.created_ns, &a.name).cmp(&(b.created_ns, &b.name)));
     for (i, p) in sorted.iter().enumerate() {
         let (c, row) = (i % columns, i / columns);
-        let shift = if with_names { (pitch.0 - side - 10.0) / 2.0 } else { 0.0 };
+        let shift = if with_names { (pitch.0 - side - NAMED_GAP) / 2.0 } else { 0.0 };
         let cell = Rect { x: r.x + c as f64 * pitch.0 + shift, y: r.y + row as f64 * pitch.1, w: side, h: side };
         out.insert(p.uid.clone(), cell);
     }
@@ -369,6 +376,8 @@ mod tests {
             let rows = n.div_ceil(columns) as f64;
             assert!((rows - 1.0) * pitch.1 + side <= r.h || side <= CELL_MIN, "{n}: {columns} columns of {side}");
             assert_eq!(named, n < 10, "{n}");
+            let cell = Rect { x: 0.0, y: 0.0, w: side, h: side };
+            assert!(!named || name_room(cell) < pitch.0, "{n}: names touch");
         }
     }
 

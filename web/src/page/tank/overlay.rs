@@ -4,8 +4,8 @@ use std::f64::consts::{PI, TAU};
 
 use podarium_core::observe::{MessageKind, TimerKind, TimerView};
 
-use super::draw::{Face, Scene, heart, lost};
-use super::layout::{Detail, Rect};
+use super::draw::{Face, Scene, heart, lost, workload_hue};
+use super::layout::{Detail, Rect, name_room};
 use super::motion::{FADE_MS, Motion, TRAVEL_MS};
 use super::route::Route;
 use crate::page::model::Model;
@@ -103,7 +103,7 @@ impl Scene<'_> {
         }
         let Some(r) = self.l.pods.get(&t.pod).copied().filter(|r| r.w >= 9.0) else { return };
         if t.kind == TimerKind::ImagePull {
-            let hue = m.pods.get(&t.pod).map_or(0, |p| p.workload);
+            let hue = m.pods.get(&t.pod).map_or(0, workload_hue);
             self.arc(r.centre(), r.w * 0.27, (r.w * 0.1).clamp(2.0, 6.0), done, &self.hue(hue));
         } else {
             self.closing_ring(r, done, colour);
@@ -113,7 +113,7 @@ impl Scene<'_> {
             let left = words::countdown(t.until_ns.saturating_sub(m.now_ns));
             let at = (r.x + r.w / 2.0, r.bottom() + 15.0);
             let ink = if t.kind == TimerKind::ImagePull { self.p.soft } else { colour };
-            self.text(&left, at, (r.w + 8.0).max(44.0), (Face::Mono, 12.0), 0, ink);
+            self.text(&left, at, name_room(r), (Face::Mono, 12.0), 0, ink);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::runtime::engine::{KillReason, State};
 /// The pieces that one scattered read or write may have.
 const IOVECS_MAX: u32 = 128;
 
+const TYPE_UNKNOWN: u8 = 0;
 const TYPE_CHARACTER: u8 = 2;
 const TYPE_DIRECTORY: u8 = 3;
 const TYPE_FILE: u8 = 4;
@@ -106,8 +107,10 @@ fn fd_close(call: &mut Call<'_>, args: Args<'_>) -> Answer {
     call.close(arg(args, 0)).map(|()| 0)
 }
 
-fn file_type(fd: &Fd) -> u8 {
+fn file_type(fd: &Fd, has_terminal: bool) -> u8 {
     match fd {
+        // A pipe: it is how programs know that nobody types.
+        Fd::Stdin if !has_terminal => TYPE_UNKNOWN,
         Fd::Stdin | Fd::Stdout | Fd::Stderr | Fd::Null => TYPE_CHARACTER,
         Fd::Dir(_) => TYPE_DIRECTORY,
         Fd::File(_) => TYPE_FILE,
@@ -116,9 +119,10 @@ fn file_type(fd: &Fd) -> u8 {
 }
 
 fn fd_fdstat_get(call: &mut Call<'_>, args: Args<'_>) -> Answer {
+    let has_terminal = call.process.has_terminal();
     let fd = call.process.fd(arg(args, 0)).ok_or(errno::BADF)?;
     let mut stat = [0u8; 24];
-    stat[0] = file_type(fd);
+    stat[0] = file_type(fd, has_terminal);
     // All rights, own and inheriting: the container is the sandbox. A character device that can't seek
     // is what makes C libraries buffer by line.
     let rights: u64 = if stat[0] == TYPE_CHARACTER { !0x24 } else { !0 };
@@ -138,9 +142,10 @@ fn put_filestat(call: &mut Call<'_>, address: u32, kind: u8, size: u64) -> Answe
 }
 
 fn fd_filestat_get(call: &mut Call<'_>, args: Args<'_>) -> Answer {
+    let has_terminal = call.process.has_terminal();
     let fd = call.process.fd(arg(args, 0)).ok_or(errno::BADF)?;
     let size = if let Fd::File(file) = fd { file.contents().len() as u64 } else { 0 };
-    let kind = file_type(fd);
+    let kind = file_type(fd, has_terminal);
     put_filestat(call, arg(args, 1), kind, size)
 }
 
