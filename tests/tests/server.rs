@@ -185,7 +185,10 @@ async fn logs_are_followed() -> Result {
     let running = start(|o| o.speed = Speed::Times(20.0)).await?;
     let mut client = running.client().await?;
     let script = "for i in 1 2 3 4 5; do echo line $i; sleep 2; done";
-    client.post("/api/v1/namespaces/default/pods", &pod("talker", &["sh", "-c", script])).await?;
+    let mut talker = pod("talker", &["sh", "-c", script]);
+    // The log that is read in the end is to be the one that was followed.
+    talker["spec"]["restartPolicy"] = "Never".into();
+    client.post("/api/v1/namespaces/default/pods", &talker).await?;
     wait_for_phase(&running, "talker", "Running").await?;
     let path = "/api/v1/namespaces/default/pods/talker/log";
     let mut log = running.client().await?.lines(&format!("{path}?follow=true")).await?;

@@ -13,6 +13,14 @@ const SESSIONS: &[(&str, &[(&str, &[&str])])] = &[
         &[
             ("$ kubectl exec -it box -- sh", &["/ # "]),
             ("> hostname", &["hostname\n", "box\n", "/ # "]),
+            (
+                "> ps",
+                &[
+                    "PID   USER     TIME  COMMAND\n    1 root      0:00 sleep infinity\n",
+                    " root      0:00 sh\n",
+                    " root      0:00 ps\n",
+                ],
+            ),
             ("> cd /tmp", &["/tmp # "]),
             ("> for i in 1 2", &["> "]),
             ("> do echo n$i; done", &["n1\nn2\n", "/tmp # "]),

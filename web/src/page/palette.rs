@@ -93,6 +93,11 @@ impl Palette {
         )
     }
 
+    /// The colour of the cluster's own pods: as light as workloads are, and next to grey.
+    pub fn system(&self) -> String {
+        format!("oklch({} 0.02 230)", self.hue_lightness)
+    }
+
     /// The colour of a workload: equal lightness and chroma, hues a golden angle apart. Grey for none.
     pub fn workload(&self, id: u32) -> String {
         if id == 0 {

@@ -12,6 +12,9 @@ const WRITTEN_BYTES_MAX: usize = 16 << 20;
 const STANDARD_DIRS: &[&str] =
     &["/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/usr", "/var"];
 
+/// Where the container's processes are shown.
+const PROC: &str = "/proc";
+
 /// Files by absolute path; their directories come with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileTree(pub BTreeMap<String, Rc<[u8]>>);
@@ -64,11 +67,37 @@ pub(super) struct Files {
     /// Written and removed paths; `None` hides what lies below.
     written: BTreeMap<String, Option<Node>>,
     written_bytes: usize,
+    /// The container's processes by number, each with its command line: what `/proc` shows.
+    processes: BTreeMap<u32, Rc<[String]>>,
 }
 
 impl Files {
     pub(super) fn new(image: Rc<FileTree>, mounts: Vec<Mount>, hostname: Rc<str>) -> Self {
-        Files { image, mounts, hostname, written: BTreeMap::new(), written_bytes: 0 }
+        Files { image, mounts, hostname, written: BTreeMap::new(), written_bytes: 0, processes: BTreeMap::new() }
+    }
+
+    /// A process began, or another program took its place.
+    pub(super) fn process_runs(&mut self, pid: u32, args: Rc<[String]>) {
+        self.processes.insert(pid, args);
+    }
+
+    /// A process ended.
+    pub(super) fn process_ended(&mut self, pid: u32) {
+        self.processes.remove(&pid);
+    }
+
+    /// What `/proc` has of a process at a path below it: `/1`, `/1/cmdline`.
+    fn process_node(&self, path: &str) -> Option<Node> {
+        let (pid, file) = path.strip_prefix('/')?.split_once('/').map_or((path.strip_prefix('/')?, ""), |found| found);
+        let args = self.processes.get(&pid.parse().ok()?)?;
+        match file {
+            "" => Some(Node::Directory),
+            "cmdline" => {
+                let line: String = args.iter().flat_map(|word| [word.as_str(), "\0"]).collect();
+                Some(Node::File(line.into_bytes().into()))
+            }
+            _ => None,
+        }
     }
 
     /// What lies at a normal path.
@@ -84,6 +113,9 @@ impl Files {
             if is_dir_of(&mount.files.0, inner) || (inner == "/" && mount.path != "/") {
                 return Some(Node::Directory);
             }
+        }
+        if let Some(node) = path.strip_prefix(PROC).and_then(|rest| self.process_node(rest)) {
+            return Some(node);
         }
         if path == "/etc/hostname" {
             return Some(Node::File(format!("{}\n", self.hostname).into_bytes().into()));
@@ -165,6 +197,9 @@ impl Files {
         children(&self.image.0, path).for_each(|(full, _)| add(full));
         STANDARD_DIRS.iter().for_each(|dir| add(dir));
         add("/etc/hostname");
+        if path.starts_with(PROC) {
+            self.processes.keys().for_each(|pid| add(&format!("{PROC}/{pid}/cmdline")));
+        }
         for mount in &self.mounts {
             add(&mount.path);
             for file in mount.files.0.keys() {

@@ -358,6 +358,7 @@ impl Process {
         self.flush_files();
         self.module = module;
         self.args = args.into();
+        self.files.borrow_mut().process_runs(self.pid.0, self.args.clone());
         self.fds.truncate(3);
         self.lookups.clear();
         self.timer = None;

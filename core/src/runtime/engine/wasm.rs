@@ -259,7 +259,11 @@ impl<E: Backend> WasmEngine<E> {
             output_dropped: turn.output_dropped,
             state,
         };
-        (matches!(turn.state, State::Running { .. }).then_some(process), turn)
+        if matches!(turn.state, State::Running { .. }) {
+            return (Some(process), turn);
+        }
+        process.files.borrow_mut().process_ended(process.pid.0);
+        (None, turn)
     }
 
     /// Takes a process out of its container, runs it, and puts it back if it still runs.
@@ -318,6 +322,7 @@ impl Container {
 
     fn new_process(&self, pid: Pid, module: ModuleId, args: Rc<[String]>, stdin: Option<Stdin>) -> Box<Process> {
         let config = &self.config;
+        self.files.borrow_mut().process_runs(pid.0, args.clone());
         Box::new(Process {
             pid,
             module,
@@ -406,6 +411,7 @@ impl<E: Backend> Engine for WasmEngine<E> {
         for event in events {
             if let Some(reason) = process.deliver(event) {
                 self.vacate(container, Some(pid));
+                process.files.borrow_mut().process_ended(pid.0);
                 return ended(reason);
             }
         }

@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 
 use podarium_core::observe::{PodShape, PodView};
 
-use super::draw::{Face, Scene, workload_hue, wrong};
+use super::draw::{Face, Scene, owner, wrong};
 use super::layout::{Detail, Rect, name_room};
 use crate::page::model::Model;
 use crate::page::ui::Pick;
@@ -30,7 +30,7 @@ impl Scene<'_> {
             let plain = shape == PodShape::Running && r.w < BATCH_MAX;
             if (r.w < SHAPE_MIN || plain) && !picked {
                 let strong = shape == PodShape::Running;
-                let hue = if wrong(shape) { u32::MAX } else { workload_hue(p) };
+                let hue = if wrong(shape) { u32::MAX } else { owner(p) };
                 batches.entry((hue, strong, dim)).or_default().push(*r);
                 continue;
             }
@@ -71,15 +71,15 @@ impl Scene<'_> {
     fn name(&self, m: &Model, p: &PodView, r: Rect) {
         let at = (r.x + r.w / 2.0, r.bottom() + 13.0);
         let room = name_room(r);
-        let owner = m.workloads.get(&p.workload).filter(|_| p.system).map_or("", |w| w.name.as_str());
+        let kind = m.workloads.get(&p.workload).filter(|_| p.system).map_or("", |w| w.name.as_str());
         let face = (Face::Mono, 12.0);
         let tail = words::tail(&p.name);
-        let name = self.fitting(&[p.name.as_str(), if owner.is_empty() { tail } else { owner }, tail], room, face);
+        let name = self.fitting(&[p.name.as_str(), if kind.is_empty() { tail } else { kind }, tail], room, face);
         self.text(name, at, room, face, 0, self.p.soft);
     }
 
     fn cell(&self, p: &PodView, shape: PodShape, r: Rect, picked: bool) {
-        let colour = self.hue_of(p);
+        let colour = self.hue(owner(p));
         let c = self.c;
         let radius = r.w * 0.28;
         c.set_line_width((r.w / 14.0).clamp(1.2, 2.4));

@@ -104,19 +104,6 @@ impl Scene<'_> {
         fits.or(texts.last()).copied().unwrap_or_default()
     }
 
-    /// Plain text at the foot of a pane: the line of its level must not strike it through.
-    fn text_on_level(&self, s: &str, at: (f64, f64), room: f64, align: i8, colour: &str) -> f64 {
-        self.face(Face::Plain, 13.0);
-        if let Some((shown, width)) = self.clipped(s, room) {
-            let x = at.0 - width * f64::from(align + 1) / 2.0;
-            self.c.set_stroke_style_str(self.p.glass);
-            self.c.set_line_width(5.0);
-            self.c.set_line_join("round");
-            let _ = self.c.stroke_text(&shown, x, at.1);
-        }
-        self.text(s, at, room, (Face::Plain, 13.0), align, colour)
-    }
-
     pub(super) fn dash(&self, pattern: &[f64]) {
         let list = js_sys::Array::new();
         for d in pattern {
@@ -125,13 +112,10 @@ impl Scene<'_> {
         let _ = self.c.set_line_dash(&list);
     }
 
-    /// The colour of a pod's workload. The cluster's own pods are grey: hues are for what people run.
-    pub(super) fn hue_of(&self, p: &PodView) -> String {
-        self.hue(workload_hue(p))
-    }
-
+    /// The colour of a pod's owner, by the number that tells it.
     pub(super) fn hue(&self, workload: u32) -> String {
-        self.hues.borrow_mut().entry(workload).or_insert_with(|| self.p.workload(workload)).clone()
+        let new = || if workload == SYSTEM { self.p.system() } else { self.p.workload(workload) };
+        self.hues.borrow_mut().entry(workload).or_insert_with(new).clone()
     }
 
     pub(super) fn dimmed(&self, name: &str, state: &str) -> bool {
@@ -248,7 +232,16 @@ impl Scene<'_> {
             c.set_fill_style_str(self.p.fill);
             c.fill_rect(x, r.bottom() - h, r.w / 2.0, h);
             c.set_fill_style_str(self.p.edge);
-            c.fill_rect(x, r.bottom() - h, r.w / 2.0, 1.0);
+            let y = r.bottom() - h;
+            // The surface must not strike through what is written there.
+            let written = self.l.detail == Detail::Full && (3.0..FOOTER - 5.0).contains(&h);
+            let (left, right) = (r.x + 16.0, r.right() - 16.0);
+            let spans: &[(f64, f64)] =
+                if written { &[(r.x, left - 4.0), (right + 4.0, r.right())] } else { &[(r.x, r.right())] };
+            for (from, to) in spans {
+                let (from, to) = (from.max(x), to.min(x + r.w / 2.0));
+                c.fill_rect(from, y, (to - from).max(0.0), 1.0);
+            }
         }
         if self.l.detail == Detail::Full && cpu + memory > 0.0 {
             // A rule at each side, so that a level can be read.
@@ -355,7 +348,7 @@ impl Scene<'_> {
         let _ = m;
         let (wide, short) = words::requested(n);
         let text = self.fitting(&[&wide, &short], r.w - 32.0, (Face::Plain, 13.0));
-        let width = self.text_on_level(text, (r.x + 16.0, foot), r.w - 32.0, -1, self.p.soft);
+        let width = self.text(text, (r.x + 16.0, foot), r.w - 32.0, (Face::Plain, 13.0), -1, self.p.soft);
         self.services(n, (r.right() - 16.0, foot), r.w - 56.0 - width);
     }
 
@@ -370,7 +363,7 @@ impl Scene<'_> {
         let mut right = at.0;
         for (name, runs) in all {
             let ink = if runs { self.p.soft } else { self.p.bad };
-            let width = self.text_on_level(name, (right, at.1), 120.0, 1, ink);
+            let width = self.text(name, (right, at.1), 120.0, (Face::Plain, 13.0), 1, ink);
             self.c.begin_path();
             let _ = self.c.arc(right - width - 8.0, at.1 - 4.5, 3.0, 0.0, std::f64::consts::TAU);
             self.c.set_fill_style_str(self.p.good);
@@ -465,9 +458,12 @@ pub fn heart(pane: Rect) -> (f64, f64) {
     (pane.x + 20.0, pane.y + 21.0)
 }
 
-/// The number that a pod's hue comes from; 0 for grey.
-pub(super) fn workload_hue(p: &PodView) -> u32 {
-    if p.system { 0 } else { p.workload }
+/// Stands for the owner of the cluster's own pods, which have no hue: hues are for what people run.
+const SYSTEM: u32 = u32::MAX - 1;
+
+/// The number that a pod's colour comes from.
+pub(super) fn owner(p: &PodView) -> u32 {
+    if p.system { SYSTEM } else { p.workload }
 }
 
 /// Whether a shape wants attention.

@@ -4,7 +4,7 @@ use std::f64::consts::{PI, TAU};
 
 use podarium_core::observe::{MessageKind, TimerKind, TimerView};
 
-use super::draw::{Face, Scene, heart, lost, workload_hue};
+use super::draw::{Face, Scene, heart, lost, owner};
 use super::layout::{Detail, Rect, name_room};
 use super::motion::{FADE_MS, Motion, TRAVEL_MS};
 use super::route::Route;
@@ -103,7 +103,7 @@ impl Scene<'_> {
         }
         let Some(r) = self.l.pods.get(&t.pod).copied().filter(|r| r.w >= 9.0) else { return };
         if t.kind == TimerKind::ImagePull {
-            let hue = m.pods.get(&t.pod).map_or(0, workload_hue);
+            let hue = m.pods.get(&t.pod).map_or(0, owner);
             self.arc(r.centre(), r.w * 0.27, (r.w * 0.1).clamp(2.0, 6.0), done, &self.hue(hue));
         } else {
             self.closing_ring(r, done, colour);
