@@ -1,7 +1,8 @@
 //! The ResourceQuota controller: what a namespace uses of its budgets, counted again whenever something goes.
 //! Models `pkg/controller/resourcequota`.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,11 +15,14 @@ use crate::api::object::{Obj, Object, typed};
 use crate::client::{Client, Informer, InformerEvent, ObjectInformer, RateLimits, WorkQueue, object_key, split_key};
 use crate::registry::ResourceInfo;
 use crate::registry::quota::{self, Usage};
+use crate::sim::Notify;
 
 /// `--concurrent-resource-quota-syncs`.
 const WORKERS: usize = 5;
 /// `--resource-quota-sync-period`: everything is counted anew so often.
 const RESYNC_PERIOD: Duration = Duration::from_secs(5 * 60);
+/// How long kinds that are new may wait until they can be counted.
+const DISCOVERY_PERIOD: Duration = Duration::from_secs(30);
 
 /// A kind that quotas may count.
 struct Monitor {
@@ -30,7 +34,7 @@ struct Monitor {
 struct Controller {
     client: Client,
     quotas: Informer<ResourceQuota>,
-    monitors: Rc<Vec<Monitor>>,
+    monitors: Rc<RefCell<Vec<Rc<Monitor>>>>,
     queue: WorkQueue<Rc<str>>,
     /// Quotas of which not even the first count is known: they don't wait behind the others.
     missing_usage: WorkQueue<Rc<str>>,
@@ -40,29 +44,16 @@ struct Controller {
 pub fn start(ctx: &ControllerContext) {
     let client = ctx.client("resourcequota-controller");
     let metadata = ctx.client("metadata-informers");
-    let registry = client.registry().clone();
-    let mut seen = std::collections::BTreeSet::new();
-    let mut monitors = Vec::new();
-    for id in registry.ids() {
-        let info = registry.info(id);
-        if !info.namespaced || info.resource == "events" || !seen.insert((info.group, info.resource)) {
-            continue;
-        }
-        monitors.push(Monitor { info: *info, objects: ctx.informers().object(id, &metadata) });
-    }
     let queue = || WorkQueue::new(ctx.sim(), client.process(), RateLimits::default());
-    let c = Controller {
-        quotas: ctx.informer(),
-        monitors: Rc::new(monitors),
-        queue: queue(),
-        missing_usage: queue(),
-        client,
-    };
+    let c =
+        Controller { quotas: ctx.informer(), monitors: Rc::default(), queue: queue(), missing_usage: queue(), client };
     c.watch();
+    c.discover(ctx, &metadata);
+    c.follow_definitions(ctx, &metadata);
     let ctx = ctx.clone();
     ctx.clone().spawn(async move {
         c.quotas.wait_synced().await;
-        for m in c.monitors.iter() {
+        for m in c.monitors() {
             m.objects.wait_synced().await;
         }
         for queue in [&c.queue, &c.missing_usage] {
@@ -110,7 +101,23 @@ impl Controller {
                 }
             }
         });
-        for (i, monitor) in self.monitors.iter().enumerate() {
+    }
+
+    fn monitors(&self) -> Vec<Rc<Monitor>> {
+        self.monitors.borrow().clone()
+    }
+
+    /// Begins to watch the kinds that can be counted and that nobody watches here yet.
+    fn discover(&self, ctx: &ControllerContext, metadata: &Client) {
+        let registry = self.client.registry();
+        let mut seen: BTreeSet<_> = self.monitors().iter().map(|m| (m.info.group, m.info.resource)).collect();
+        for id in registry.ids() {
+            let info = *registry.info(id);
+            if !info.namespaced || info.resource == "events" || !seen.insert((info.group, info.resource)) {
+                continue;
+            }
+            let monitor = Rc::new(Monitor { info, objects: ctx.informers().object(id, metadata) });
+            self.monitors.borrow_mut().push(monitor.clone());
             let c = self.clone();
             monitor.objects.on_event(move |e| {
                 let freed = match e {
@@ -119,18 +126,35 @@ impl Controller {
                     InformerEvent::Deleted(o) => Some(*o),
                 };
                 if let Some(o) = freed {
-                    c.replenish(i, &**o);
+                    c.replenish(&info, &**o);
                 }
             });
         }
     }
 
+    /// Looks for new kinds after a CustomResourceDefinition changed.
+    fn follow_definitions(&self, ctx: &ControllerContext, metadata: &Client) {
+        let Some(id) = self.client.registry().find_kind("apiextensions.k8s.io", "CustomResourceDefinition") else {
+            return;
+        };
+        let defined = Notify::new(ctx.sim());
+        let told = defined.clone();
+        ctx.informers().object(id, metadata).on_event(move |_| told.notify());
+        let (c, ctx, metadata) = (self.clone(), ctx.clone(), metadata.clone());
+        ctx.clone().spawn(async move {
+            loop {
+                defined.notified().await;
+                ctx.sim().sleep(DISCOVERY_PERIOD).await;
+                c.discover(&ctx, &metadata);
+            }
+        });
+    }
+
     /// Counts the quotas of a namespace again that an object of a kind counted for.
-    fn replenish(&self, monitor: usize, o: &dyn Object) {
-        let Some(m) = self.monitors.get(monitor) else { return };
+    fn replenish(&self, info: &ResourceInfo, o: &dyn Object) {
         for quota in self.quotas.list_namespace(namespace(o.meta())) {
             let hard = quota.status.as_ref().and_then(|s| s.hard.as_ref());
-            if hard.is_some_and(|h| h.keys().any(|k| quota::matches_resource(&m.info, k))) {
+            if hard.is_some_and(|h| h.keys().any(|k| quota::matches_resource(info, k))) {
                 self.queue.add(object_key(&quota.metadata));
             }
         }
@@ -141,7 +165,7 @@ impl Controller {
         let status = quota.status.clone().unwrap_or_default();
         let (hard, used) = (status.hard.unwrap_or_default(), status.used.unwrap_or_default());
         let wanted = quota.spec.as_ref().and_then(|s| s.hard.clone()).unwrap_or_default();
-        let countable = |k: &String| self.monitors.iter().any(|m| quota::matches_resource(&m.info, k));
+        let countable = |k: &String| self.monitors().iter().any(|m| quota::matches_resource(&m.info, k));
         if wanted != hard || hard.keys().any(|k| !used.contains_key(k) && countable(k)) {
             self.missing_usage.add(key);
         } else {
@@ -154,7 +178,7 @@ impl Controller {
         let spec = quota.spec.clone().unwrap_or_default();
         let now = self.client.sim().timestamp();
         let mut sum = Usage::new();
-        for m in self.monitors.iter() {
+        for m in self.monitors() {
             let matched: Vec<&String> = hard.keys().filter(|k| quota::matches_resource(&m.info, k)).collect();
             if matched.is_empty() {
                 continue;

@@ -79,3 +79,36 @@ fn scopes_say_who_counts() {
     plane.run(3.0);
     assert_eq!([of("besteffort"), of("notbesteffort")], ["1", "1"]);
 }
+
+#[test]
+fn objects_of_custom_kinds_are_counted() {
+    let plane = Plane::start(&["worker-1"]);
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "tabs.stable.example.com"},
+        "spec": {"group": "stable.example.com", "scope": "Namespaced", "names": {"plural": "tabs", "kind": "Tab"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]},
+    });
+    plane.must("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition);
+    plane.run(32.0);
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "rq"},
+        "spec": {"hard": {"count/tabs.stable.example.com": "1"}}});
+    plane.must("POST", &format!("{NS}/resourcequotas"), &quota);
+    plane.run(1.0);
+    assert_eq!(used(&plane), json!({"count/tabs.stable.example.com": "0"}));
+    let tabs = "/apis/stable.example.com/v1/namespaces/default/tabs";
+    let tab = |name: &str| json!({"apiVersion": "stable.example.com/v1", "kind": "Tab", "metadata": {"name": name}});
+    plane.must("POST", tabs, &tab("a"));
+    let (code, answer) = plane.ask("POST", tabs, &tab("b"));
+    assert_eq!(code, 403);
+    assert_eq!(
+        answer["message"],
+        "tabs.stable.example.com \"b\" is forbidden: exceeded quota: rq, requested: count/tabs.stable.example.com=1, \
+         used: count/tabs.stable.example.com=1, limited: count/tabs.stable.example.com=1"
+    );
+    plane.run(3.0);
+    plane.must("DELETE", &format!("{tabs}/a"), &Value::Null);
+    plane.run(3.0);
+    assert_eq!(used(&plane), json!({"count/tabs.stable.example.com": "0"}));
+}
