@@ -2,12 +2,14 @@
 //! Models upstream's `plugin/pkg/admission` and `pkg/kubeapiserver/options/plugins.go` for the order.
 
 mod certificates;
+mod ingress_class;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod nodes;
 mod pod_security;
 mod priority;
 mod resource_quota;
+mod runtime_class;
 mod service_account;
 mod storage;
 mod tolerations;
@@ -76,6 +78,12 @@ pub fn admit(server: &ApiServer, a: &Attributes<'_>, obj: &mut Obj, old: Option<
             if server.enabled("DefaultTolerationSeconds") {
                 tolerations::admit(obj);
             }
+            if a.verb == Verb::Create && server.enabled("RuntimeClass") {
+                runtime_class::admit(server, info, obj)?;
+            }
+        }
+        ("networking.k8s.io", "ingresses") if a.verb == Verb::Create && server.enabled("DefaultIngressClass") => {
+            ingress_class::default_class(server, obj);
         }
         ("", "nodes") if a.verb == Verb::Create && server.enabled("TaintNodesByCondition") => nodes::admit(obj),
         ("", "persistentvolumeclaims") if a.verb == Verb::Create => {
@@ -110,7 +118,11 @@ pub fn validate(server: &ApiServer, a: &Attributes<'_>, obj: &Obj, old: Option<&
         nodes::restrict(a, info, &**obj)?;
     }
     if a.subresource.is_empty() && server.enabled("PodSecurity") {
-        pod_security::validate(server, a, info, obj, old)?;
+        if info.group.is_empty() && info.resource == "namespaces" {
+            pod_security::validate_namespace(server, info, obj, old)?;
+        } else {
+            pod_security::validate(server, a, info, obj, old)?;
+        }
     }
     if server.enabled("PersistentVolumeClaimResize") {
         storage::validate_resize(server, a, info, obj, old)?;

@@ -52,4 +52,5 @@ fn same_entries<V: PartialEq>(a: &Option<BTreeMap<String, V>>, b: &Option<BTreeM
     (size(a) == 0 && size(b) == 0) || a == b
 }
 
+pub(crate) use pod::containers::as_container;
 pub(crate) use pod::{aggregate_limits as pod_limits, aggregate_requests as pod_requests};
