@@ -68,29 +68,38 @@ impl ApiServer {
 
     /// Whether a user may make this request; the error is upstream's 403.
     pub(super) fn authorize_request(&self, user: &User, info: &RequestInfo) -> Result<(), Status> {
-        let attributes = Attributes {
-            verb: &info.verb,
-            namespace: &info.namespace,
-            group: &info.group,
-            resource: &info.resource,
-            subresource: &info.subresource,
-            name: &info.name,
-            path: &info.path,
-            is_resource: info.is_resource,
-        };
-        let decision = self.authorize(user, &attributes);
+        self.check_authorized(user, &attributes_of(info))
+    }
+
+    /// Whether the user may do this; the refusal.
+    fn check_authorized(&self, user: &User, attributes: &Attributes<'_>) -> Result<(), Status> {
+        let decision = self.authorize(user, attributes);
         if decision.allowed {
             return Ok(());
         }
-        let mut why = forbidden_message(user, &attributes);
+        let mut why = forbidden_message(user, attributes);
         if !decision.reason.is_empty() {
             why = format!("{why}: {}", decision.reason);
         }
-        if info.is_resource {
-            Err(Status::forbidden(&info.group, &info.resource, &info.name, &why))
+        if attributes.is_resource {
+            Err(Status::forbidden(attributes.group, attributes.resource, attributes.name, &why))
         } else {
             Err(Status::forbidden("", "", "", &why))
         }
+    }
+}
+
+/// What a request asks for.
+fn attributes_of(info: &RequestInfo) -> Attributes<'_> {
+    Attributes {
+        verb: &info.verb,
+        namespace: &info.namespace,
+        group: &info.group,
+        resource: &info.resource,
+        subresource: &info.subresource,
+        name: &info.name,
+        path: &info.path,
+        is_resource: info.is_resource,
     }
 }
 

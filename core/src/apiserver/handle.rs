@@ -185,7 +185,7 @@ impl ApiServer {
             Ok(user) => user,
             Err(status) => return fail(status),
         };
-        let user = match self.impersonate(request, user) {
+        let user = match self.impersonate(request, &info, user) {
             Ok(user) => user,
             Err(status) => return fail(status),
         };
