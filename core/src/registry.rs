@@ -59,6 +59,7 @@ use rustc_hash::FxBuildHasher;
 
 pub(crate) use custom::schema_errors;
 pub use custom::{Column as CustomColumn, Version as CustomVersion};
+pub(crate) use daemon_set::TEMPLATE_GENERATION;
 pub(crate) use endpoints::repack as repack_subsets;
 pub use served::Served;
 pub use strategy::{DeleteOutcome, GcPolicy, KindStrategy, ScaleSpec, Strategy, StrategyContext, Typed};

@@ -4,6 +4,10 @@
 mod custom;
 #[path = "api/owners.rs"]
 mod owners;
+#[path = "api/pods.rs"]
+mod pods;
+#[path = "api/refusals.rs"]
+mod refusals;
 #[path = "api/requests.rs"]
 mod requests;
 #[path = "support/script.rs"]

@@ -298,11 +298,9 @@ fn every_kind_can_be_listed() {
                 (200, Some("PartialObjectMetadataList")),
                 "{path}"
             );
-            assert_eq!(
-                metadata.body["items"].as_array().map(Vec::len),
-                plain.body["items"].as_array().map(Vec::len),
-                "{path}"
-            );
+            // An empty list of these is null.
+            let length = |body: &Value| body["items"].as_array().map_or(0, Vec::len);
+            assert_eq!(length(&metadata.body), length(&plain.body), "{path}");
             assert_eq!(s.get(&format!("{path}?fieldSelector=no.such%3Dx")).code, 400, "{path}");
             assert_eq!(s.get(&format!("{path}?labelSelector=!")).code, 400, "{path}");
             assert_eq!(

@@ -34,6 +34,16 @@ impl DynamicObject {
         Ok(DynamicObject { api_version, kind, metadata, fields })
     }
 
+    /// An object of which nobody knows the type, if it is one of these.
+    pub fn of(o: &dyn Object) -> Option<&Self> {
+        (o as &dyn Any).downcast_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn of_mut(o: &mut dyn Object) -> Option<&mut Self> {
+        (o as &mut dyn Any).downcast_mut()
+    }
+
     /// The value at a path of fields, `Null` where there is none.
     pub fn at(&self, path: &[&str]) -> &Value {
         let mut found = path.first().and_then(|p| self.fields.get(*p)).unwrap_or(&Value::Null);
@@ -68,6 +78,6 @@ impl Object for DynamicObject {
         Value::Object(fields)
     }
     fn equals(&self, other: &dyn Object) -> bool {
-        (other as &dyn Any).downcast_ref::<DynamicObject>().is_some_and(|o| o == self)
+        DynamicObject::of(other).is_some_and(|o| o == self)
     }
 }

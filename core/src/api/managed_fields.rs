@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::schema::{TypeId, complete, schema};
 
 mod apply;
+mod custom;
 mod lazy;
 mod merge;
 mod scale;
@@ -23,6 +24,7 @@ mod typed;
 mod validate;
 
 pub use apply::{Applied, Apply, apply};
+pub use custom::CustomType;
 pub use lazy::{Backlog, ManagedFields, Write};
 pub use set::{Element, Scalar, Set};
 
@@ -81,6 +83,8 @@ pub struct Scope {
     pub subresource: Rc<str>,
     /// Fields that this door doesn't let anyone set.
     pub reset: Rc<Set>,
+    /// The type, if the kind is a custom one.
+    pub custom: Option<Rc<CustomType>>,
 }
 
 impl Scope {
@@ -97,25 +101,31 @@ impl Scope {
             ("status", _) => &[&["spec"]],
             _ => &[],
         };
-        let mut reset = Set::default();
-        for p in paths {
-            let path: Vec<Element> = p.iter().map(|n| Element::Field((*n).into())).collect();
-            reset.insert(&path);
-        }
         Scope {
             api_version: api_version.into(),
             kind: kind.into(),
             subresource: subresource.into(),
-            reset: Rc::new(reset),
+            reset: Rc::new(fields(paths)),
+            custom: None,
         }
+    }
+
+    /// The same for a kind that a CustomResourceDefinition defines; `status` says whether it has that subresource.
+    pub fn custom(api_version: &str, kind: &str, subresource: &str, ty: Option<Rc<CustomType>>, status: bool) -> Self {
+        let paths: &[&[&str]] = match (subresource, status) {
+            ("", true) => &[&["status"]],
+            ("status", _) => &[&["metadata"], &["spec"]],
+            _ => &[],
+        };
+        Scope { reset: Rc::new(fields(paths)), custom: ty, ..Scope::new(api_version, kind, subresource) }
     }
 
     fn ty(&self) -> Option<TypeId> {
         schema().kind(&self.api_version, &self.kind)
     }
 
-    fn root(&self) -> Ref {
-        Ref::root(self.ty())
+    fn root(&self) -> Ref<'_> {
+        self.custom.as_deref().map_or_else(|| Ref::root(self.ty()), Ref::custom)
     }
 
     /// An object as Go's typed value has it: with the zeros that encoding keeps, and says what it is.
@@ -143,8 +153,7 @@ impl Scope {
 
 /// Fields that nobody is said to own.
 fn stripped() -> Set {
-    let mut s = Set::default();
-    for path in [
+    fields(&[
         &["apiVersion"][..],
         &["kind"],
         &["metadata"],
@@ -157,11 +166,17 @@ fn stripped() -> Set {
         &["metadata", "generation"],
         &["metadata", "managedFields"],
         &["metadata", "resourceVersion"],
-    ] {
-        let path: Vec<Element> = path.iter().map(|n| Element::Field((*n).into())).collect();
-        s.insert(&path);
+    ])
+}
+
+/// A set of these fields.
+fn fields(paths: &[&[&str]]) -> Set {
+    let mut set = Set::default();
+    for p in paths {
+        let path: Vec<Element> = p.iter().map(|n| Element::Field((*n).into())).collect();
+        set.insert(&path);
     }
-    s
+    set
 }
 
 impl Managers {

@@ -2,6 +2,7 @@
 //! omitted when empty, list types and keys, patch strategies, defaults.
 //! Data: `schema/v1_36.txt`, which `cargo xtask codegen` writes from k8s.io/api and k8s.io/apimachinery.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -73,7 +74,7 @@ pub enum ListType {
     /// Its scalars are a set.
     Set,
     /// Its items are told apart by these keys.
-    Map(Vec<&'static str>),
+    Map(Vec<Cow<'static, str>>),
 }
 
 /// How a field merges in a strategic merge patch.
@@ -93,6 +94,8 @@ pub struct Field {
     pub go: String,
     /// The struct that declares it: another one if it is inlined.
     pub declared_in: &'static str,
+    /// The inlined structs on the way to it, by their bare names.
+    pub via: Box<[&'static str]>,
     /// Its type, behind the pointer if it is one.
     pub ty: TypeId,
     pub pointer: bool,
@@ -149,6 +152,20 @@ impl Type {
 }
 
 impl Field {
+    /// The default that the API documents. What is always written has one without saying so: Go's zero.
+    pub fn default_or_zero(&self) -> Option<&serde_json::Value> {
+        static TEXT: serde_json::Value = serde_json::Value::String(String::new());
+        static NUMBER: OnceLock<serde_json::Value> = OnceLock::new();
+        if self.default.is_some() || self.pointer || self.omit_empty || self.omit_zero {
+            return self.default.as_ref();
+        }
+        match schema().get(self.ty).shape {
+            Shape::String => Some(&TEXT),
+            Shape::Int32 | Shape::Int64 => Some(NUMBER.get_or_init(|| 0.into())),
+            _ => None,
+        }
+    }
+
     /// How its list merges in server-side apply; atomic if nothing is said.
     pub fn list_type<'a>(&'a self, schema: &'a Schema) -> &'a ListType {
         self.list.as_ref().or(schema.get(self.ty).list.as_ref()).unwrap_or(&ListType::Atomic)
@@ -227,7 +244,7 @@ mod tests {
         assert_eq!(pod_field(s, "core/v1.PodSpec", "tolerations").list_type(s), &ListType::Atomic);
         let ports = pod_field(s, "core/v1.ServiceSpec", "ports");
         assert_eq!(ports.patch_merge_key, Some("port"));
-        assert_eq!(ports.list_type(s), &ListType::Map(vec!["port", "protocol"]));
+        assert_eq!(ports.list_type(s), &ListType::Map(vec!["port".into(), "protocol".into()]));
         assert!(pod_field(s, "apps/v1.ReplicaSetSpec", "selector").is_atomic(s));
         assert!(pod_field(s, "core/v1.Volume", "hostPath").pointer, "fields of inlined structs are there");
         assert_eq!(s.get(pod_field(s, "core/v1.ResourceRequirements", "limits").ty).go, "v1.ResourceList");

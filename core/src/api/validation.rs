@@ -458,6 +458,11 @@ pub fn name_is_dns_subdomain(name: &str, prefix: bool) -> Messages {
     named(is_dns1123_subdomain, name, prefix)
 }
 
+/// The same where declarative validation looks (`k8s-long-name`), which counts bytes.
+pub fn name_is_long_name(name: &str, prefix: bool) -> Messages {
+    named(|s| subdomain_messages(s, max_bytes), name, prefix)
+}
+
 /// `NameIsDNSLabel`.
 pub fn name_is_dns_label(name: &str, prefix: bool) -> Messages {
     named(is_dns1123_label, name, prefix)

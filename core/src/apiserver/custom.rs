@@ -13,7 +13,7 @@ use super::cacher::Cacher;
 use super::options::{Caller, DeleteOptions, Propagation, UpdateOptions, User};
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::quote;
-use crate::api::object::{Obj, Object, make_mut};
+use crate::api::object::{Obj, make_mut};
 use crate::etcd::Value as Stored;
 use crate::registry::ResourceId;
 use crate::registry::validation::dynamic::extensions::{CLEANUP, set_condition};
@@ -30,10 +30,6 @@ const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
 const SOON: Duration = Duration::from_millis(5);
 /// How long the objects of a definition that goes are waited for before they are looked at again.
 const AGAIN: Duration = Duration::from_secs(1);
-
-fn definition(o: &dyn Object) -> Option<&DynamicObject> {
-    (o as &dyn std::any::Any).downcast_ref()
-}
 
 fn has_condition(o: &DynamicObject, name: &str) -> bool {
     list_of(o.at(&["status"]), "conditions").iter().any(|c| c["type"] == name && c["status"] == "True")
@@ -58,7 +54,8 @@ impl ApiServer {
     /// Serves the kinds whose definitions are established, and sees to those that want something done.
     pub(super) fn learn_definitions(&mut self) {
         let all = self.definitions();
-        let established = all.iter().filter_map(|o| definition(&**o)).filter(|d| has_condition(d, "Established"));
+        let established =
+            all.iter().filter_map(|o| DynamicObject::of(&**o)).filter(|d| has_condition(d, "Established"));
         self.registry.set_definitions(established);
         let revision = self.etcd.store.borrow().revision();
         while self.cachers.len() < self.registry.numbers() {
@@ -68,7 +65,7 @@ impl ApiServer {
             self.cachers.push(cacher);
         }
         self.see_to_api_services();
-        for d in all.iter().filter_map(|o| definition(&**o)) {
+        for d in all.iter().filter_map(|o| DynamicObject::of(&**o)) {
             let accepted = d.at(&["spec", "names"]) == d.at(&["status", "acceptedNames"]);
             if d.metadata.deletion_timestamp.is_some() || !accepted || !has_condition(d, "Established") {
                 self.see_to(d.metadata.name.clone().unwrap_or_default(), SOON);
@@ -145,7 +142,7 @@ impl ApiServer {
     fn settle_definition(&mut self, name: &str) {
         let Some(id) = self.definitions_id() else { return };
         let Some((old, _)) = self.load(id, "", name) else { return };
-        let Some(d) = definition(&*old) else { return };
+        let Some(d) = DynamicObject::of(&*old) else { return };
         if d.metadata.deletion_timestamp.is_some() {
             return self.empty_definition(id, d);
         }
@@ -174,7 +171,7 @@ impl ApiServer {
     fn accept_names(&self, d: &DynamicObject, new: &mut DynamicObject, now: &str) {
         let (mut resources, mut kinds): (BTreeSet<String>, BTreeSet<String>) = Default::default();
         for o in self.definitions() {
-            let Some(other) = definition(&*o) else { continue };
+            let Some(other) = DynamicObject::of(&*o) else { continue };
             if other.at(&["spec", "group"]) != d.at(&["spec", "group"]) || other.metadata.name == d.metadata.name {
                 continue;
             }

@@ -56,7 +56,9 @@ impl ApiServer {
             })
             .collect();
         if matching.len() > 1 {
-            return Err(Status::internal(
+            return Err(Status::other(
+                500,
+                "",
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
             ));
         }

@@ -157,7 +157,9 @@ impl ApiServer {
     ) -> Result<WatchStream, Status> {
         self.check_etcd()?;
         let selection = Selection::parse(self.registry.strategy(id), o)?;
-        let asked = parse_revision(&o.resource_version)?.filter(|r| *r > 0);
+        // The watch cache reads it by itself, and what it says has no reason.
+        let asked = read_revision(&o.resource_version).map_err(|why| Status::other(500, "", why))?;
+        let asked = asked.filter(|r| *r > 0);
         let oldest = self.cachers[id.0 as usize].oldest().max(self.etcd.store.borrow().compacted());
         let mut initial = Vec::new();
         let mut from = self.seen_revision;

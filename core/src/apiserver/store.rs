@@ -174,7 +174,7 @@ impl ApiServer {
         admission::validate(self, &attributes, obj, None)?;
         let meta = obj.meta();
         if meta.resource_version.as_deref().is_some_and(|r| r.parse::<u64>().is_ok_and(|r| r != 0)) {
-            return Err(Status::internal("resourceVersion should not be set on objects to be created"));
+            return Err(Status::other(500, "", "resourceVersion should not be set on objects to be created"));
         }
         if o.dry_run {
             let name = meta.name.clone().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! CronJobs. Models `pkg/registry/batch/cronjob/strategy.go`.
 
 use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::prelude::*;
 use super::{defaults, validation};
@@ -28,6 +29,10 @@ impl KindStrategy for CronJobs {
         o.metadata.generation = Some(1);
     }
 
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.spec.job_template.spec.as_mut()?.template.spec.as_mut()
+    }
+
     fn validate(&self, o: &Self::Kind) -> ErrorList {
         validation::batch::validate_cron_job_create(o)
     }
@@ -49,7 +54,7 @@ impl KindStrategy for CronJobs {
             return;
         }
         keep(&mut new.status, &old.status);
-        if new.spec != old.spec {
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

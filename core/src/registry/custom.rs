@@ -18,11 +18,12 @@ use serde_json::{Value, json};
 use super::arena::Arena;
 use super::strategy::{bump_generation, reset_meta_for_status};
 use super::validation::json::{flag_of, list_of, str_of, texts_of};
-use super::{DeleteOutcome, GcPolicy, ResourceInfo, ScaleSpec, Strategy, StrategyContext};
+use super::{ResourceInfo, ScaleSpec, Strategy, StrategyContext};
 use crate::api::decode::{self, FieldValidation};
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::{Error, ErrorList, Path};
 use crate::api::jsonpath::Template;
+use crate::api::managed_fields::{CustomType, Scope};
 use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
 use crate::api::validation::{name_is_dns_subdomain, validate_object_meta, validate_object_meta_update};
@@ -79,6 +80,10 @@ pub struct Version {
     served: bool,
     stored_as: Rc<str>,
     schema: Value,
+    /// Its objects' type, for server-side apply.
+    ty: Option<Rc<CustomType>>,
+    /// Whether its status is a subresource.
+    status: bool,
     /// Its tables' columns after the name.
     pub columns: Vec<Column>,
     /// What is to be said to whoever uses it.
@@ -160,6 +165,8 @@ fn read(o: &DynamicObject) -> Option<(ResourceInfo, Definition)> {
             served: flag_of(v, "served"),
             stored_as: stored_as.clone(),
             schema: v["schema"]["openAPIV3Schema"].clone(),
+            ty: CustomType::of_kind(&v["schema"]["openAPIV3Schema"]).map(Rc::new),
+            status: v["subresources"]["status"].is_object(),
             columns: columns(v),
             deprecation: flag_of(v, "deprecated").then_some(warning),
         })
@@ -274,6 +281,11 @@ impl Version {
         self.name
     }
 
+    /// What server-side apply has to know of a door of this kind.
+    pub fn scope(&self, api_version: &str, kind: &str, subresource: &str) -> Scope {
+        Scope::custom(api_version, kind, subresource, self.ty.clone(), self.status)
+    }
+
     /// What clients may send.
     pub fn schema(&self) -> &Value {
         &self.schema
@@ -327,14 +339,6 @@ impl Version {
     }
 }
 
-fn custom(o: &dyn Object) -> Option<&DynamicObject> {
-    (o as &dyn std::any::Any).downcast_ref()
-}
-
-fn custom_mut(o: &mut dyn Object) -> Option<&mut DynamicObject> {
-    (o as &mut dyn std::any::Any).downcast_mut()
-}
-
 fn at<'a>(o: &'a DynamicObject, path: &[String]) -> &'a Value {
     let keys: Vec<&str> = path.iter().map(String::as_str).collect();
     o.at(&keys)
@@ -348,9 +352,8 @@ impl Strategy for CustomKind {
         let info = self.names();
         DynamicObject::from_value(info.api_version().into(), info.kind.into(), body).map(|o| Rc::new(o) as Obj)
     }
-    fn default(&self, _: &mut dyn Object) {}
     fn prepare_for_create(&self, _: &StrategyContext<'_>, o: &mut dyn Object) {
-        let Some(o) = custom_mut(o) else { return };
+        let Some(o) = DynamicObject::of_mut(o) else { return };
         o.metadata.generation = Some(1);
         if self.definition.borrow().status {
             o.fields.remove("status");
@@ -359,15 +362,11 @@ impl Strategy for CustomKind {
     fn validate(&self, o: &dyn Object) -> ErrorList {
         let path = Path::new("metadata");
         let mut errors = validate_object_meta(o.meta(), self.names().namespaced, name_is_dns_subdomain, &path);
-        errors.extend(custom(o).map(|o| self.errors(o)).unwrap_or_default());
+        errors.extend(DynamicObject::of(o).map(|o| self.errors(o)).unwrap_or_default());
         errors
     }
-    fn canonicalize(&self, _: &mut dyn Object) {}
-    fn warnings(&self, _: &dyn Object, _: Option<&dyn Object>) -> Vec<String> {
-        Vec::new()
-    }
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object) {
-        let (Some(new), Some(old)) = (custom_mut(new), custom(old)) else { return };
+        let (Some(new), Some(old)) = (DynamicObject::of_mut(new), DynamicObject::of(old)) else { return };
         let status = self.definition.borrow().status;
         if cx.subresource == "status" {
             let own = new.fields.remove("status");
@@ -387,49 +386,22 @@ impl Strategy for CustomKind {
     }
     fn validate_update(&self, _: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList {
         let mut errors = validate_object_meta_update(new.meta(), old.meta(), &Path::new("metadata"));
-        if let (Some(new), Some(old)) = (custom(new), custom(old)) {
+        if let (Some(new), Some(old)) = (DynamicObject::of(new), DynamicObject::of(old)) {
             // What was wrong before and did not change stays tolerated, as upstream's ratcheting has it.
             let before = self.errors(old);
             errors.extend(self.errors(new).into_iter().filter(|e| !before.contains(e)));
         }
         errors
     }
-    fn allow_create_on_update(&self) -> bool {
-        false
-    }
     fn allow_unconditional_update(&self) -> bool {
         false
     }
-    fn graceful(&self) -> bool {
-        false
-    }
-    fn check_delete(&self, _: &dyn Object, _: Option<i64>) -> DeleteOutcome {
-        DeleteOutcome::Immediate
-    }
-    fn gc_policy(&self) -> GcPolicy {
-        GcPolicy::DeleteDependents
-    }
-    fn may_go(&self, _: &dyn Object) -> bool {
-        true
-    }
-    fn marks_itself(&self) -> bool {
-        false
-    }
-    fn mark_deleting(&self, _: &mut dyn Object) {}
-    fn returns_deleted(&self) -> bool {
-        false
-    }
-    fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
-        match path {
-            "metadata.name" => return Some(Cow::Borrowed(o.meta().name.as_deref().unwrap_or_default())),
-            "metadata.namespace" => return Some(Cow::Borrowed(o.meta().namespace.as_deref().unwrap_or_default())),
-            _ => {}
-        }
+    fn own_field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
         if !self.definition.borrow().fields.contains(&path) {
             return None;
         }
         let keys: Vec<&str> = path.split('.').collect();
-        custom(o).map(|o| match o.at(&keys) {
+        DynamicObject::of(o).map(|o| match o.at(&keys) {
             Value::String(s) => Cow::Borrowed(s.as_str()),
             Value::Null => Cow::Borrowed(""),
             other => Cow::Owned(other.to_string()),
@@ -438,12 +410,9 @@ impl Strategy for CustomKind {
     fn selectable_fields(&self) -> &'static [&'static str] {
         self.definition.borrow().fields
     }
-    fn index_field(&self) -> Option<&'static str> {
-        None
-    }
     fn scale(&self, o: &dyn Object) -> Option<ScaleSpec> {
         let definition = self.definition.borrow();
-        let ([spec, status, selector], o) = (definition.scale.as_ref()?, custom(o)?);
+        let ([spec, status, selector], o) = (definition.scale.as_ref()?, DynamicObject::of(o)?);
         let number = |path: &[String]| at(o, path).as_i64().and_then(|n| i32::try_from(n).ok()).unwrap_or(0);
         Some(ScaleSpec {
             replicas: number(spec),
@@ -453,7 +422,7 @@ impl Strategy for CustomKind {
     }
     fn set_scale(&self, o: &mut dyn Object, replicas: i32) {
         let definition = self.definition.borrow();
-        let (Some([path, ..]), Some(o)) = (&definition.scale, custom_mut(o)) else { return };
+        let (Some([path, ..]), Some(o)) = (&definition.scale, DynamicObject::of_mut(o)) else { return };
         let Some((first, rest)) = path.split_first() else { return };
         let mut slot = o.fields.entry(first.clone()).or_insert(Value::Null);
         for key in rest {
@@ -463,8 +432,5 @@ impl Strategy for CustomKind {
             slot = &mut slot[key.as_str()];
         }
         *slot = replicas.into();
-    }
-    fn ttl_seconds(&self) -> u64 {
-        0
     }
 }

@@ -1,6 +1,7 @@
 //! DaemonSets. Models `pkg/registry/apps/daemonset/strategy.go`.
 
 use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
@@ -21,6 +22,10 @@ impl KindStrategy for DaemonSets {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::workloads::daemon_set(o);
+    }
+
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.spec.as_mut()?.template.spec.as_mut()
     }
 
     fn validate(&self, o: &Self::Kind) -> ErrorList {
@@ -45,6 +50,7 @@ impl KindStrategy for DaemonSets {
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
         o.status = Some(Default::default());
         o.metadata.generation = Some(1);
+        set_template_generation(o, "1".to_owned());
     }
 
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
@@ -53,8 +59,24 @@ impl KindStrategy for DaemonSets {
             return;
         }
         keep(&mut new.status, &old.status);
-        if new.spec != old.spec {
+        let template = |ds: &DaemonSet| ds.spec.as_ref().map(|s| s.template.clone());
+        let generation = template_generation(old);
+        let changed = i64::from(differs(&template(new), &template(old)));
+        set_template_generation(new, (generation + changed).to_string());
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }
+}
+
+/// Where v1 keeps the generation of the template, which is a field inside.
+pub(crate) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
+fn template_generation(ds: &DaemonSet) -> i64 {
+    let text = ds.metadata.annotations.as_ref().and_then(|a| a.get(TEMPLATE_GENERATION));
+    text.and_then(|t| t.parse().ok()).unwrap_or(0)
+}
+
+fn set_template_generation(ds: &mut DaemonSet, generation: String) {
+    ds.metadata.annotations.get_or_insert_default().insert(TEMPLATE_GENERATION.to_owned(), generation);
 }

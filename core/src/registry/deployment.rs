@@ -1,6 +1,7 @@
 //! Deployments. Models `pkg/registry/apps/deployment/strategy.go`.
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
@@ -21,6 +22,10 @@ impl KindStrategy for Deployments {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::workloads::deployment(o);
+    }
+
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.spec.as_mut()?.template.spec.as_mut()
     }
 
     fn validate(&self, o: &Self::Kind) -> ErrorList {
@@ -52,7 +57,7 @@ impl KindStrategy for Deployments {
         }
         keep(&mut new.status, &old.status);
         // Annotations count too: the deployment controller copies them to the ReplicaSets.
-        if new.spec != old.spec || new.metadata.annotations != old.metadata.annotations {
+        if differs(&new.spec, &old.spec) || new.metadata.annotations != old.metadata.annotations {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

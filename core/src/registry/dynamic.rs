@@ -11,7 +11,7 @@ use super::strategy::{bump_generation, keep, reset_meta_for_status};
 use super::validation::dynamic::{
     admission as hooks, aggregation, certificates, extensions, flow_control, mutating, networking, storage as volumes,
 };
-use super::{DeleteOutcome, GcPolicy, ResourceInfo, ScaleSpec, Strategy, StrategyContext};
+use super::{ResourceInfo, Strategy, StrategyContext};
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::{ErrorList, Path};
 use crate::api::object::{Obj, Object};
@@ -437,14 +437,6 @@ struct Dynamic {
     kind: Rc<str>,
 }
 
-fn dynamic(o: &dyn Object) -> Option<&DynamicObject> {
-    (o as &dyn std::any::Any).downcast_ref()
-}
-
-fn dynamic_mut(o: &mut dyn Object) -> Option<&mut DynamicObject> {
-    (o as &mut dyn std::any::Any).downcast_mut()
-}
-
 /// Takes one top-level field as it was, present or absent.
 fn keep_field(new: &mut DynamicObject, old: &DynamicObject, field: &str) {
     match old.fields.get(field) {
@@ -467,12 +459,12 @@ impl Strategy for Dynamic {
         Ok(Rc::new(o))
     }
     fn default(&self, o: &mut dyn Object) {
-        if let Some(o) = dynamic_mut(o) {
+        if let Some(o) = DynamicObject::of_mut(o) {
             (self.row.rules.default)(o);
         }
     }
     fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut dyn Object) {
-        let Some(o) = dynamic_mut(o) else { return };
+        let Some(o) = DynamicObject::of_mut(o) else { return };
         if self.row.counted.is_some() && !self.row.counts_updates_only {
             o.metadata.generation = Some(1);
         }
@@ -482,17 +474,16 @@ impl Strategy for Dynamic {
         (self.row.rules.prepare)(cx, o, None);
     }
     fn validate(&self, o: &dyn Object) -> ErrorList {
-        if let (Some(create), Some(o)) = (self.row.rules.create, dynamic(o)) {
+        if let (Some(create), Some(o)) = (self.row.rules.create, DynamicObject::of(o)) {
             return create(o);
         }
         validate_object_meta(o.meta(), self.row.info.namespaced, self.row.name_rule, &Path::new("metadata"))
     }
-    fn canonicalize(&self, _: &mut dyn Object) {}
     fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String> {
-        dynamic(o).map(|o| (self.row.rules.warn)(o, old.and_then(dynamic))).unwrap_or_default()
+        DynamicObject::of(o).map(|o| (self.row.rules.warn)(o, old.and_then(DynamicObject::of))).unwrap_or_default()
     }
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object) {
-        let (Some(new), Some(old)) = (dynamic_mut(new), dynamic(old)) else { return };
+        let (Some(new), Some(old)) = (DynamicObject::of_mut(new), DynamicObject::of(old)) else { return };
         match cx.subresource {
             "status" => {
                 let status = new.fields.remove("status");
@@ -530,25 +521,13 @@ impl Strategy for Dynamic {
             "approval" => rules.approval,
             _ => rules.update,
         };
-        if let (Some(rule), Some(new), Some(old)) = (rule, dynamic(new), dynamic(old)) {
+        if let (Some(rule), Some(new), Some(old)) = (rule, DynamicObject::of(new), DynamicObject::of(old)) {
             return rule(new, old);
         }
         validate_object_meta_update(new.meta(), old.meta(), &Path::new("metadata"))
     }
-    fn allow_create_on_update(&self) -> bool {
-        false
-    }
     fn allow_unconditional_update(&self) -> bool {
         self.row.unconditional
-    }
-    fn graceful(&self) -> bool {
-        false
-    }
-    fn check_delete(&self, _: &dyn Object, _: Option<i64>) -> DeleteOutcome {
-        DeleteOutcome::Immediate
-    }
-    fn gc_policy(&self) -> GcPolicy {
-        GcPolicy::DeleteDependents
     }
     fn may_go(&self, o: &dyn Object) -> bool {
         self.row.marking.is_none() || o.meta().finalizers.as_ref().is_none_or(Vec::is_empty)
@@ -557,7 +536,7 @@ impl Strategy for Dynamic {
         self.row.marking.is_some()
     }
     fn mark_deleting(&self, o: &mut dyn Object) {
-        if let (Some(mark), Some(o)) = (self.row.marking, dynamic_mut(o)) {
+        if let (Some(mark), Some(o)) = (self.row.marking, DynamicObject::of_mut(o)) {
             mark(o);
         }
     }
@@ -565,29 +544,14 @@ impl Strategy for Dynamic {
         // Upstream's storages of storage.k8s.io return what they deleted.
         self.row.info.group == "storage.k8s.io" || self.row.info.group == "resource.k8s.io"
     }
-    fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
-        match path {
-            "metadata.name" => return Some(Cow::Borrowed(o.meta().name.as_deref().unwrap_or_default())),
-            "metadata.namespace" => return Some(Cow::Borrowed(o.meta().namespace.as_deref().unwrap_or_default())),
-            _ => {}
-        }
+    fn own_field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
         if !self.row.fields.contains(&path) {
             return None;
         }
         let keys: Vec<&str> = path.split('.').collect();
-        dynamic(o).map(|o| Cow::Borrowed(o.at(&keys).as_str().unwrap_or_default()))
+        DynamicObject::of(o).map(|o| Cow::Borrowed(o.at(&keys).as_str().unwrap_or_default()))
     }
     fn selectable_fields(&self) -> &'static [&'static str] {
         self.row.fields
-    }
-    fn index_field(&self) -> Option<&'static str> {
-        None
-    }
-    fn scale(&self, _: &dyn Object) -> Option<ScaleSpec> {
-        None
-    }
-    fn set_scale(&self, _: &mut dyn Object, _: i32) {}
-    fn ttl_seconds(&self) -> u64 {
-        0
     }
 }

@@ -48,7 +48,7 @@ impl KindStrategy for Ingresses {
             return;
         }
         keep(&mut new.status, &old.status);
-        if new.spec != old.spec {
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

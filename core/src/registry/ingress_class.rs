@@ -33,7 +33,7 @@ impl KindStrategy for IngressClasses {
     }
 
     fn prepare_for_update(&self, _cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
-        if new.spec != old.spec {
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

@@ -1,6 +1,7 @@
 //! Jobs. Models `pkg/registry/batch/job/strategy.go`.
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::prelude::*;
 use super::{defaults, validation};
@@ -31,6 +32,10 @@ impl KindStrategy for Jobs {
         }
     }
 
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.spec.as_mut()?.template.spec.as_mut()
+    }
+
     fn validate(&self, o: &Self::Kind) -> ErrorList {
         validation::batch::validate_job_create(o)
     }
@@ -57,7 +62,7 @@ impl KindStrategy for Jobs {
         }
         keep(&mut new.status, &old.status);
         take_template_labels(new);
-        if new.spec != old.spec {
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

@@ -37,8 +37,8 @@ impl KindStrategy for Nodes {
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
         // Nodes keep the status that they are made with.
-        o.spec.get_or_insert_default();
-        o.status.get_or_insert_default();
+        o.spec.get_or_insert_default().config_source = None;
+        o.status.get_or_insert_default().config = None;
     }
 
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
@@ -46,6 +46,9 @@ impl KindStrategy for Nodes {
             keep(&mut new.spec, &old.spec);
         } else {
             keep(&mut new.status, &old.status);
+            if let Some(spec) = &mut new.spec {
+                spec.config_source = None;
+            }
         }
     }
 

@@ -1,13 +1,16 @@
 //! Pods. Models `pkg/registry/core/pod/strategy.go`.
 
-use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, PodSpec, PodStatus};
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 use crate::api::quantity::Quantity;
 
+mod disabled;
 mod label_keys;
+
+pub(super) use disabled::drop_disabled_fields;
 
 /// The strategy of Pods.
 pub struct Pods;
@@ -32,6 +35,10 @@ impl KindStrategy for Pods {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::pod::set_defaults(o);
+    }
+
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.spec.as_mut()
     }
 
     fn validate(&self, o: &Self::Kind) -> ErrorList {
@@ -93,7 +100,7 @@ impl KindStrategy for Pods {
             "resize" => keep_all_but_resources(new, old),
             _ => keep(&mut new.status, &old.status),
         }
-        if cx.subresource != "status" && new.spec != old.spec {
+        if cx.subresource != "status" && differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

@@ -83,7 +83,7 @@ impl KindStrategy for PodDisruptionBudgets {
             return;
         }
         keep(&mut new.status, &old.status);
-        if new.spec != old.spec {
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

@@ -1,6 +1,6 @@
 //! PodTemplates. Models `pkg/registry/core/podtemplate/strategy.go`.
 
-use k8s_openapi::api::core::v1::PodTemplate;
+use k8s_openapi::api::core::v1::{PodSpec, PodTemplate};
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
@@ -18,6 +18,10 @@ impl KindStrategy for PodTemplates {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::pod::set_template_defaults(o);
+    }
+
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.template.as_mut()?.spec.as_mut()
     }
 
     fn validate(&self, o: &Self::Kind) -> ErrorList {

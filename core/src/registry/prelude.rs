@@ -2,7 +2,7 @@
 
 pub(super) use std::borrow::Cow;
 
-pub(super) use super::strategy::{bump_generation, keep, reset_meta_for_status};
+pub(super) use super::strategy::{bump_generation, differs, keep, reset_meta_for_status};
 pub(super) use super::{DeleteOutcome, GcPolicy, KindStrategy, ResourceInfo, ScaleSpec, StrategyContext};
 
 /// An optional string as a field selector sees it.

@@ -1,6 +1,7 @@
 //! ReplicaSets. Models `pkg/registry/apps/replicaset/strategy.go`.
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
@@ -21,6 +22,10 @@ impl KindStrategy for ReplicaSets {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::workloads::replica_set(o);
+    }
+
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.spec.as_mut()?.template.as_mut()?.spec.as_mut()
     }
 
     fn validate(&self, o: &Self::Kind) -> ErrorList {
@@ -50,7 +55,7 @@ impl KindStrategy for ReplicaSets {
             return;
         }
         keep(&mut new.status, &old.status);
-        if new.spec != old.spec {
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

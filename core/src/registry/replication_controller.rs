@@ -1,6 +1,6 @@
 //! ReplicationControllers. Models `pkg/registry/core/replicationcontroller/strategy.go`.
 
-use k8s_openapi::api::core::v1::ReplicationController;
+use k8s_openapi::api::core::v1::{PodSpec, ReplicationController};
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
@@ -21,6 +21,10 @@ impl KindStrategy for ReplicationControllers {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::core::replication_controller(o);
+    }
+
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.spec.as_mut()?.template.as_mut()?.spec.as_mut()
     }
 
     fn validate(&self, o: &Self::Kind) -> ErrorList {
@@ -50,7 +54,7 @@ impl KindStrategy for ReplicationControllers {
             return;
         }
         keep(&mut new.status, &old.status);
-        if new.spec != old.spec {
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::api::managed_fields::Scope;
 use crate::api::object::Object;
 use crate::api::status::Status;
 
@@ -130,6 +131,14 @@ fn version_rank(version: &str) -> (u8, u32, u32) {
 }
 
 impl Served {
+    /// Who sets which field through one of its doors.
+    pub fn scope(&self, subresource: &str) -> Scope {
+        match &self.custom {
+            Some(version) => version.scope(&self.api_version, self.info.kind, subresource),
+            None => Scope::new(&self.api_version, self.info.kind, subresource),
+        }
+    }
+
     fn custom(id: ResourceId, kind: &CustomKind, version: Rc<CustomVersion>) -> Self {
         let info = ResourceInfo { version: version.name(), ..*kind.names() };
         Served { id, info, api_version: info.api_version().into(), alias: None, custom: Some(version) }

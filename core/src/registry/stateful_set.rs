@@ -1,6 +1,7 @@
 //! StatefulSets. Models `pkg/registry/apps/statefulset/strategy.go`.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PodSpec;
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
@@ -21,6 +22,10 @@ impl KindStrategy for StatefulSets {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::workloads::stateful_set(o);
+    }
+
+    fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        o.spec.as_mut()?.template.spec.as_mut()
     }
 
     fn validate(&self, o: &Self::Kind) -> ErrorList {
@@ -56,6 +61,7 @@ impl KindStrategy for StatefulSets {
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {
         o.status = Some(Default::default());
         o.metadata.generation = Some(1);
+        drop_max_unavailable(o);
     }
 
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
@@ -64,7 +70,8 @@ impl KindStrategy for StatefulSets {
             return;
         }
         keep(&mut new.status, &old.status);
-        if new.spec != old.spec {
+        drop_max_unavailable(new);
+        if differs(&new.spec, &old.spec) {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }
@@ -82,5 +89,13 @@ impl KindStrategy for StatefulSets {
         if let Some(spec) = &mut o.spec {
             spec.replicas = Some(replicas);
         }
+    }
+}
+
+/// The gate MaxUnavailableStatefulSet is off by default. Models `dropStatefulSetDisabledFields`.
+fn drop_max_unavailable(set: &mut StatefulSet) {
+    let strategy = set.spec.as_mut().and_then(|s| s.update_strategy.as_mut());
+    if let Some(rolling) = strategy.and_then(|s| s.rolling_update.as_mut()) {
+        rolling.max_unavailable = None;
     }
 }

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::ResourceInfo;
+use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::field::{ErrorList, Path};
@@ -61,6 +63,27 @@ pub fn keep<T: PartialEq + Clone>(new: &mut T, old: &T) {
     }
 }
 
+/// Whether two values differ by more than a list that is empty instead of missing: upstream's `Semantic.DeepEqual`.
+pub fn differs<T: PartialEq + Serialize>(new: &T, old: &T) -> bool {
+    new != old && without_empty_lists(new) != without_empty_lists(old)
+}
+
+fn without_empty_lists<T: Serialize>(value: &T) -> Value {
+    fn strip(v: &mut Value) {
+        match v {
+            Value::Object(o) => {
+                o.retain(|_, v| v.as_array().is_none_or(|a| !a.is_empty()));
+                o.values_mut().for_each(strip);
+            }
+            Value::Array(a) => a.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut v = serde_json::to_value(value).unwrap_or_default();
+    strip(&mut v);
+    v
+}
+
 /// The generation after a change of what the user asks for.
 pub fn bump_generation(new: &mut ObjectMeta, old: &ObjectMeta) {
     new.generation = Some(old.generation.unwrap_or(0) + 1);
@@ -85,49 +108,79 @@ pub trait Strategy {
     /// A decoded body as an object of the kind.
     fn decode(&self, body: Value) -> Result<Obj, String>;
     /// Fills in defaults.
-    fn default(&self, o: &mut dyn Object);
+    fn default(&self, _o: &mut dyn Object) {}
     /// Before a create: drops what may not be given, starts the generation.
     fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut dyn Object);
     /// Checks a new object.
     fn validate(&self, o: &dyn Object) -> ErrorList;
     /// After a write was found sound: what reading it back from storage would fill in.
-    fn canonicalize(&self, o: &mut dyn Object);
+    fn canonicalize(&self, _o: &mut dyn Object) {}
     /// Warnings for whoever writes it.
-    fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String>;
+    fn warnings(&self, _o: &dyn Object, _old: Option<&dyn Object>) -> Vec<String> {
+        Vec::new()
+    }
     /// Before an update: keeps what may not change by this door, moves the generation.
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object);
     /// Checks a changed object.
     fn validate_update(&self, cx: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList;
     /// Whether PUT may create.
-    fn allow_create_on_update(&self) -> bool;
+    fn allow_create_on_update(&self) -> bool {
+        false
+    }
     /// Whether PUT without a resourceVersion is taken.
     fn allow_unconditional_update(&self) -> bool;
     /// How a delete begins; `asked` is the grace asked for in seconds.
-    fn check_delete(&self, o: &dyn Object, asked: Option<i64>) -> DeleteOutcome;
+    fn check_delete(&self, _o: &dyn Object, _asked: Option<i64>) -> DeleteOutcome {
+        DeleteOutcome::Immediate
+    }
     /// Whether deletes go through `check_delete`: upstream's `RESTGracefulDeleteStrategy`.
-    fn graceful(&self) -> bool;
+    fn graceful(&self) -> bool {
+        false
+    }
     /// What happens to dependents when nobody says.
-    fn gc_policy(&self) -> GcPolicy;
+    fn gc_policy(&self) -> GcPolicy {
+        GcPolicy::DeleteDependents
+    }
     /// Whether an object without finalizers that is marked for deletion may go.
-    fn may_go(&self, o: &dyn Object) -> bool;
+    fn may_go(&self, _o: &dyn Object) -> bool {
+        true
+    }
     /// Whether the first delete only marks, always: namespaces, which their controller empties first.
-    fn marks_itself(&self) -> bool;
+    fn marks_itself(&self) -> bool {
+        false
+    }
     /// What that first delete changes besides the metadata.
-    fn mark_deleting(&self, o: &mut dyn Object);
+    fn mark_deleting(&self, _o: &mut dyn Object) {}
     /// Whether a delete answers with the object rather than with a Status.
-    fn returns_deleted(&self) -> bool;
-    /// A field that field selectors may name, beyond metadata.name and metadata.namespace; `None` for an unknown one.
-    fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>>;
+    fn returns_deleted(&self) -> bool {
+        false
+    }
+    /// A field that field selectors may name; `None` for an unknown one.
+    fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
+        match path {
+            "metadata.name" => Some(Cow::Borrowed(o.meta().name.as_deref().unwrap_or_default())),
+            "metadata.namespace" => Some(Cow::Borrowed(o.meta().namespace.as_deref().unwrap_or_default())),
+            _ => self.own_field(o, path),
+        }
+    }
+    /// One of those that this kind has beyond its name and namespace.
+    fn own_field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>>;
     /// The names of those fields.
     fn selectable_fields(&self) -> &'static [&'static str];
     /// The field by which watches are indexed, such as spec.nodeName.
-    fn index_field(&self) -> Option<&'static str>;
+    fn index_field(&self) -> Option<&'static str> {
+        None
+    }
     /// The scale subresource's view.
-    fn scale(&self, o: &dyn Object) -> Option<ScaleSpec>;
+    fn scale(&self, _o: &dyn Object) -> Option<ScaleSpec> {
+        None
+    }
     /// Sets spec.replicas.
-    fn set_scale(&self, o: &mut dyn Object, replicas: i32);
+    fn set_scale(&self, _o: &mut dyn Object, _replicas: i32) {}
     /// How long objects live, in seconds; 0 for ever. Events have an hour.
-    fn ttl_seconds(&self) -> u64;
+    fn ttl_seconds(&self) -> u64 {
+        0
+    }
 }
 
 /// A kind's strategy as it is written: one file a kind, everything optional but its names.
@@ -139,6 +192,10 @@ pub trait KindStrategy: 'static {
     fn info(&self) -> ResourceInfo;
     /// Fills in defaults.
     fn default(&self, _o: &mut Self::Kind) {}
+    /// The pod that it is, or that it has a template of.
+    fn pod_spec<'a>(&self, _o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
+        None
+    }
     /// Before a create.
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, _o: &mut Self::Kind) {}
     /// Checks a new object.
@@ -231,6 +288,12 @@ impl<S: KindStrategy> Typed<S> {
         let info = strategy.info();
         Box::new(Typed { strategy, info })
     }
+
+    fn drop_disabled_fields(&self, o: &mut S::Kind) {
+        if let Some(spec) = self.strategy.pod_spec(o) {
+            super::pod::drop_disabled_fields(spec);
+        }
+    }
 }
 
 impl<S: KindStrategy> Strategy for Typed<S> {
@@ -250,6 +313,7 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     }
     fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut dyn Object) {
         if let Some(o) = typed_mut(o) {
+            self.drop_disabled_fields(o);
             self.strategy.prepare_for_create(cx, o);
         }
     }
@@ -266,6 +330,7 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     }
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object) {
         if let (Some(new), Some(old)) = (typed_mut(new), typed(old)) {
+            self.drop_disabled_fields(new);
             self.strategy.prepare_for_update(cx, new, old);
         }
     }
@@ -304,12 +369,8 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     fn returns_deleted(&self) -> bool {
         self.strategy.returns_deleted()
     }
-    fn field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
-        match path {
-            "metadata.name" => Some(Cow::Borrowed(o.meta().name.as_deref().unwrap_or_default())),
-            "metadata.namespace" => Some(Cow::Borrowed(o.meta().namespace.as_deref().unwrap_or_default())),
-            _ => typed(o).and_then(|o| self.strategy.field(o, path)),
-        }
+    fn own_field<'a>(&self, o: &'a dyn Object, path: &str) -> Option<Cow<'a, str>> {
+        typed(o).and_then(|o| self.strategy.field(o, path))
     }
     fn selectable_fields(&self) -> &'static [&'static str] {
         self.strategy.selectable_fields()

@@ -281,6 +281,42 @@ fn custom_objects_have_what_others_have() {
 }
 
 #[test]
+fn applied_lists_merge_by_their_schema() {
+    let s = defined();
+    let one = format!("{TABS}/a");
+    let apply = |manager: &str| format!("PATCH {one}?fieldManager={manager} apply");
+    run(
+        &s,
+        &[
+            (
+                &apply("m"),
+                &tab("a", r#"{"cronSpec":"* * * * *","ports":[{"port":1}]}"#),
+                "201 /spec/ports=[{\"port\":1}]",
+            ),
+            (&apply("n"), &tab("a", r#"{"ports":[{"port":2}]}"#), "200 /spec/ports=[{\"port\":1},{\"port\":2}]"),
+            (
+                &format!("GET {one}"),
+                "",
+                "200 /metadata/managedFields/1/fieldsV1={\"f:spec\":{\"f:ports\":{\"k:{\\\"port\\\":2}\":{\".\":{},\"f:port\":{}}}}}",
+            ),
+            (&apply("m"), &tab("a", r#"{"cronSpec":"* * * * *"}"#), "200 /spec/ports=[{\"port\":2}]"),
+            (
+                &apply("n"),
+                &tab("a", r#"{"ports":[{"port":2},{"port":2}]}"#),
+                "500 failed to create typed patch object (/a; stable.example.com/v1, Kind=CronTab): .spec.ports: duplicate \
+                 entries for key [port=2]",
+            ),
+            (
+                &apply("n"),
+                &tab("a", r#"{"odd":1}"#),
+                "500 failed to create typed patch object (/a; stable.example.com/v1, Kind=CronTab): .spec.odd: field not \
+                 declared in schema",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn a_definition_goes_after_its_objects() {
     let s = defined();
     let held = tab("a", r#"{"cronSpec":"* * * * *"}"#).replace(r#""name":"a""#, r#""name":"a","finalizers":["x.y/z"]"#);
@@ -318,7 +354,7 @@ fn a_definition_goes_after_its_objects() {
 #[test]
 fn schemas_are_structural() {
     let s = Server::new();
-    let at = "spec.versions[0].schema.openAPIV3Schema";
+    let at = "spec.validation.openAPIV3Schema";
     let spec = |spec: Value| json!({"type": "object", "properties": {"spec": spec}});
     let text = json!({"type": "string"});
     let cases: &[(Value, &str)] = &[
@@ -371,4 +407,38 @@ fn schemas_are_structural() {
         );
         run(&s, &[(&format!("POST {DEFINITIONS}"), &d.to_string(), &expected)]);
     }
+}
+
+#[test]
+fn what_versions_share_is_named_above_them() {
+    let s = Server::new();
+    let refuse = |change: &dyn Fn(&mut Value), why: &str| {
+        let mut d = crontabs();
+        change(&mut d["spec"]["versions"]);
+        let why = format!(
+            "422 CustomResourceDefinition.apiextensions.k8s.io \"crontabs.stable.example.com\" is invalid: {why}"
+        );
+        run(&s, &[(&format!("POST {DEFINITIONS}"), &d.to_string(), &why)]);
+    };
+    let scale = "scale.specReplicasPath: Invalid value: \"x\": must be a simple json path starting with .";
+    refuse(
+        &|v| v[0]["subresources"]["scale"]["specReplicasPath"] = "x".into(),
+        &format!("spec.versions[0].subresources.{scale}"),
+    );
+    refuse(
+        &|v| {
+            v[0]["subresources"]["scale"]["specReplicasPath"] = "x".into();
+            *v = json!([v[0]]);
+        },
+        &format!("spec.subresources.{scale}"),
+    );
+    refuse(
+        &|v| {
+            v[0]["selectableFields"] = json!([{"jsonPath": ".spec.none"}, {"jsonPath": ".spec.free"}]);
+            *v = json!([v[0]]);
+        },
+        "[spec.selectableFields[0].jsonPath: Invalid value: \".spec.none\": is an invalid path: does not refer to a valid \
+         field, spec.selectableFields[1].jsonPath: Invalid value: \".spec.free\": must point to a field of type string, \
+         boolean or integer. Enum string fields and strings with formats are allowed.]",
+    );
 }

@@ -143,7 +143,7 @@ fn access_reviews() {
                 local,
                 r#"{"spec":{"user":"u","nonResourceAttributes":{"verb":"get","path":"/"}}}"#,
                 &format!(
-                    "{refused} spec.nonResourceAttributes: Invalid value: {{\"path\":\"/\",\"verb\":\"get\"}}: disallowed \
+                    "{refused} spec.nonResourceAttributes: Invalid value: {{\"Path\":\"/\",\"Verb\":\"get\"}}: disallowed \
                      on this kind of request"
                 ),
             ),

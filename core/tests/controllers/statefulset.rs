@@ -135,15 +135,16 @@ fn an_update_rolls_down_to_the_partition() {
 }
 
 #[test]
-fn max_unavailable_lets_several_go_at_once() {
+fn one_goes_at_a_time_whatever_is_asked() {
     let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2}});
     let plane = start(json!({"replicas": 4, "podManagementPolicy": "Parallel", "updateStrategy": rolling}));
+    assert_eq!(plane.get(WEB)["spec"]["updateStrategy"]["rollingUpdate"], json!({"partition": 0}));
     plane.run(4.0);
     set_image(&plane, "nginx:1.28");
     plane.run(0.5);
     let going = |p: &Value| p["metadata"]["deletionTimestamp"].is_string();
-    assert_eq!(plane.list(PODS).iter().map(going).collect::<Vec<_>>(), [false, false, true, true]);
-    plane.run(10.0);
+    assert_eq!(plane.list(PODS).iter().map(going).collect::<Vec<_>>(), [false, false, false, true]);
+    plane.run(20.0);
     assert!(images(&plane).iter().all(|i| i.ends_with("1.28")));
 }
 

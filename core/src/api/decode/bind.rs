@@ -272,11 +272,14 @@ impl Binder<'_> {
                 self.strict("duplicate field", key);
             }
             self.structure = s.name;
+            let above = self.fields.len();
+            // Go names the structs that are embedded on the way.
+            self.fields.extend(f.via.iter());
             self.fields.push(f.json);
             let before = self.push_key(f.json);
             let value = self.value(*v, f.ty, depth + 1)?;
             self.path.truncate(before);
-            self.fields.pop();
+            self.fields.truncate(above);
             self.structure = outer;
             match value {
                 Some(v) => match (out.get_mut(f.json), v) {

@@ -34,19 +34,22 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-        other => kind(other),
-    }
-}
-
 impl Converter {
     fn value(&mut self, v: &Value, ty: TypeId) -> Result<Option<Value>, String> {
         let schema = self.schema;
         let t = schema.get(ty);
-        let cannot = || Err(format!("cannot convert {} to {}", go_type(v), t.go));
+        // Go converts numbers to numbers and to strings; of all else it says that it doesn't know the type.
+        let cannot = || {
+            let word = match t.shape {
+                Shape::String if !v.is_i64() => "string",
+                Shape::Bool => "bool",
+                Shape::Float64 => "float64",
+                Shape::Int32 if !v.is_number() => "int32",
+                Shape::Int64 if !v.is_number() => "int64",
+                _ => return Err(format!("cannot convert {} to {}", kind(v), t.go)),
+            };
+            Err(format!("unrecognized type: {word}"))
+        };
         if v.is_null() {
             return Ok(None);
         }

@@ -157,7 +157,9 @@ pub fn apply(
         (Some(v), Some(ty)) => {
             let failed = |e: String| {
                 let who = shown(&config, scope);
-                Status::other(500, "", format!("failed to convert new typed object ({who}) to object: {e}"))
+                let kind = gvk(&scope.api_version, &scope.kind);
+                let why = format!("unable to convert unstructured object to {kind}: {e}");
+                Status::other(500, "", format!("failed to convert new object ({who}) to proper version: {why}"))
             };
             Some(decode::convert_value(&v, ty).map_err(failed)?.value)
         }

@@ -10,11 +10,11 @@ use super::typed::{Atom, Ref, as_list, as_map, item_element};
 use crate::api::schema::ListType;
 
 /// The live object with the configuration merged in.
-pub(super) fn merge(live: &Value, config: &Value, ty: Ref) -> Value {
+pub(super) fn merge(live: &Value, config: &Value, ty: Ref<'_>) -> Value {
     merged(Some(live), Some(config), ty).unwrap_or_else(|| Value::Object(Map::new()))
 }
 
-fn merged(l: Option<&Value>, r: Option<&Value>, ty: Ref) -> Option<Value> {
+fn merged(l: Option<&Value>, r: Option<&Value>, ty: Ref<'_>) -> Option<Value> {
     let atom = if r.is_some() { ty.atom(r) } else { ty.atom(l) };
     let keep = || r.or(l).cloned();
     match atom {
@@ -52,7 +52,7 @@ fn merged(l: Option<&Value>, r: Option<&Value>, ty: Ref) -> Option<Value> {
 fn index<'a>(
     items: &'a [Value],
     list: &ListType,
-    of: Ref,
+    of: Ref<'_>,
 ) -> (Vec<Element>, BTreeMap<Element, Option<&'a Value>>, Vec<&'a Value>) {
     let mut order = Vec::new();
     let mut values: BTreeMap<Element, Option<&Value>> = BTreeMap::new();
@@ -68,7 +68,7 @@ fn index<'a>(
 
 /// Merges two lists whose items have identities: the applied order wins among what both have, and what only the live
 /// object has stays where it is.
-fn merge_items(l: &[Value], r: &[Value], list: &ListType, of: Ref) -> Vec<Value> {
+fn merge_items(l: &[Value], r: &[Value], list: &ListType, of: Ref<'_>) -> Vec<Value> {
     let (left, in_left, left_values) = index(l, list, of);
     let (right, in_right, _) = index(r, list, of);
     let value = |side: &BTreeMap<Element, Option<&Value>>, e: &Element| side.get(e).copied().flatten().cloned();
@@ -118,7 +118,7 @@ fn merge_items(l: &[Value], r: &[Value], list: &ListType, of: Ref) -> Vec<Value>
 }
 
 /// The object without these fields.
-pub(super) fn remove(value: &Value, fields: &Set, ty: Ref) -> Value {
+pub(super) fn remove(value: &Value, fields: &Set, ty: Ref<'_>) -> Value {
     match ty.atom(Some(value)) {
         Atom::Scalar(_) => value.clone(),
         Atom::List { of, list } => {

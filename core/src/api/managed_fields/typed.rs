@@ -6,15 +6,25 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::custom::{CustomShape, CustomType};
 use super::set::{Element, Scalar, Set};
 use crate::api::schema::{ListType, Schema, Shape, Struct, TypeId, schema};
 
 /// A type in its place: a field may say more about merging than its type does.
 #[derive(Clone, Copy)]
-pub(super) struct Ref {
-    ty: Option<TypeId>,
-    list: Option<&'static ListType>,
+pub(super) struct Ref<'a> {
+    ty: Node<'a>,
+    list: Option<&'a ListType>,
     atomic: bool,
+}
+
+/// Where a type is described.
+#[derive(Clone, Copy)]
+enum Node<'a> {
+    /// Nowhere: it is deduced from values.
+    Deduced,
+    Known(TypeId),
+    Custom(&'a CustomType),
 }
 
 /// What kind of scalar is expected.
@@ -27,41 +37,69 @@ pub(super) enum ScalarKind {
 }
 
 /// What a value is to the walkers.
-pub(super) enum Atom {
+pub(super) enum Atom<'a> {
     Scalar(ScalarKind),
-    List { of: Ref, list: &'static ListType },
-    Map(MapAtom),
+    List { of: Ref<'a>, list: &'a ListType },
+    Map(MapAtom<'a>),
 }
 
 /// A struct or a map.
 #[derive(Clone, Copy)]
-pub(super) struct MapAtom {
-    structure: Option<&'static Struct>,
-    of: Option<Ref>,
+pub(super) struct MapAtom<'a> {
+    fields: Fields<'a>,
+    of: Option<Ref<'a>>,
     pub(super) atomic: bool,
 }
 
-impl MapAtom {
+/// The keys of a map that have types of their own.
+#[derive(Clone, Copy)]
+enum Fields<'a> {
+    None,
+    Known(&'static Struct),
+    Custom(&'a BTreeMap<String, CustomType>),
+}
+
+impl<'a> MapAtom<'a> {
     /// The type of the value under a key; nothing if there is no such field.
-    pub(super) fn field(&self, key: &str) -> Option<Ref> {
+    pub(super) fn field(&self, key: &str) -> Option<Ref<'a>> {
         let s: &'static Schema = schema();
-        if let Some(f) = self.structure.and_then(|t| t.field(key)) {
-            return Some(Ref { ty: Some(f.ty), list: Some(f.list_type(s)), atomic: f.is_atomic(s) });
-        }
-        self.of
+        let own = match self.fields {
+            Fields::None => None,
+            Fields::Known(structure) => structure.field(key).map(|f| Ref {
+                ty: Node::Known(f.ty),
+                list: Some(f.list_type(s)),
+                atomic: f.is_atomic(s),
+            }),
+            Fields::Custom(fields) => fields.get(key).map(Ref::custom),
+        };
+        own.or(self.of)
     }
 
     /// Whether the key is a field of a struct.
     pub(super) fn is_field(&self, key: &str) -> bool {
-        self.structure.is_some_and(|s| s.field(key).is_some())
+        match self.fields {
+            Fields::None => false,
+            Fields::Known(s) => s.field(key).is_some(),
+            Fields::Custom(fields) => fields.contains_key(key),
+        }
     }
 }
 
 static ATOMIC: ListType = ListType::Atomic;
 
-impl Ref {
+impl<'a> Ref<'a> {
+    /// A type of Kubernetes' own, or one that nobody describes.
     pub(super) fn root(ty: Option<TypeId>) -> Self {
-        Ref { ty, list: None, atomic: false }
+        Ref { ty: ty.map_or(Node::Deduced, Node::Known), list: None, atomic: false }
+    }
+
+    /// A type of a custom kind.
+    pub(super) fn custom(ty: &'a CustomType) -> Self {
+        match ty.shape {
+            CustomShape::Known(id) => Ref::element(id),
+            CustomShape::Any => Ref::untyped(),
+            _ => Ref { ty: Node::Custom(ty), list: Some(&ty.list), atomic: ty.atomic },
+        }
     }
 
     fn untyped() -> Self {
@@ -70,21 +108,35 @@ impl Ref {
 
     fn element(ty: TypeId) -> Self {
         let t = schema().get(ty);
-        Ref { ty: Some(ty), list: t.list_type(), atomic: t.is_atomic() }
+        Ref { ty: Node::Known(ty), list: t.list_type(), atomic: t.is_atomic() }
     }
 
     /// What the type is; of untyped data what the value looks like.
-    pub(super) fn atom(self, value: Option<&Value>) -> Atom {
+    pub(super) fn atom(self, value: Option<&Value>) -> Atom<'a> {
+        let atomic = self.atomic;
+        let map = |fields, of| Atom::Map(MapAtom { fields, of, atomic });
         let any = || match value {
             Some(Value::Array(_)) => Atom::List { of: Ref::untyped(), list: &ATOMIC },
             Some(Value::String(_) | Value::Number(_) | Value::Bool(_)) => Atom::Scalar(ScalarKind::Untyped),
-            _ => Atom::Map(MapAtom { structure: None, of: Some(Ref::untyped()), atomic: false }),
+            _ => Atom::Map(MapAtom { fields: Fields::None, of: Some(Ref::untyped()), atomic: false }),
         };
-        let Some(ty) = self.ty else { return any() };
+        let list = self.list.unwrap_or(&ATOMIC);
+        let ty = match self.ty {
+            Node::Deduced => return any(),
+            Node::Custom(ty) => {
+                return match &ty.shape {
+                    CustomShape::Map { fields, rest } => map(Fields::Custom(fields), rest.as_deref().map(Ref::custom)),
+                    CustomShape::List(of) => Atom::List { of: Ref::custom(of), list },
+                    CustomShape::Scalar(kind) => Atom::Scalar(*kind),
+                    CustomShape::Known(_) | CustomShape::Any => any(),
+                };
+            }
+            Node::Known(ty) => ty,
+        };
         match &schema().get(ty).shape {
-            Shape::Struct(s) => Atom::Map(MapAtom { structure: Some(s), of: None, atomic: self.atomic }),
-            Shape::Map(of) => Atom::Map(MapAtom { structure: None, of: Some(Ref::element(*of)), atomic: self.atomic }),
-            Shape::List(of) => Atom::List { of: Ref::element(*of), list: self.list.unwrap_or(&ATOMIC) },
+            Shape::Struct(s) => map(Fields::Known(s), None),
+            Shape::Map(of) => map(Fields::None, Some(Ref::element(*of))),
+            Shape::List(of) => Atom::List { of: Ref::element(*of), list },
             Shape::Int32 | Shape::Int64 | Shape::Float64 => Atom::Scalar(ScalarKind::Numeric),
             Shape::Bool => Atom::Scalar(ScalarKind::Boolean),
             Shape::Quantity | Shape::IntOrString => Atom::Scalar(ScalarKind::Untyped),
@@ -95,13 +147,20 @@ impl Ref {
         }
     }
 
-    fn default_of(self, key: &str) -> Option<&'static Value> {
-        schema().structure(self.ty?)?.field(key)?.default.as_ref()
+    fn default_of(self, key: &str) -> Option<&'a Value> {
+        match self.ty {
+            Node::Deduced => None,
+            Node::Known(ty) => schema().structure(ty)?.field(key)?.default_or_zero(),
+            Node::Custom(ty) => match &ty.shape {
+                CustomShape::Map { fields, .. } => fields.get(key)?.default.as_ref(),
+                _ => None,
+            },
+        }
     }
 }
 
 /// The path element of a list's item, or what is wrong with it.
-pub(super) fn item_element(list: &ListType, of: Ref, item: &Value) -> Result<Element, String> {
+pub(super) fn item_element(list: &ListType, of: Ref<'_>, item: &Value) -> Result<Element, String> {
     match list {
         ListType::Atomic => Err("invalid indexing of non-associative list".to_owned()),
         ListType::Set => Scalar::of(item).map(Element::Value).ok_or_else(|| {
@@ -120,9 +179,9 @@ pub(super) fn item_element(list: &ListType, of: Ref, item: &Value) -> Result<Ele
             };
             let mut found: Vec<(Rc<str>, Scalar)> = Vec::with_capacity(keys.len());
             for key in keys {
-                let value = o.get(*key).or_else(|| of.default_of(key));
+                let value = o.get(&**key).or_else(|| of.default_of(key));
                 if let Some(s) = value.and_then(Scalar::of) {
-                    found.push(((*key).into(), s));
+                    found.push(((&**key).into(), s));
                 }
             }
             if found.is_empty() {
@@ -148,13 +207,13 @@ pub(super) fn as_map(v: Option<&Value>) -> Option<&Map<String, Value>> {
 }
 
 /// The fields of an object that its writer has an opinion about.
-pub(super) fn field_set(value: &Value, ty: Ref) -> Set {
+pub(super) fn field_set(value: &Value, ty: Ref<'_>) -> Set {
     let mut set = Set::default();
     to_set(value, ty, &mut Vec::new(), &mut set);
     set
 }
 
-fn to_set(value: &Value, ty: Ref, path: &mut Vec<Element>, set: &mut Set) {
+fn to_set(value: &Value, ty: Ref<'_>, path: &mut Vec<Element>, set: &mut Set) {
     match ty.atom(Some(value)) {
         Atom::Scalar(_) => set.insert(path),
         Atom::List { of, list } => {
@@ -216,13 +275,13 @@ impl Comparison {
 }
 
 /// What changed from `old` to `new`.
-pub(super) fn compare(old: &Value, new: &Value, ty: Ref) -> Comparison {
+pub(super) fn compare(old: &Value, new: &Value, ty: Ref<'_>) -> Comparison {
     let mut c = Comparison::default();
     walk(Some(old), Some(new), ty, &mut Vec::new(), &mut c);
     c
 }
 
-fn same_atom(a: &Atom, b: &Atom) -> bool {
+fn same_atom(a: &Atom<'_>, b: &Atom<'_>) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b)
 }
 
@@ -235,7 +294,7 @@ fn leaf(l: Option<&Value>, r: Option<&Value>, path: &[Element], c: &mut Comparis
     }
 }
 
-fn walk(l: Option<&Value>, r: Option<&Value>, ty: Ref, path: &mut Vec<Element>, c: &mut Comparison) {
+fn walk(l: Option<&Value>, r: Option<&Value>, ty: Ref<'_>, path: &mut Vec<Element>, c: &mut Comparison) {
     // What is the same on both sides changes nothing, however deep it is.
     if l == r {
         return;
@@ -260,7 +319,7 @@ fn walk(l: Option<&Value>, r: Option<&Value>, ty: Ref, path: &mut Vec<Element>, 
 }
 
 /// Compares as this atom; whether it is one value as a whole.
-fn handle(atom: Atom, l: Option<&Value>, r: Option<&Value>, path: &mut Vec<Element>, c: &mut Comparison) -> bool {
+fn handle(atom: Atom<'_>, l: Option<&Value>, r: Option<&Value>, path: &mut Vec<Element>, c: &mut Comparison) -> bool {
     match atom {
         Atom::Scalar(_) => {
             leaf(l, r, path, c);
@@ -339,7 +398,7 @@ fn handle(atom: Atom, l: Option<&Value>, r: Option<&Value>, path: &mut Vec<Eleme
 }
 
 /// `EnsureNamedFieldsAreMembers`: a struct's fields that have something below are members too.
-pub(super) fn with_named_fields(set: &Set, ty: Ref) -> Set {
+pub(super) fn with_named_fields(set: &Set, ty: Ref<'_>) -> Set {
     let atom = ty.atom(None);
     let mut more = Vec::new();
     let mut children = BTreeMap::new();

@@ -12,7 +12,7 @@ use crate::api::schema::ListType;
 const DEPTH_MAX: usize = 256;
 
 /// All that is wrong, as one text; nothing if all is well.
-pub(super) fn validate(value: &Value, ty: Ref) -> Result<(), String> {
+pub(super) fn validate(value: &Value, ty: Ref<'_>) -> Result<(), String> {
     let mut errors = Vec::new();
     check(value, ty, &mut String::new(), &mut errors, 0);
     match errors.as_slice() {
@@ -57,7 +57,7 @@ fn go_type(v: &Value) -> &'static str {
     }
 }
 
-fn check(v: &Value, ty: Ref, path: &mut String, errors: &mut Vec<String>, depth: usize) {
+fn check(v: &Value, ty: Ref<'_>, path: &mut String, errors: &mut Vec<String>, depth: usize) {
     if v.is_null() || depth > DEPTH_MAX {
         return;
     }

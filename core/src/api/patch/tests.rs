@@ -95,7 +95,7 @@ fn strategic_errors() {
         (
             json!({"spec": {"replicas": "x"}}),
             422,
-            " \"\" is invalid: patch: Invalid value: \"map[spec:map[replicas:x]]\": cannot convert string to int32",
+            " \"\" is invalid: patch: Invalid value: \"map[spec:map[replicas:x]]\": unrecognized type: int32",
         ),
         (
             json!({"specs": {}}),

@@ -64,7 +64,8 @@ fn complete_in(schema: &Schema, value: &mut Value, ty: TypeId, depth: usize) {
                             omitted.push(f.json);
                             continue;
                         }
-                        Some(z) if v.is_null() => *v = z,
+                        // What was stored has no empty lists: protobuf knows none.
+                        Some(z) if v.is_null() || v.is_array() => *v = z,
                         Some(_) => {}
                     }
                 }

@@ -1,5 +1,6 @@
 //! Reads the schema's data file.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::{Field, ListType, PatchStrategy, Schema, Shape, Struct, Type, TypeId};
@@ -22,7 +23,7 @@ fn merging(words: &[&'static str]) -> (Option<ListType>, bool) {
     let mut atomic = false;
     for w in words {
         if let Some(keys) = w.strip_prefix("lm=") {
-            list = Some(ListType::Map(keys.split(',').collect()));
+            list = Some(ListType::Map(keys.split(',').map(Cow::Borrowed).collect()));
         } else {
             match *w {
                 "ls" => list = Some(ListType::Set),
@@ -100,7 +101,7 @@ impl Loader {
         let shape = match words.first().copied() {
             Some("struct") => {
                 let mut fields = Vec::new();
-                self.fields(expression, &lines, &mut fields);
+                self.fields(expression, &[], &lines, &mut fields);
                 let mut by_name: Vec<u16> = (0..fields.len() as u16).collect();
                 by_name.sort_by_key(|i| fields.get(usize::from(*i)).map_or("", |f| f.json));
                 let name = expression.rsplit('.').next().unwrap_or(expression);
@@ -148,12 +149,14 @@ impl Loader {
         if expression.starts_with('*') { format!("*{go}") } else { go.to_owned() }
     }
 
-    fn fields(&mut self, owner: &'static str, lines: &[&'static str], out: &mut Vec<Field>) {
+    /// The fields that the lines declare; `via` are the inlined structs on the way to them.
+    fn fields(&mut self, owner: &'static str, via: &[&'static str], lines: &[&'static str], out: &mut Vec<Field>) {
         for line in lines {
             if let Some(inlined) = line.strip_prefix('+') {
                 let inlined = inlined.trim_start_matches('*');
                 if let Some((_, lines)) = self.declarations.get(inlined).cloned() {
-                    self.fields(inlined, &lines, out);
+                    let via = [via, &[inlined.rsplit('.').next().unwrap_or(inlined)]].concat();
+                    self.fields(inlined, &via, &lines, out);
                 }
                 continue;
             }
@@ -172,6 +175,7 @@ impl Loader {
                 json,
                 go: value("g=").map_or_else(|| capitalised(json), str::to_owned),
                 declared_in: owner,
+                via: via.into(),
                 ty: self.resolve(ty),
                 pointer: ty.starts_with('*'),
                 omit_empty: flags.contains(&"o"),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Attributes, Verb, forbidden};
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::quote;
-use crate::api::object::{Obj, Object};
+use crate::api::object::Obj;
 use crate::api::status::Status;
 use crate::apiserver::ApiServer;
 use crate::apiserver::auth::Attributes as Asked;
@@ -18,10 +18,6 @@ const CLIENT_SIGNER: &str = "kubernetes.io/kube-apiserver-client";
 /// The type of an organization in a subject: 2.5.4.10 in DER.
 const ORGANIZATION: &[u8] = &[0x06, 0x03, 0x55, 0x04, 0x0a];
 
-fn request(o: &dyn Object) -> Option<&DynamicObject> {
-    (o as &dyn std::any::Any).downcast_ref()
-}
-
 /// Checks a request, its approval or its certificate.
 pub(super) fn validate(
     server: &ApiServer,
@@ -30,7 +26,9 @@ pub(super) fn validate(
     obj: &Obj,
     old: Option<&Obj>,
 ) -> Result<(), Status> {
-    let (Some(new), old) = (request(&**obj), old.and_then(|o| request(&**o))) else { return Ok(()) };
+    let (Some(new), old) = (DynamicObject::of(&**obj), old.and_then(|o| DynamicObject::of(&**o))) else {
+        return Ok(());
+    };
     let refuse = |why: String| Err(forbidden(info, &**obj, &why));
     let (Verb::Update, Some(old)) = (a.verb, old) else {
         let signer = new.at(&["spec", "signerName"]).as_str().unwrap_or_default();

@@ -73,7 +73,7 @@ impl ApiServer {
         if one {
             found.retain(|health| health.name == cx.info.name);
             if found.is_empty() {
-                return Err(Status::not_found("", "componentstatuses", &cx.info.name));
+                return Err(Status::not_found("", "componentstatus", &cx.info.name));
             }
         }
         let answer = match accepted.transform {

@@ -10,7 +10,7 @@ use crate::api::schema::{complete, schema};
 use crate::api::status::Status;
 use crate::api::yaml::to_yaml;
 use crate::apiserver::{ObjectList, owners, tables};
-use crate::registry::Served;
+use crate::registry::{Served, TEMPLATE_GENERATION};
 
 /// An error as a response.
 pub(super) fn status(status: &Status, media: MediaType) -> Response {
@@ -89,7 +89,17 @@ pub(super) fn completed(mut v: Value) -> Value {
 /// Metadata alone.
 pub(super) fn partial(mut v: Value, beta: bool) -> Value {
     let version = if beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
-    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": v["metadata"].take()})
+    let mut metadata = v["metadata"].take();
+    // It is taken from the object inside, where what v1 keeps in an annotation is a field.
+    if let Some(metadata) = metadata.as_object_mut().filter(|_| v["kind"] == "DaemonSet")
+        && let Some(notes) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        notes.remove(TEMPLATE_GENERATION);
+        if notes.is_empty() {
+            metadata.remove("annotations");
+        }
+    }
+    json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": metadata})
 }
 
 /// What goes with the rows of a Table.
@@ -231,6 +241,8 @@ impl ApiServer {
                 let version = if accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
                 let items: Vec<Value> =
                     list.items.iter().map(|o| partial(self.encoded.value(&**o, served), accepted.beta)).collect();
+                // Go's list is nil until something is in it.
+                let items = if items.is_empty() { Value::Null } else { items.into() };
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": version, "metadata": metadata, "items": items})
             }
             _ => {

@@ -166,10 +166,7 @@ fn not_acceptable() -> Status {
 pub(super) fn check_producible(request: &Request, streams: bool) -> Result<(), Status> {
     let header = request.header("Accept").unwrap_or_default();
     let fits = |c: &Clause<'_>| {
-        matches!(
-            c.kind,
-            "*/*" | "application/*" | "application/json" | "application/yaml" | "application/vnd.kubernetes.protobuf"
-        )
+        matches!(c.kind, "*/*" | "application/json" | "application/yaml" | "application/vnd.kubernetes.protobuf")
     };
     if header.trim().is_empty() || clauses(header).iter().any(fits) {
         return Ok(());

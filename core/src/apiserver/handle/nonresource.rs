@@ -1,57 +1,68 @@
 //! Paths that aren't resources: discovery, version, health. Models apiserver's `pkg/server/{routes,healthz}`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::negotiate::{Accepted, Endpoint, Transform, accepted};
 use super::verbs::no_such_resource;
 use super::{ApiServer, Context, Response, discovery, encode};
+use crate::api::field::quote;
 use crate::api::status::Status;
 
-/// The post-start hooks of upstream's api-server, each of which has a health check.
+/// The post-start hooks of upstream's api-server in the order in which they are added: each has a health check.
 const HOOKS: &[&str] = &[
-    "aggregator-reload-proxy-client-cert",
-    "apiservice-discovery-controller",
-    "apiservice-openapi-controller",
-    "apiservice-openapiv3-controller",
-    "apiservice-registration-controller",
-    "apiservice-status-local-available-controller",
-    "apiservice-status-remote-available-controller",
-    "apiservice-wait-for-first-sync",
-    "bootstrap-controller",
-    "crd-informer-synced",
-    "generic-apiserver-start-informers",
-    "kube-apiserver-autoregistration",
-    "peer-endpoint-reconciler-controller",
-    "priority-and-fairness-config-consumer",
-    "priority-and-fairness-config-producer",
-    "priority-and-fairness-filter",
-    "rbac/bootstrap-roles",
-    "scheduling/bootstrap-system-priority-classes",
-    "start-apiextensions-controllers",
-    "start-apiextensions-informers",
     "start-apiserver-admission-initializer",
+    "generic-apiserver-start-informers",
+    "priority-and-fairness-config-consumer",
+    "priority-and-fairness-filter",
+    "storage-object-count-tracker-hook",
+    "start-apiextensions-informers",
+    "start-apiextensions-controllers",
+    "crd-informer-synced",
+    "start-system-namespaces-controller",
+    "peer-endpoint-reconciler-controller",
     "start-cluster-authentication-info-controller",
-    "start-kube-aggregator-informers",
     "start-kube-apiserver-identity-lease-controller",
     "start-kube-apiserver-identity-lease-garbage-collector",
-    "start-kubernetes-service-cidr-controller",
+    "storage-readiness",
     "start-legacy-token-tracking-controller",
     "start-service-ip-repair-controllers",
-    "start-system-namespaces-controller",
-    "storage-object-count-tracker-hook",
-    "storage-readiness",
+    "rbac/bootstrap-roles",
+    "scheduling/bootstrap-system-priority-classes",
+    "priority-and-fairness-config-producer",
+    "bootstrap-controller",
+    "start-kubernetes-service-cidr-controller",
+    "aggregator-reload-proxy-client-cert",
+    "start-kube-aggregator-informers",
+    "apiservice-status-local-available-controller",
+    "apiservice-status-remote-available-controller",
+    "apiservice-registration-controller",
+    "apiservice-wait-for-first-sync",
+    "apiservice-discovery-controller",
+    "kube-apiserver-autoregistration",
+    "apiservice-openapi-controller",
+    "apiservice-openapiv3-controller",
 ];
 
-/// The other checks of each health path.
-fn checks(root: &str) -> &'static [&'static str] {
-    match root {
-        "readyz" => &["autoregister-completion", "etcd", "etcd-readiness", "informer-sync", "log", "ping", "shutdown"],
-        _ => &["autoregister-completion", "etcd", "log", "loopback-serving-certificate", "ping"],
+/// The checks of a health path in the order in which they are made.
+fn checks(root: &str) -> Vec<String> {
+    let first: &[&str] = match root {
+        "readyz" => &["ping", "log", "etcd", "etcd-readiness", "informer-sync"],
+        _ => &["ping", "log", "loopback-serving-certificate", "etcd"],
+    };
+    let mut all: Vec<String> = first.iter().map(|c| (*c).to_owned()).collect();
+    for hook in HOOKS {
+        all.push(format!("poststarthook/{hook}"));
+        if *hook == "kube-apiserver-autoregistration" {
+            all.push("autoregister-completion".to_owned());
+        }
     }
+    if root == "readyz" {
+        all.push("shutdown".to_owned());
+    }
+    all
 }
-
-/// The order in which verbose health answers list what comes before and after the hooks.
-const BEFORE_HOOKS: &[&str] = &["ping", "log", "etcd", "etcd-readiness", "informer-sync"];
 
 fn root_paths() -> Value {
     let mut all: Vec<String> = [
@@ -79,7 +90,6 @@ fn root_paths() -> Value {
     for root in ["healthz", "livez", "readyz"] {
         all.push(format!("/{root}"));
         all.extend(checks(root).iter().map(|c| format!("/{root}/{c}")));
-        all.extend(HOOKS.iter().map(|h| format!("/{root}/poststarthook/{h}")));
     }
     all.sort();
     json!({ "paths": all })
@@ -160,10 +170,7 @@ impl ApiServer {
     fn health(&self, cx: &Context<'_>, parts: &[&str]) -> Response {
         let root = parts.first().copied().unwrap_or_default();
         let one = parts.get(1..).unwrap_or_default().join("/");
-        let hooks = HOOKS.iter().map(|h| format!("poststarthook/{h}"));
-        let before = BEFORE_HOOKS.iter().filter(|c| checks(root).contains(c)).map(|c| (*c).to_owned());
-        let after = checks(root).iter().filter(|c| !BEFORE_HOOKS.contains(c)).map(|c| (*c).to_owned());
-        let mut all: Vec<String> = before.chain(hooks).chain(after).collect();
+        let all = checks(root);
         if !one.is_empty() {
             if !all.contains(&one) {
                 return Response::text(404, "404 page not found\n");
@@ -174,17 +181,25 @@ impl ApiServer {
                 Response::text(500, format!("internal server error: {one} failed: reason withheld\n"))
             };
         }
-        let excluded: Vec<&str> = cx.query.all("exclude").collect();
-        all.retain(|c| !excluded.contains(&c.as_str()));
+        let mut unknown: BTreeSet<&str> = cx.query.all("exclude").collect();
+        let excluded = unknown.clone();
         let mut text = String::new();
         let mut failed = false;
         for check in &all {
-            if self.healthy(check) {
+            if excluded.contains(check.as_str()) {
+                unknown.remove(check.as_str());
+                text.push_str(&format!("[+]{check} excluded: ok\n"));
+            } else if self.healthy(check) {
                 text.push_str(&format!("[+]{check} ok\n"));
             } else {
                 failed = true;
                 text.push_str(&format!("[-]{check} failed: reason withheld\n"));
             }
+        }
+        if !unknown.is_empty() {
+            let names: Vec<String> = unknown.into_iter().map(quote).collect();
+            let names = names.join(",");
+            text.push_str(&format!("warn: some health checks cannot be excluded: no matches for {names}\n"));
         }
         if failed {
             return Response::text(500, format!("{text}{root} check failed\n"));

@@ -142,6 +142,30 @@ pub(super) fn write(cx: &Context<'_>, kind: &str, apply: Option<bool>) -> Result
     })
 }
 
+/// What the options of a delete may say.
+pub(super) fn check_delete(api: &ApiDeleteOptions) -> Result<(), Status> {
+    check("DeleteOptions", validate_delete_options(api))
+}
+
+/// The ports that a client forwards must be numbers.
+pub(super) fn check_ports(query: &Query) -> Result<(), Status> {
+    for port in query.all("ports") {
+        if let Err(why) = parse_unsigned(port) {
+            let shown = quote(port);
+            return Err(Status::bad_request(format!(
+                "cannot convert to []int32: strconv.ParseUint: parsing {shown}: {why}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Go's `strconv.ParseUint` of sixteen bits.
+fn parse_unsigned(text: &str) -> Result<u16, &'static str> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { text.parse().map_err(|_| "value out of range") } else { Err("invalid syntax") }
+}
+
 /// The options of a delete: from the body, or from the query when there is none. Also whether `orphanDependents` was set to false.
 pub(super) fn delete(cx: &Context<'_>) -> Result<(DeleteOptions, bool), Status> {
     let api = if cx.request.body.is_empty() {
@@ -159,14 +183,17 @@ pub(super) fn delete(cx: &Context<'_>) -> Result<(DeleteOptions, bool), Status> 
         let bound = decode::bind_bytes(&cx.request.body, format, ty).map_err(Status::bad_request)?;
         let kind = bound.value["kind"].as_str().unwrap_or_default();
         if !kind.is_empty() && kind != "DeleteOptions" {
+            let version = bound.value["apiVersion"].as_str().unwrap_or_default();
             return Err(Status::bad_request(format!(
-                "decoded object cannot be converted to DeleteOptions: {}",
-                quote(kind)
+                "no kind {} is registered for version {} in scheme \
+                 \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"",
+                quote(kind),
+                quote(version)
             )));
         }
         serde_json::from_value(bound.value).map_err(|e| Status::bad_request(e.to_string()))?
     };
-    check("DeleteOptions", validate_delete_options(&api))?;
+    check_delete(&api)?;
     let propagation = match (api.propagation_policy.as_deref(), api.orphan_dependents) {
         (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
         (Some("Foreground"), _) => Some(Propagation::Foreground),

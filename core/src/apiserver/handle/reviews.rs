@@ -43,7 +43,7 @@ impl ApiServer {
             return Err(Status::bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request",
             ));
-        } else if let Some(metadata) = body["metadata"].as_object_mut() {
+        } else if let Some(metadata) = body["metadata"].as_object_mut().filter(|_| !v.namespaced) {
             metadata.remove("namespace");
         }
         if v.group == "authorization.k8s.io" && v.resource != "selfsubjectrulesreviews" {
@@ -56,13 +56,14 @@ impl ApiServer {
             "selfsubjectrulesreviews" => self.rules_review(&body["spec"], &cx.caller.user)?,
             _ => self.access_review(&body["spec"], &subject(&body["spec"])),
         };
-        body["status"] = status;
+        // Two of them answer with an object of their own instead of the one that was sent.
         if v.resource == "selfsubjectreviews" {
-            body["metadata"]["creationTimestamp"] =
-                crate::api::decode::parse_rfc3339(&self.sim.timestamp().to_string())
-                    .ok()
-                    .map_or(Value::Null, |_| self.sim.timestamp().to_string().into());
+            let now = self.sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            body["metadata"] = json!({"creationTimestamp": now});
+        } else if v.resource == "selfsubjectrulesreviews" {
+            (body["metadata"], body["spec"]) = (json!({}), json!({}));
         }
+        body["status"] = status;
         Ok(encode::value(201, &encode::completed(body), accepted))
     }
 
@@ -167,12 +168,14 @@ fn check_access_review(v: &Virtual, body: &Value) -> Result<(), Status> {
     let (spec, metadata) = (&body["spec"], &body["metadata"]);
     let (resource, other) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
     let (mut errors, path) = (Vec::new(), Path::new("spec"));
+    // As Go shows the type inside, which has no names for JSON.
+    let shown_other = json!({"Path": text(other, "path"), "Verb": text(other, "verb")});
     if resource.is_null() && other.is_null() {
         let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
         errors.push(Error::invalid(&path.child("resourceAttributes"), resource, detail));
     } else if !resource.is_null() && !other.is_null() {
         let detail = "cannot be specified in combination with resourceAttributes";
-        errors.push(Error::invalid(&path.child("nonResourceAttributes"), other, detail));
+        errors.push(Error::invalid(&path.child("nonResourceAttributes"), &shown_other, detail));
     }
     let user = subject(spec);
     if v.resource != "selfsubjectaccessreviews" && user.name.is_empty() && user.groups.is_empty() {
@@ -205,7 +208,7 @@ fn check_access_review(v: &Virtual, body: &Value) -> Result<(), Status> {
     }
     if v.namespaced && !other.is_null() {
         let at = Path::new("spec.nonResourceAttributes");
-        errors.push(Error::invalid(&at, other, "disallowed on this kind of request"));
+        errors.push(Error::invalid(&at, &shown_other, "disallowed on this kind of request"));
     }
     // Upstream passes the group alone, so the message begins with a point.
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid(v.group, "", "", &errors)) }

@@ -39,7 +39,11 @@ impl ApiServer {
                 self.exec_response(cx, if sub == "exec" { "exec" } else { "attach" })
             }
             ("portforward", "GET" | "POST") => {
+                options::check_ports(&cx.query)?;
                 let pod = self.pod_of(cx)?;
+                if node_of(&pod).is_empty() {
+                    return Err(no_host(&cx.info.name));
+                }
                 Ok(kubelet(cx, &pod, String::new(), "portforward"))
             }
             ("proxy", _) => self.proxy_response(cx, served),
@@ -68,10 +72,11 @@ impl ApiServer {
         let d = decode::decode_object(&cx.request.body, format, "v1", "Binding", o.validation)?;
         self.warnings.extend(|| d.warnings.clone());
         let given = text(&d.value["metadata"]["name"]);
+        if name.is_empty() && given.is_empty() {
+            return Err(Status::bad_request("Name parameter required."));
+        }
         if !name.is_empty() && !given.is_empty() && given != name {
-            return Err(Status::bad_request(format!(
-                "name in URL ({name}) does not match name in Binding object ({given})"
-            )));
+            return Err(Status::bad_request("name in URL does not match name in Binding object"));
         }
         let namespace = text(&d.value["metadata"]["namespace"]);
         if !namespace.is_empty() && namespace != cx.info.namespace {
@@ -120,6 +125,7 @@ impl ApiServer {
             ));
         }
         let options = serde_json::from_value(value["deleteOptions"].take()).unwrap_or_default();
+        options::check_delete(&options)?;
         self.evict(&cx.caller, &cx.info.namespace, &cx.info.name, options, o.dry_run)?;
         Ok(encode::value(201, &created(), accepted))
     }
@@ -256,10 +262,15 @@ impl ApiServer {
             true,
         )?;
         if node_of(&pod).is_empty() {
-            return Err(Status::bad_request(format!("pod {} does not have a host assigned", cx.info.name)));
+            return Err(no_host(&cx.info.name));
         }
         Ok(kubelet(cx, &pod, container, what))
     }
+}
+
+/// Nobody runs the pod, so nobody can be asked about it.
+fn no_host(pod: &str) -> Status {
+    Status::bad_request(format!("pod {pod} does not have a host assigned"))
 }
 
 /// A string, empty where there is none.

@@ -37,6 +37,11 @@ impl ApiServer {
         if !served.info.namespaced && !i.namespace.is_empty() && i.resource != "namespaces" {
             return Err(no_such_resource());
         }
+        // Objects of a namespaced kind are written within a namespace.
+        let whole = served.info.namespaced && i.namespace.is_empty();
+        if whole && i.names_object() && !i.watch_path {
+            return Err(no_such_resource());
+        }
         if !i.subresource.is_empty() {
             if !served.info.subresources.contains(&i.subresource.as_str()) {
                 return Err(no_such_resource());
@@ -53,8 +58,6 @@ impl ApiServer {
             return self.watch_response(cx, &served);
         }
         let named = i.names_object();
-        // Objects of a namespaced kind are written within a namespace.
-        let whole = served.info.namespaced && i.namespace.is_empty();
         let method = cx.request.method.as_str();
         let known = match method {
             "GET" => true,

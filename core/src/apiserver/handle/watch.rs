@@ -103,8 +103,7 @@ impl WatchBody {
             return encode::completed(bare);
         };
         let full = self.how.encoded.value(&**o, served);
-        let version = if self.how.accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
-        let partial = |mut v: Value| json!({"kind": "PartialObjectMetadata", "apiVersion": version, "metadata": v["metadata"].take()});
+        let partial = |v: Value| encode::partial(v, self.how.accepted.beta);
         match self.how.accepted.transform {
             Transform::PartialObject | Transform::PartialObjectList => partial(full),
             Transform::Table => {

@@ -74,7 +74,7 @@ impl ApiServer {
         let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager };
         served.check(&*obj, None, Self::namespace_of(cx, served))?;
         let created = self.create(&cx.caller, served.id, Self::namespace_of(cx, served), obj, &options)?;
-        let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, ""));
+        let scope = Rc::new(served.scope(""));
         let write = Written { dry_run: o.dry_run, live: None, asked, manager: &cx.caller.manager, scope: &scope };
         let managers = self.managed_write(write, &created);
         Ok(self.managed_response(201, &*created, &managers, served, accepted, include))
@@ -119,7 +119,7 @@ impl ApiServer {
             }
             other => (200, other?),
         };
-        let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
+        let scope = Rc::new(served.scope(sub));
         let live = live.filter(|_| code == 200);
         let write = Written { dry_run, live, asked, manager: &cx.caller.manager, scope: &scope };
         let managers = self.managed_write(write, &stored);
@@ -153,6 +153,11 @@ impl ApiServer {
                 patch::apply(kind, &current, &cx.request.body, &served_copy.api_version, info.kind, o.validation)?;
             warnings = patched.warnings;
             let mut value = patched.value;
+            if kind == PatchKind::Strategic {
+                // What is merged is the object behind the version and kind, which stay what they are.
+                value["apiVersion"] = (&*served_copy.api_version).into();
+                value["kind"] = info.kind.into();
+            }
             if let Some(version) = &served_copy.custom {
                 warnings.extend(version.admit(&mut value, info.kind, o.validation)?);
             }
@@ -169,9 +174,10 @@ impl ApiServer {
             warnings.extend(dedup_owners(&mut new, true));
             Ok(new)
         });
-        let stored = self.update(&cx.caller, "patch", served.id, (namespace, &cx.info.name), sub, updater, &update)?;
+        let done = self.update(&cx.caller, "patch", served.id, (namespace, &cx.info.name), sub, updater, &update);
         self.warnings.extend(|| warnings);
-        let scope = Rc::new(Scope::new(&served.api_version, served.info.kind, sub));
+        let stored = done?;
+        let scope = Rc::new(served.scope(sub));
         let write = Written { dry_run: o.dry_run, live, asked, manager: &cx.caller.manager, scope: &scope };
         let managers = self.managed_write(write, &stored);
         Ok(self.managed_response(200, &*stored, &managers, served, accepted, include))
@@ -218,7 +224,7 @@ impl ApiServer {
     ) -> Result<Response, Status> {
         let (accepted, include) = Self::presentation(cx)?;
         let (namespace, name) = (Self::namespace_of(cx, served).to_owned(), cx.info.name.clone());
-        let scope = Scope::new(&served.api_version, served.info.kind, sub);
+        let scope = served.scope(sub);
         let manager = cx.caller.manager.clone();
         let request = Apply { manager: &manager, force: o.force, validation: o.validation, now: self.sim.timestamp() };
         let body = &cx.request.body;

@@ -20,6 +20,7 @@ use crate::controllers::util::pod_control::{
 use crate::controllers::util::ref_manager::RefManager;
 use crate::controllers::util::worker::{SyncError, SyncResult, run_workers};
 use crate::controllers::util::{controller_of, history, name, namespace, new_controller_ref, pods, ref_is, time, uid};
+use crate::registry::TEMPLATE_GENERATION;
 
 /// `--concurrent-daemonset-syncs`.
 const WORKERS: usize = 2;
@@ -352,8 +353,7 @@ impl DaemonSetsController {
         needing.truncate(BURST_REPLICAS);
         let key = object_key(&ds.metadata);
         self.expectations.set_expectations(&key, needing.len(), doomed.len());
-        let generation =
-            ds.metadata.annotations.as_ref().and_then(|a| a.get("deprecated.daemonset.template.generation"));
+        let generation = ds.metadata.annotations.as_ref().and_then(|a| a.get(TEMPLATE_GENERATION));
         let template = Rc::new(pod_template(ds, generation.and_then(|g| g.parse().ok()), hash));
         let (created, outcome) = slow_start_batch(&self.client, needing.len(), |i| {
             let (control, ds, template, node) =

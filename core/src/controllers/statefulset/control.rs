@@ -7,7 +7,6 @@ use std::rc::Rc;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetStatus};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::controller::StatefulSetController;
 use super::identity::{
@@ -46,19 +45,6 @@ fn at_revision(set: &StatefulSet, revision: &k8s_openapi::api::apps::v1::Control
         spec.template = template;
     }
     set
-}
-
-fn max_unavailable(set: &StatefulSet) -> i64 {
-    let rolling = set.spec.as_ref().and_then(|s| s.update_strategy.as_ref()).and_then(|s| s.rolling_update.as_ref());
-    let n = match rolling.and_then(|r| r.max_unavailable.as_ref()) {
-        None => 1,
-        Some(IntOrString::Int(n)) => i64::from(*n),
-        Some(IntOrString::String(s)) => {
-            let percent: i64 = s.strip_suffix('%').and_then(|p| p.parse().ok()).unwrap_or(0);
-            percent.saturating_mul(replicas(set)) / 100
-        }
-    };
-    n.max(1)
 }
 
 impl StatefulSetController {
@@ -217,38 +203,21 @@ impl Pass {
         Ok(true)
     }
 
-    /// Deletes pods of earlier revisions, highest ordinal first, as far as maxUnavailable lets it.
-    /// Models updateStatefulSetAfterInvariantEstablished.
+    /// Deletes the pod of the highest ordinal that is of an earlier revision, once those above it are well.
+    /// Models the end of updateStatefulSet, as it is while the gate MaxUnavailableStatefulSet is off.
     async fn roll(&self, update: &str, now: jiff::Timestamp, current: &mut i32) -> SyncResult {
         let min_ready = min_ready_seconds(&self.set);
-        let max = max_unavailable(&self.set);
-        let old = |p: &Pod| pod_revision(p) != update && !is_terminating(p);
-        let unavailable = self.replicas.iter().filter(|p| is_unavailable(p, min_ready, now)).count() as i64;
-        let stuck = !self.monotonic && self.replicas.iter().any(|p| is_unavailable(p, min_ready, now) && old(p));
-        if unavailable >= max && !stuck {
-            return Ok(());
-        }
         let from = usize::try_from(partition(&self.set).unwrap_or(0)).unwrap_or(0);
-        let targets: Vec<&Rc<Pod>> = self.replicas.iter().skip(from).rev().filter(|p| old(p)).collect();
-        let mut budget = usize::try_from(max - unavailable).unwrap_or(0);
-        let mut doomed: Vec<&Rc<Pod>> = Vec::new();
-        if self.monotonic {
-            doomed.extend(targets.into_iter().take(budget));
-        } else {
-            // Those that serve nobody go first and cost nothing.
-            doomed.extend(targets.iter().filter(|p| !pods::is_available(p, min_ready, now)));
-            for p in targets.into_iter().filter(|p| pods::is_available(p, min_ready, now)) {
-                if budget == 0 {
-                    break;
+        for pod in self.replicas.iter().skip(from).rev() {
+            if pod_revision(pod) != update && !is_terminating(pod) {
+                match self.control.delete(&self.set, pod).await {
+                    Err(e) if !e.is_not_found() => return Err(e),
+                    _ => *current -= 1,
                 }
-                budget -= 1;
-                doomed.push(p);
+                return Ok(());
             }
-        }
-        for pod in doomed {
-            match self.control.delete(&self.set, pod).await {
-                Err(e) if !e.is_not_found() => return Err(e),
-                _ => *current -= 1,
+            if is_unavailable(pod, min_ready, now) {
+                return Ok(());
             }
         }
         Ok(())

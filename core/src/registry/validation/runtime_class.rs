@@ -7,12 +7,13 @@ use k8s_openapi::api::node::v1::RuntimeClass;
 use super::go_struct;
 use super::pod::{resources, scheduling};
 use super::prelude::*;
-use crate::api::validation::{name_is_dns_label, name_is_dns_subdomain};
+use crate::api::validation::{
+    name_is_dns_label, name_is_dns_subdomain, validate_object_meta, validate_object_meta_update,
+};
 
 /// Checks a new RuntimeClass.
 pub fn validate_create(class: &RuntimeClass) -> ErrorList {
-    let mut errs = ErrorList::new();
-    names::object_meta(&class.metadata, false, name_is_dns_subdomain, &mut errs);
+    let mut errs = validate_object_meta(&class.metadata, false, name_is_dns_subdomain, &Path::new("metadata"));
     let at = Path::new("handler");
     if class.handler.is_empty() {
         errs.push(Error::required(&at, ""));
@@ -43,8 +44,7 @@ fn tolerations(all: &[Toleration], path: &Path, errs: &mut ErrorList) {
 
 /// Checks a changed RuntimeClass.
 pub fn validate_update(new: &RuntimeClass, old: &RuntimeClass) -> ErrorList {
-    let mut errs = ErrorList::new();
-    names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
+    let mut errs = validate_object_meta_update(&new.metadata, &old.metadata, &Path::new("metadata"));
     if new.handler != old.handler {
         errs.push(Error::invalid_str(&Path::new("handler"), &new.handler, "field is immutable"));
     }

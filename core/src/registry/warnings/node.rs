@@ -49,9 +49,6 @@ pub(super) fn selector_term(term: &NodeSelectorTerm, values: bool, path: &Path, 
 pub(in crate::registry) fn of(node: &Node) -> Vec<String> {
     let mut all = Vec::new();
     let Some(spec) = &node.spec else { return all };
-    if spec.config_source.is_some() {
-        all.push("spec.configSource: the feature is removed".to_owned());
-    }
     if spec.external_id.as_deref().is_some_and(|id| !id.is_empty()) {
         all.push("spec.externalID: this field is deprecated, and is unused by Kubernetes".to_owned());
     }

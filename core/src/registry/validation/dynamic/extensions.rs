@@ -14,7 +14,7 @@ use crate::registry::validation::json::*;
 use crate::registry::validation::prelude::*;
 
 const COLUMN_TYPES: &[&str] = &["boolean", "date", "integer", "number", "string"];
-const COLUMN_FORMATS: &[&str] = &["byte", "date", "date-time", "double", "float", "int32", "int64", "name", "password"];
+const COLUMN_FORMATS: &[&str] = &["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
 const REVIEW_VERSIONS: &[&str] = &["v1", "v1beta1"];
 const DEPRECATION_BYTES_MAX: usize = 256;
 
@@ -136,7 +136,8 @@ fn spec_into(spec: &Value, errs: &mut ErrorList) {
         errs.push(Error::invalid_str(&at, group, "should be a domain with at least one dot"));
     }
     required_one_of(str_of(spec, "scope"), &["Cluster", "Namespaced"], &path.child("scope"), errs);
-    versions(spec, &path.child("versions"), errs);
+    let shared = Shared::of(list_of(spec, "versions"));
+    versions(spec, shared, &path.child("versions"), errs);
     let (names, at) = (&spec["names"], path.child("names"));
     for field in ["plural", "singular", "kind", "listKind"] {
         if str_of(names, field).is_empty() {
@@ -144,10 +145,116 @@ fn spec_into(spec: &Value, errs: &mut ErrorList) {
         }
     }
     all_names(names, &at, errs);
+    if let Some(first) = list_of(spec, "versions").first() {
+        details(first, |field| shared.has(field), &path, "validation", errs);
+    }
     conversion(&spec["conversion"], &path.child("conversion"), errs);
 }
 
-fn versions(spec: &Value, path: &Path, errs: &mut ErrorList) {
+/// What all versions say alike, which inside, and so in complaints, stands above them.
+/// Models `Convert_v1_CustomResourceDefinitionSpec_To_apiextensions_CustomResourceDefinitionSpec`.
+#[derive(Clone, Copy)]
+struct Shared([bool; 4]);
+
+const DETAILS: [&str; 4] = ["schema", "subresources", "additionalPrinterColumns", "selectableFields"];
+
+impl Shared {
+    fn of(versions: &[Value]) -> Self {
+        Shared(DETAILS.map(|field| versions.iter().all(|v| Some(&v[field]) == versions.first().map(|f| &f[field]))))
+    }
+
+    fn has(self, field: &str) -> bool {
+        DETAILS.iter().zip(self.0).any(|(name, shared)| *name == field && shared)
+    }
+}
+
+/// Those of a version's details that are `wanted`, below `path`; its schema is called `schema` there.
+fn details(v: &Value, wanted: impl Fn(&str) -> bool, path: &Path, schema: &str, errs: &mut ErrorList) {
+    let of = &v["schema"]["openAPIV3Schema"];
+    if wanted("schema") && of.is_object() {
+        structural::schema_into(of, &format!("{path}.{schema}.openAPIV3Schema"), errs);
+    }
+    if wanted("subresources") {
+        scale(&v["subresources"]["scale"], &path.child("subresources"), errs);
+    }
+    if wanted("additionalPrinterColumns") {
+        let at = path.child("additionalPrinterColumns");
+        for (i, column) in list_of(v, "additionalPrinterColumns").iter().enumerate() {
+            printer_column(column, &at.index(i), errs);
+        }
+    }
+    if wanted("selectableFields") {
+        selectable_fields(list_of(v, "selectableFields"), of, &path.child("selectableFields"), schema, errs);
+    }
+}
+
+const SELECTABLE_FIELDS_MAX: usize = 8;
+
+/// Upstream's `ValidateCustomResourceSelectableFields`.
+fn selectable_fields(fields: &[Value], schema: &Value, path: &Path, above: &str, errs: &mut ErrorList) {
+    if fields.is_empty() {
+        return;
+    }
+    if !schema.is_object() {
+        let detail = if above == "validation" {
+            "may only be set when validations.schema is included"
+        } else {
+            "may only be set when `version.schema.openAPIV3Schema` is not included"
+        };
+        return errs.push(Error::invalid_str(path, "", detail));
+    }
+    let mut seen = BTreeSet::new();
+    for (i, field) in fields.iter().enumerate() {
+        let (json_path, at) = (str_of(field, "jsonPath"), path.index(i));
+        let at = at.child("jsonPath");
+        if json_path.is_empty() {
+            errs.push(Error::required(&at, ""));
+            continue;
+        }
+        let found = match field_at(schema, json_path) {
+            Ok(found) => found,
+            Err(why) => {
+                errs.push(Error::invalid_str(&at, json_path, format!("is an invalid path: {why}")));
+                continue;
+            }
+        };
+        if json_path.split('.').nth(1) == Some("metadata") {
+            errs.push(Error::invalid_str(&at, json_path, "must not point to fields in metadata"));
+        }
+        if !matches!(str_of(found, "type"), "string" | "boolean" | "integer") {
+            let detail = "must point to a field of type string, boolean or integer. Enum string fields and strings with \
+                          formats are allowed.";
+            errs.push(Error::invalid_str(&at, json_path, detail));
+        }
+        if !seen.insert(json_path) {
+            errs.push(Error::duplicate(&at, &json!(json_path)));
+        }
+    }
+    if seen.len() > SELECTABLE_FIELDS_MAX {
+        errs.push(Error::too_many(path, seen.len(), SELECTABLE_FIELDS_MAX));
+    }
+}
+
+/// The schema of the field that a simple path names. Models `ValidFieldPath` without array notation.
+fn field_at<'a>(schema: &'a Value, path: &str) -> Result<&'a Value, String> {
+    if path.contains('[') {
+        return Err("array notation is not allowed".to_owned());
+    }
+    let Some(names) = path.strip_prefix('.') else {
+        return Err(format!("expected [ or . but got: {}", path.split('.').next().unwrap_or_default()));
+    };
+    let mut at = schema;
+    for name in names.split('.') {
+        at = match (at["properties"].as_object(), &at["additionalProperties"]) {
+            (Some(properties), _) => properties.get(name).ok_or("does not refer to a valid field")?,
+            (None, of @ Value::Object(_)) => of,
+            _ => return Err("does not refer to a valid field".to_owned()),
+        };
+    }
+    Ok(at)
+}
+
+fn versions(spec: &Value, shared: Shared, path: &Path, errs: &mut ErrorList) {
     let versions = list_of(spec, "versions");
     for (i, v) in versions.iter().enumerate() {
         if !is_set(&v["schema"], "openAPIV3Schema") {
@@ -163,14 +270,7 @@ fn versions(spec: &Value, path: &Path, errs: &mut ErrorList) {
             errs.push(Error::invalid_str(&at.child("name"), name, messages.join(",")));
         }
         deprecation(v, &at.child("deprecationWarning"), errs);
-        if v["schema"]["openAPIV3Schema"].is_object() {
-            structural::schema_into(&v["schema"]["openAPIV3Schema"], &format!("{at}.schema.openAPIV3Schema"), errs);
-        }
-        scale(&v["subresources"]["scale"], &at.child("subresources"), errs);
-        let columns_path = at.child("additionalPrinterColumns");
-        for (j, column) in list_of(v, "additionalPrinterColumns").iter().enumerate() {
-            printer_column(column, &columns_path.index(j), errs);
-        }
+        details(v, |field| !shared.has(field), &at, "schema", errs);
     }
     if seen.len() != versions.len() {
         errs.push(Error::invalid(path, &spec["versions"], "must contain unique version names"));
@@ -322,7 +422,7 @@ fn stored_versions(o: &DynamicObject, errs: &mut ErrorList) {
     let versions = list_of(o.at(&["spec"]), "versions");
     let stored = texts_of(o.at(&["status"]), "storedVersions");
     if stored.is_empty() {
-        errs.push(Error::invalid(&path, &json!(stored), "must have at least one stored version"));
+        errs.push(Error::invalid(&path, &Value::Null, "must have at least one stored version"));
         return;
     }
     for v in versions.iter().filter(|v| flag_of(v, "storage")) {

@@ -95,7 +95,8 @@ pub(super) fn pod(sc: &PodSecurityContext, spec: &PodSpec, path: &Path, errs: &m
         one_of(policy, &["Merge", "Strict"], &path.child("supplementalGroupsPolicy"), errs);
     }
     if let Some(policy) = &sc.se_linux_change_policy {
-        one_of(policy, &["MountOption", "Recursive"], &path.child("seLinuxChangePolicy"), errs);
+        // MountOption waits for the gate SELinuxMount.
+        one_of(policy, &["Recursive"], &path.child("seLinuxChangePolicy"), errs);
     }
 }
 
@@ -271,7 +272,9 @@ pub(super) fn windows_host_process(spec: &PodSpec, path: &Path, errs: &mut Error
     let of = |c: &Container| {
         c.security_context.as_ref().and_then(|sc| sc.windows_options.as_ref()).and_then(|o| o.host_process)
     };
-    if of_pod.is_none() && !spec.containers.iter().chain(list(&spec.init_containers)).any(|c| of(c).is_some()) {
+    let plain = spec.ephemeral_containers.is_none()
+        && !spec.containers.iter().chain(list(&spec.init_containers)).any(|c| of(c).is_some());
+    if of_pod.is_none() && plain {
         return;
     }
     let (mut all, mut host) = (0, 0);

@@ -217,13 +217,13 @@ fn claim_template(template: &PersistentVolumeClaimTemplate, path: &Path, errs: &
         names::annotations(&meta.annotations, &meta_path.child("annotations"), errs);
         names::labels(&meta.labels, &meta_path.child("labels"), errs);
         let set = [
-            ("name", meta.name.is_some()),
-            ("generateName", meta.generate_name.is_some()),
-            ("namespace", meta.namespace.is_some()),
-            ("selfLink", meta.self_link.is_some()),
-            ("uID", meta.uid.is_some()),
-            ("resourceVersion", meta.resource_version.is_some()),
-            ("generation", meta.generation.is_some()),
+            ("name", !text(&meta.name).is_empty()),
+            ("generateName", !text(&meta.generate_name).is_empty()),
+            ("namespace", !text(&meta.namespace).is_empty()),
+            ("selfLink", !text(&meta.self_link).is_empty()),
+            ("uID", !text(&meta.uid).is_empty()),
+            ("resourceVersion", !text(&meta.resource_version).is_empty()),
+            ("generation", meta.generation.is_some_and(|g| g != 0)),
             ("creationTimestamp", meta.creation_timestamp.is_some()),
             ("deletionTimestamp", meta.deletion_timestamp.is_some()),
             ("deletionGracePeriodSeconds", meta.deletion_grace_period_seconds.is_some()),

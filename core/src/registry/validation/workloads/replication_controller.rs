@@ -4,12 +4,12 @@
 use k8s_openapi::api::core::v1::{ReplicationController, ReplicationControllerSpec, ReplicationControllerStatus};
 
 use super::*;
-use crate::api::validation::name_is_dns_subdomain;
+use crate::api::validation::name_is_long_name;
 
 /// Checks a new ReplicationController.
 pub fn validate_create(rc: &ReplicationController) -> ErrorList {
     let mut errs = ErrorList::new();
-    names::object_meta(&rc.metadata, true, name_is_dns_subdomain, &mut errs);
+    names::object_meta(&rc.metadata, true, name_is_long_name, &mut errs);
     spec(rc, &Options::for_template(), &mut errs);
     errs
 }
@@ -53,7 +53,7 @@ pub fn validate_update(new: &ReplicationController, old: &ReplicationController)
     let old_template = old.spec.as_ref().and_then(|s| s.template.as_ref());
     let opts = Options::for_template_update(old_template);
     // The strategy looks at the new one by itself first, and the check of the update does so again.
-    names::object_meta(&new.metadata, true, name_is_dns_subdomain, &mut errs);
+    names::object_meta(&new.metadata, true, name_is_long_name, &mut errs);
     spec(new, &opts, &mut errs);
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
     spec(new, &opts, &mut errs);

@@ -1,26 +1,38 @@
 //! StatefulSets.
 //! Models `pkg/apis/apps/validation/validation.go` (ValidateStatefulSet and kin).
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus, StatefulSetUpdateStrategy};
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, Volume,
+};
 
 use super::*;
-use crate::api::validation::{is_dns1123_label, is_dns1123_subdomain, name_is_dns_subdomain};
+use crate::api::validation::{is_dns1123_label, name_is_dns_label};
 use crate::registry::validation::go::{Go, fields};
-
-/// A set's name begins its pods' host names, so it must make a label.
-fn name(name: &str, prefix: bool) -> Vec<String> {
-    if prefix { name_is_dns_subdomain(name, true) } else { is_dns1123_label(name) }
-}
+use crate::registry::validation::persistent_volume_claim;
 
 /// Checks a new StatefulSet.
 pub fn validate_create(set: &StatefulSet) -> ErrorList {
     let mut errs = ErrorList::new();
-    names::object_meta(&set.metadata, true, name, &mut errs);
-    spec(set, &Options::for_template(), true, &mut errs);
+    names::object_meta(&set.metadata, true, name_is_dns_label, &mut errs);
+    spec(set, &Options::for_template(), Leniency::None, &mut errs);
     errs
 }
 
-fn spec(set: &StatefulSet, opts: &Options, new: bool, errs: &mut ErrorList) {
+/// What is let pass. Models `StatefulSetValidationOptions`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leniency {
+    None,
+    /// What can't change any more: the service's name and the claims.
+    Immutable,
+    /// The template too, which was wrong before.
+    Template,
+}
+
+fn spec(set: &StatefulSet, opts: &Options, lenient: Leniency, errs: &mut ErrorList) {
     let path = Path::new("spec");
     let default = StatefulSetSpec::default();
     let spec = set.spec.as_ref().unwrap_or(&default);
@@ -37,6 +49,13 @@ fn spec(set: &StatefulSet, opts: &Options, new: bool, errs: &mut ErrorList) {
         update_strategy(strategy, &path.child("updateStrategy"), errs);
     }
     retention_policy(spec, &path.child("persistentVolumeClaimRetentionPolicy"), errs);
+    if lenient == Leniency::None {
+        let (none, at) = (PersistentVolumeClaimSpec::default(), path.child("volumeClaimTemplates"));
+        for (i, claim) in list(&spec.volume_claim_templates).iter().enumerate() {
+            let claim = claim.spec.as_ref().unwrap_or(&none);
+            persistent_volume_claim::spec(claim, &at.index(i).child("spec"), errs);
+        }
+    }
     nonnegative(i64::from(spec.replicas.unwrap_or(0)), &path.child("replicas"), errs);
     nonnegative(i64::from(spec.min_ready_seconds.unwrap_or(0)), &path.child("minReadySeconds"), errs);
     if let Some(ordinals) = &spec.ordinals {
@@ -44,8 +63,8 @@ fn spec(set: &StatefulSet, opts: &Options, new: bool, errs: &mut ErrorList) {
     }
     required_selector(&spec.selector, "empty selector is invalid for statefulset", &path, errs);
     let service = text(&spec.service_name);
-    if new && !service.is_empty() {
-        invalid_each(is_dns1123_subdomain(service), service, &path.child("serviceName"), errs);
+    if lenient == Leniency::None && !service.is_empty() {
+        invalid_each(is_dns1123_label(service), service, &path.child("serviceName"), errs);
     }
     let template_path = path.child("template");
     if selector::is_unusable(&spec.selector) {
@@ -55,15 +74,7 @@ fn spec(set: &StatefulSet, opts: &Options, new: bool, errs: &mut ErrorList) {
             "",
         ));
     } else {
-        labels_match(&spec.selector, &spec.template, &template_path, errs);
-        // The volumes of the claim templates are mounted too, so the spec can't be judged alone: upstream looks
-        // at the template's metadata only.
-        let none = ObjectMeta::default();
-        let meta = spec.template.metadata.as_ref().unwrap_or(&none);
-        names::labels(&meta.labels, &template_path.child("labels"), errs);
-        names::annotations(&meta.annotations, &template_path.child("annotations"), errs);
-        let of_template = spec_of(&spec.template);
-        pod::validate_annotations(meta, &of_template, &template_path.child("annotations"), opts, errs);
+        template(spec, &template_path, opts, lenient, errs);
     }
     let of_template = spec_of(&spec.template);
     always_restarts(&of_template, &template_path, errs);
@@ -73,6 +84,48 @@ fn spec(set: &StatefulSet, opts: &Options, new: bool, errs: &mut ErrorList) {
             "activeDeadlineSeconds in StatefulSet is not Supported",
         ));
     }
+}
+
+/// Upstream's `ValidatePodTemplateSpecForStatefulSet`.
+fn template(spec: &StatefulSetSpec, path: &Path, opts: &Options, lenient: Leniency, errs: &mut ErrorList) {
+    labels_match(&spec.selector, &spec.template, path, errs);
+    let as_of_pods = template_of_pods(spec);
+    if lenient != Leniency::Template {
+        pod::validate_template_spec(&as_of_pods, path, opts, errs);
+    }
+    // Said twice, as upstream does.
+    let none = ObjectMeta::default();
+    let meta = as_of_pods.metadata.as_ref().unwrap_or(&none);
+    names::labels(&meta.labels, &path.child("labels"), errs);
+    names::annotations(&meta.annotations, &path.child("annotations"), errs);
+    pod::validate_annotations(meta, &spec_of(&as_of_pods), &path.child("annotations"), opts, errs);
+}
+
+/// The template as the controller completes it: the pods' names are its own, and their claims are volumes.
+fn template_of_pods(spec: &StatefulSetSpec) -> Cow<'_, PodTemplateSpec> {
+    let claims = list(&spec.volume_claim_templates);
+    let named = |s: &PodSpec| !text(&s.subdomain).is_empty() || !text(&s.hostname).is_empty();
+    if claims.is_empty() && !spec.template.spec.as_ref().is_some_and(named) {
+        return Cow::Borrowed(&spec.template);
+    }
+    let mut template = spec.template.clone();
+    let pod = template.spec.get_or_insert_default();
+    (pod.subdomain, pod.hostname) = (None, None);
+    if !claims.is_empty() {
+        let name = |c: &PersistentVolumeClaim| c.metadata.name.clone().unwrap_or_default();
+        let names: BTreeSet<String> = claims.iter().map(name).collect();
+        let own = pod.volumes.take().unwrap_or_default().into_iter().filter(|v| !names.contains(&v.name));
+        let of_claim = |name: &String| Volume {
+            name: name.clone(),
+            persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                claim_name: name.clone(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        pod.volumes = Some(names.iter().map(of_claim).chain(own).collect());
+    }
+    Cow::Owned(template)
 }
 
 fn update_strategy(strategy: &StatefulSetUpdateStrategy, path: &Path, errs: &mut ErrorList) {
@@ -132,7 +185,9 @@ pub fn validate_update(new: &StatefulSet, old: &StatefulSet) -> ErrorList {
     let mut errs = ErrorList::new();
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
     let opts = Options::for_template_update(old.spec.as_ref().map(|s| &s.template));
-    spec(new, &opts, false, &mut errs);
+    let mut before = ErrorList::new();
+    spec(old, &opts, Leniency::Immutable, &mut before);
+    spec(new, &opts, if before.is_empty() { Leniency::Immutable } else { Leniency::Template }, &mut errs);
     let default = StatefulSetSpec::default();
     let (is, was) = (new.spec.as_ref().unwrap_or(&default), old.spec.as_ref().unwrap_or(&default));
     let unchanged = StatefulSetSpec {
