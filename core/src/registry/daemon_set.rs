@@ -22,6 +22,10 @@ impl KindStrategy for DaemonSets {
 
     fn default(&self, o: &mut Self::Kind) {
         defaults::workloads::daemon_set(o);
+        // v1 shows the generation of the template whatever it is.
+        if template_generation(o).is_none() {
+            set_template_generation(o, "0".to_owned());
+        }
     }
 
     fn pod_spec<'a>(&self, o: &'a mut Self::Kind) -> Option<&'a mut PodSpec> {
@@ -60,7 +64,7 @@ impl KindStrategy for DaemonSets {
         }
         keep(&mut new.status, &old.status);
         let template = |ds: &DaemonSet| ds.spec.as_ref().map(|s| s.template.clone());
-        let generation = template_generation(old);
+        let generation = template_generation(old).unwrap_or(0);
         let changed = i64::from(differs(&template(new), &template(old)));
         set_template_generation(new, (generation + changed).to_string());
         if differs(&new.spec, &old.spec) {
@@ -72,9 +76,9 @@ impl KindStrategy for DaemonSets {
 /// Where v1 keeps the generation of the template, which is a field inside.
 pub(crate) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
-fn template_generation(ds: &DaemonSet) -> i64 {
+fn template_generation(ds: &DaemonSet) -> Option<i64> {
     let text = ds.metadata.annotations.as_ref().and_then(|a| a.get(TEMPLATE_GENERATION));
-    text.and_then(|t| t.parse().ok()).unwrap_or(0)
+    text.and_then(|t| t.parse().ok())
 }
 
 fn set_template_generation(ds: &mut DaemonSet, generation: String) {

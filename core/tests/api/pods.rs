@@ -182,6 +182,17 @@ fn runtime_classes_say_what_their_pods_need() {
 }
 
 #[test]
+fn what_admission_adds_belongs_to_nobody() {
+    let s = server();
+    s.ask("POST", "/api/v1/namespaces/default/pods", &serde_json::from_str(&pod("")).unwrap_or_default());
+    let stored = s.get("/api/v1/namespaces/default/pods/p").body;
+    assert!(stored["spec"]["volumes"][0]["projected"].is_object() && stored["spec"]["tolerations"].is_array());
+    let owned = &stored["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+    assert!(owned["f:restartPolicy"].is_object(), "{owned}");
+    assert!(owned.get("f:volumes").is_none() && owned.get("f:tolerations").is_none(), "{owned}");
+}
+
+#[test]
 fn pod_security_of_a_namespace() {
     let s = server();
     let namespace = "PATCH /api/v1/namespaces/default";

@@ -28,6 +28,11 @@ fn writes() {
                  \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"",
             ),
             (
+                &format!("DELETE {MAPS}/a"),
+                r#"{"gracePeriodSeconds":"x"}"#,
+                "400 json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64",
+            ),
+            (
                 &format!("PATCH {MAPS}/a smp"),
                 r#"{"immutable":"yes"}"#,
                 "422  \"\" is invalid: patch: Invalid value: \"map[immutable:yes]\": unrecognized type: bool",

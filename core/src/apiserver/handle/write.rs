@@ -73,10 +73,17 @@ impl ApiServer {
         self.warn_of(dedup_owners(&mut obj, false));
         let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager };
         served.check(&*obj, None, Self::namespace_of(cx, served))?;
+        let mut sent = obj.clone();
         let created = self.create(&cx.caller, served.id, Self::namespace_of(cx, served), obj, &options)?;
+        // Whoever writes owns what was sent with its defaults, not what admission and the strategy made of it.
+        let object = make_mut(&mut sent);
+        self.strategy(served.id).default(object);
+        let (meta, of_created) = (object.meta_mut(), created.meta());
+        meta.uid.clone_from(&of_created.uid);
+        meta.resource_version.clone_from(&of_created.resource_version);
         let scope = Rc::new(served.scope(""));
         let write = Written { dry_run: o.dry_run, live: None, asked, manager: &cx.caller.manager, scope: &scope };
-        let managers = self.managed_write(write, &created);
+        let managers = self.managed_write(write, &sent);
         Ok(self.managed_response(201, &*created, &managers, served, accepted, include))
     }
 
