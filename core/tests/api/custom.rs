@@ -432,6 +432,11 @@ fn what_versions_share_is_named_above_them() {
         },
         &format!("spec.subresources.{scale}"),
     );
+    let label = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
+                 character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation \
+                 is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+    let (named, of_old) = ("spec.versions[0].name: Invalid value: \"1\"", "spec.version: Invalid value: \"1\"");
+    refuse(&|v| v[0]["name"] = "1".into(), &format!("[{named}: {label}, {of_old}: {label}]"));
     refuse(
         &|v| {
             v[0]["selectableFields"] = json!([{"jsonPath": ".spec.none"}, {"jsonPath": ".spec.free"}]);

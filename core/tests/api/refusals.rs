@@ -42,6 +42,17 @@ fn writes() {
 }
 
 #[test]
+fn deleted_jobs() {
+    let s = Server::new();
+    let jobs = "/apis/batch/v1/namespaces/default/jobs";
+    let job = r#"{"metadata":{"name":"j"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}}"#;
+    let told = "200 warning=child pods are preserved by default when jobs are deleted; warning=set propagationPolicy=Background";
+    run(&s, &[(&format!("POST {jobs}"), job, "201"), (&format!("DELETE {jobs}/j?dryRun=All"), "", told)]);
+    let quiet = s.send("DELETE", &format!("{jobs}/j?propagationPolicy=Background"), &[], b"");
+    assert_eq!((quiet.code, quiet.header("Warning").as_str()), (200, ""));
+}
+
+#[test]
 fn reads() {
     let s = Server::new();
     run(

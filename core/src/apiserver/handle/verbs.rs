@@ -9,7 +9,7 @@ use super::watch::WatchBody;
 use super::{ApiServer, Body, Context, Response, options};
 use crate::api::patch::PatchKind;
 use crate::api::status::Status;
-use crate::apiserver::{Deleted, ListOptions, ObjectList};
+use crate::apiserver::{DeleteOptions, Deleted, ListOptions, ObjectList};
 use crate::registry::Served;
 
 /// The answer to a path that no kind has.
@@ -192,9 +192,22 @@ impl ApiServer {
         encode::value(code, &body, Accepted { transform: Transform::None, ..accepted })
     }
 
+    /// Whoever deletes a Job without saying what becomes of its pods is told. Models `pkg/registry/batch/job/storage`.
+    fn warn_of_orphans(&self, served: &Served, o: &DeleteOptions) {
+        let is_job = (served.info.group, served.info.resource) == ("batch", "jobs");
+        if is_job && o.propagation.is_none() {
+            self.warnings.add(|| {
+                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them \
+                 or set propagationPolicy=Orphan to suppress this warning"
+                    .to_owned()
+            });
+        }
+    }
+
     fn delete_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
         let (accepted, include) = Self::presentation(cx)?;
         let (o, cascading) = options::delete(cx)?;
+        self.warn_of_orphans(served, &o);
         let deleted = self.delete(&cx.caller, served.id, Self::namespace_of(cx, served), &cx.info.name, &o)?;
         let accepted_only = cascading && matches!(deleted, Deleted::Waiting(_));
         Ok(self.deleted_response(&deleted, served, if accepted_only { 202 } else { 200 }, accepted, include))
@@ -204,6 +217,7 @@ impl ApiServer {
         let (accepted, include) = Self::presentation(cx)?;
         let list_options: ListOptions = options::list(cx, false)?;
         let (o, _) = options::delete(cx)?;
+        self.warn_of_orphans(served, &o);
         let namespace = Some(cx.info.namespace.as_str()).filter(|n| served.info.namespaced && !n.is_empty());
         let found = self.list(&cx.caller, served.id, namespace, &list_options)?;
         let mut list = ObjectList { resource_version: found.resource_version, ..ObjectList::default() };

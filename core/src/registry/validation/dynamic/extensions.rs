@@ -138,6 +138,12 @@ fn spec_into(spec: &Value, errs: &mut ErrorList) {
     required_one_of(str_of(spec, "scope"), &["Cluster", "Namespaced"], &path.child("scope"), errs);
     let shared = Shared::of(list_of(spec, "versions"));
     versions(spec, shared, &path.child("versions"), errs);
+    // The first version is the version of old, and is looked at as that too.
+    let version = list_of(spec, "versions").first().map(|v| str_of(v, "name")).filter(|v| !v.is_empty());
+    let messages = version.map(is_dns1035_label).filter(|m| !m.is_empty());
+    if let (Some(version), Some(messages)) = (version, messages) {
+        errs.push(Error::invalid_str(&path.child("version"), version, messages.join(",")));
+    }
     let (names, at) = (&spec["names"], path.child("names"));
     for field in ["plural", "singular", "kind", "listKind"] {
         if str_of(names, field).is_empty() {
