@@ -30,6 +30,7 @@ pub struct Plane {
     /// The administrator's client, without limits.
     pub admin: Client,
     silent: BTreeMap<String, Rc<Cell<bool>>>,
+    etcd: EtcdEndpoint,
 }
 
 const MASTER: MachineId = MachineId(0);
@@ -57,7 +58,7 @@ impl Plane {
         let registry = Registry::standard();
         let etcd = EtcdEndpoint::new(&sim, sim.start_process("etcd", MASTER));
         let process = sim.start_process("kube-apiserver", MASTER);
-        let server = ApiServer::start(&sim, process, registry.clone(), etcd);
+        let server = ApiServer::start(&sim, process, registry.clone(), etcd.clone());
         server.borrow_mut().add_tokens("admin-token,admin,1,system:masters\n");
         let endpoints = ApiEndpoints::default();
         endpoints.add(ApiEndpoint { machine: MASTER, process, server: server.clone() });
@@ -69,7 +70,7 @@ impl Plane {
             1,
         );
         let controllers = context(&sim, &endpoints, &registry, "kube-controller-manager", MASTER);
-        let mut plane = Plane { sim: sim.clone(), server, endpoints, registry, admin, silent: BTreeMap::new() };
+        let mut plane = Plane { sim: sim.clone(), server, endpoints, registry, admin, silent: BTreeMap::new(), etcd };
         plane.run(1.0);
         for (i, n) in nodes.iter().enumerate() {
             plane.add_node(n, i as u32);
@@ -78,6 +79,19 @@ impl Plane {
         plane.start_binder();
         plane.run(20.0);
         plane
+    }
+
+    /// Kills the api-server and starts another on the same data after so many seconds: all watches break.
+    pub fn restart_api_server(&mut self, seconds: f64) {
+        for old in self.endpoints.all() {
+            self.sim.kill_process(old.process);
+            self.endpoints.remove(old.process);
+        }
+        self.run(seconds);
+        let process = self.sim.start_process("kube-apiserver", MASTER);
+        self.server = ApiServer::start(&self.sim, process, self.registry.clone(), self.etcd.clone());
+        self.server.borrow_mut().add_tokens("admin-token,admin,1,system:masters\n");
+        self.endpoints.add(ApiEndpoint { machine: MASTER, process, server: self.server.clone() });
     }
 
     /// Runs for so many seconds.

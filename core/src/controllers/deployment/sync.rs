@@ -153,22 +153,20 @@ impl DeploymentController {
             Ok(created) => created,
             Err(e) if e.is_already_exists() => {
                 existed = true;
-                let have = self.sets.get_named(namespace(&d.metadata), &rs_name);
-                let ours = have.filter(|have| {
-                    let template = have.spec.as_ref().and_then(|s| s.template.as_ref());
-                    controller_of(&have.metadata).is_some_and(|r| r.uid == uid(&d.metadata))
-                        && template.is_some_and(|t| equal_ignore_hash(t, &self::template(d)))
-                });
-                match ours {
-                    Some(have) => have,
-                    None => {
-                        // Another template has the same hash: another count makes another hash.
-                        let status = d.status.get_or_insert_default();
-                        status.collision_count = Some(status.collision_count.unwrap_or(0) + 1);
-                        self.client.update_status(d.clone()).await?;
-                        return Err(e.into());
-                    }
+                // One that isn't known here yet is looked at again once it is: it says nothing of a collision.
+                let Some(have) = self.sets.get_named(namespace(&d.metadata), &rs_name) else { return Err(e.into()) };
+                let template = have.spec.as_ref().and_then(|s| s.template.as_ref());
+                let ours = controller_of(&have.metadata).is_some_and(|r| r.uid == uid(&d.metadata))
+                    && template.is_some_and(|t| equal_ignore_hash(t, &self::template(d)));
+                if !ours {
+                    // Another template has the same hash: another count makes another hash.
+                    let status = d.status.get_or_insert_default();
+                    status.collision_count = Some(status.collision_count.unwrap_or(0) + 1);
+                    // The collision is what is told of; a failure to count it is not.
+                    let _ = self.client.update_status(d.clone()).await;
+                    return Err(e.into());
                 }
+                have
             }
             Err(e) if is_namespace_terminating(&e) => return Err(e.into()),
             Err(e) => {
