@@ -127,15 +127,13 @@ impl Network {
             Rewrite::Drop => return Asked::Silent,
         };
         let s = self.0.state.borrow();
-        let Some((id, there)) = s.by_ip.get(&target).and_then(|id| Some((id, s.namespaces.get(id)?))) else {
-            return Asked::Silent;
-        };
+        let Some((id, there)) = s.reached(machine, target) else { return Asked::Silent };
         let links = self.0.sim.links();
         if !links.connected(machine, there.machine) {
             return Asked::Silent;
         }
         let latency = links.latency(machine, there.machine);
-        match s.dns.get(id).map(|(process, answer)| (self.0.sim.process_state(*process), answer)) {
+        match s.dns.get(&id).map(|(process, answer)| (self.0.sim.process_state(*process), answer)) {
             Some((ProcessState::Running, answer)) => Asked::Answer(answer.clone(), latency),
             Some((ProcessState::Stopped, _)) => Asked::Silent,
             Some((ProcessState::Dead, _)) | None => Asked::Refused(latency),

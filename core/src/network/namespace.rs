@@ -69,7 +69,10 @@ type Deliver = Rc<dyn Fn(SocketOwner, Event)>;
 #[derive(Default)]
 pub(super) struct State {
     pub namespaces: BTreeMap<NetnsId, Namespace>,
-    pub by_ip: BTreeMap<IpAddr, NetnsId>,
+    /// Where an address leads from elsewhere.
+    by_ip: BTreeMap<IpAddr, NetnsId>,
+    /// Where it leads on a machine: to the bridge there, whoever else has the address.
+    on_machine: BTreeMap<(MachineId, IpAddr), NetnsId>,
     pub next_namespace: u32,
     pub conns: BTreeMap<ConnKey, Conn>,
     pub next_conn: u64,
@@ -80,6 +83,15 @@ pub(super) struct State {
     pub dns: BTreeMap<NetnsId, (ProcessId, super::dns::Answer)>,
     pub resolv: BTreeMap<NetnsId, Rc<super::dns::Resolv>>,
     pub deliver: Option<Deliver>,
+}
+
+impl State {
+    /// The namespace that a packet from `machine` to `ip` comes to. A range that a deleted node gave back may be another's
+    /// already while pods still carry addresses of it: their own machine reaches them, as the route to its bridge comes first.
+    pub fn reached(&self, machine: MachineId, ip: IpAddr) -> Option<(NetnsId, &Namespace)> {
+        let id = self.on_machine.get(&(machine, ip)).or_else(|| self.by_ip.get(&ip))?;
+        Some((*id, self.namespaces.get(id)?))
+    }
 }
 
 pub(super) struct Inner {
@@ -121,6 +133,7 @@ impl Network {
         let id = NetnsId(s.next_namespace);
         s.namespaces.insert(id, Namespace { machine, ip, listeners: BTreeMap::new(), next_port: 32768 });
         s.by_ip.insert(ip, id);
+        s.on_machine.insert((machine, ip), id);
         id
     }
 
@@ -129,10 +142,12 @@ impl Network {
         let mut s = self.0.state.borrow_mut();
         s.dns.remove(&id);
         s.resolv.remove(&id);
-        if let Some(n) = s.namespaces.remove(&id)
-            && s.by_ip.get(&n.ip) == Some(&id)
-        {
+        let Some(n) = s.namespaces.remove(&id) else { return };
+        if s.by_ip.get(&n.ip) == Some(&id) {
             s.by_ip.remove(&n.ip);
+        }
+        if s.on_machine.get(&(n.machine, n.ip)) == Some(&id) {
+            s.on_machine.remove(&(n.machine, n.ip));
         }
     }
 
@@ -257,5 +272,28 @@ impl Network {
         } else {
             answer(Vec::new());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_reaches_its_own_pods_first() {
+        let sim = Sim::new(1, jiff::Timestamp::UNIX_EPOCH);
+        let network = Network::new(&sim);
+        let [old, new, third] = [1, 2, 3].map(MachineId);
+        let ip = IpAddr::from([10, 244, 1, 2]);
+        let reached = |from: MachineId| network.0.state.borrow().reached(from, ip).map(|(id, _)| id);
+        let ghost = network.add_namespace(old, ip);
+        assert_eq!([old, new, third].map(reached), [Some(ghost); 3]);
+        // The old machine's node was deleted, and its range given to the new one.
+        let pod = network.add_namespace(new, ip);
+        assert_eq!([old, new, third].map(reached), [Some(ghost), Some(pod), Some(pod)]);
+        network.remove_namespace(ghost);
+        assert_eq!([old, new, third].map(reached), [Some(pod); 3]);
+        network.remove_namespace(pod);
+        assert_eq!([old, new, third].map(reached), [None; 3]);
     }
 }

@@ -69,7 +69,7 @@ impl Network {
             if matches!(rewrite, Rewrite::None | Rewrite::To(..)) {
                 let s = self.0.state.borrow();
                 // Node ports: the packet meets the filter of the machine that it reaches.
-                let reached = s.by_ip.get(&target.0).and_then(|id| s.namespaces.get(id)).map(|n| n.machine);
+                let reached = s.reached(machine, target.0).map(|(_, n)| n.machine);
                 let theirs = reached.filter(|m| *m != machine).and_then(|m| s.filters.get(&m).cloned());
                 drop(s);
                 match theirs.map_or(Rewrite::None, |f| f(Protocol::Tcp, target, ip)) {
@@ -78,8 +78,11 @@ impl Network {
                     Rewrite::None | Rewrite::Drop => {}
                 }
                 let s = self.0.state.borrow();
-                let there = if target.0.is_loopback() { from } else { s.by_ip.get(&target.0).copied() };
-                route = match there.and_then(|id| s.namespaces.get(&id).map(|n| (id, n))) {
+                let there = match from.filter(|_| target.0.is_loopback()) {
+                    Some(id) => s.namespaces.get(&id).map(|n| (id, n)),
+                    None => s.reached(machine, target.0),
+                };
+                route = match there {
                     Some((id, n)) => Route::To(id, n.machine, target.1),
                     None if target.0.is_loopback() => Route::Refused,
                     None => Route::Unreachable,
