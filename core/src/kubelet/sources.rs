@@ -41,7 +41,14 @@ impl Kubelet {
             let pods = Informer::<Pod>::start(&lists, ListWatch { field_selector, ..ListWatch::default() });
             let k = kubelet.clone();
             pods.on_event(move |event| match event {
-                InformerEvent::Added(p) | InformerEvent::Updated { new: p, .. } => k.api_pod_changed(p),
+                InformerEvent::Added(p) => k.api_pod_changed(p),
+                InformerEvent::Updated { old, new } => {
+                    // Made anew under its name while this kubelet heard nothing: to it a pod is its uid, not its name.
+                    if old.metadata.uid != new.metadata.uid {
+                        k.api_pod_removed(old);
+                    }
+                    k.api_pod_changed(new);
+                }
                 InformerEvent::Deleted(p) => k.api_pod_removed(p),
             });
             pods.wait_synced().await;

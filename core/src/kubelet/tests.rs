@@ -1,5 +1,6 @@
 //! The kubelet in a whole cluster, over an engine whose guests are Rust: what pods go through, as the api-server tells it.
 
+mod anew;
 pub mod fake;
 
 use std::rc::Rc;
