@@ -453,8 +453,10 @@ fn unknown_image() {
                 "event Warning Failed pod/p: Failed to pull image \"nginx:nope\": rpc error: code = NotFound desc = failed to pull and unpack image \"docker.io/library/nginx:nope\": failed to resolve reference \"docker.io/library/nginx:nope\": docker.io/library/nginx:nope: not found",
             ),
             ("", 0.0, 5.0, "event Warning Failed pod/p: Error: ErrImagePull"),
-            ("", 0.0, 20.0, err),
-            (err, 0.0, 20.0, back),
+            // Each look at the pod tells what the one before came to: the pull that failed first, then that it backs off.
+            ("", 0.0, 5.0, err),
+            (err, 10.0, 17.0, back),
+            (back, 10.0, 17.0, err),
             (err, 0.0, 20.0, "event Normal BackOff pod/p: Back-off pulling image \"nginx:nope\""),
             (err, 0.0, 20.0, "event Warning Failed pod/p: Error: ImagePullBackOff"),
         ],
@@ -535,7 +537,7 @@ fn a_corrupt_module() {
             files: &[("p.yaml", &text)],
             acts: &[(0.0, "kubectl apply -f p.yaml")],
             until_s: 30.0,
-            told: &[("", 0.0, 10.0, failed.as_str()), ("", 0.0, 20.0, waits.as_str())],
+            told: &[("", 0.0, 10.0, failed.as_str()), ("", 10.0, 25.0, waits.as_str())],
             never: &["pod p main running"],
         },
     );

@@ -36,13 +36,10 @@ impl Backoff {
         Some(event + item.backoff).filter(|until| now < *until)
     }
 
-    /// Until when `key` backs off after its last failure.
-    pub fn until_since_update(&self, key: &str, now: SimTime) -> Option<SimTime> {
-        let item = self.items.get(key)?;
-        if self.expired(now, item) {
-            return None;
-        }
-        Some(item.last_update + item.backoff).filter(|until| now < *until)
+    /// Whether `key` backs off after its last failure.
+    pub fn backs_off_since_update(&self, key: &str, now: SimTime) -> bool {
+        let item = self.items.get(key).filter(|item| !self.expired(now, item));
+        item.is_some_and(|item| now < item.last_update + item.backoff)
     }
 
     /// One more failure.

@@ -8,18 +8,17 @@ use super::Kubelet;
 use super::backoff::go_duration;
 use crate::client::EventType;
 use crate::runtime::containerd::CriError;
-use crate::sim::SimTime;
 
 /// Why there is no image.
 pub(super) enum ImageFailure {
     /// As the container's waiting state says it.
-    Failed { reason: &'static str, message: String, retry_at: Option<SimTime> },
+    Failed { reason: &'static str, message: String },
     /// The pod shall end.
     Cancelled,
 }
 
 fn failed(reason: &'static str, message: String) -> ImageFailure {
-    ImageFailure::Failed { reason, message, retry_at: None }
+    ImageFailure::Failed { reason, message }
 }
 
 impl Kubelet {
@@ -55,14 +54,13 @@ impl Kubelet {
             return Ok(());
         }
         let key = format!("{uid}_{image}");
-        let until = self.0.image_backoff.borrow().until_since_update(&key, self.now());
-        if let Some(until) = until {
+        if self.0.image_backoff.borrow().backs_off_since_update(&key, self.now()) {
             let mut message = format!("Back-off pulling image \"{image}\"");
             event(EventType::Normal, "BackOff", &message);
             if let Some(why) = self.0.pull_errors.borrow().get(&key) {
                 message = format!("{message}: {why}");
             }
-            return Err(ImageFailure::Failed { reason: "ImagePullBackOff", message, retry_at: Some(until) });
+            return Err(failed("ImagePullBackOff", message));
         }
         event(EventType::Normal, "Pulling", &format!("Pulling image \"{image}\""));
         let asked = self.now();

@@ -73,10 +73,10 @@ impl Kubelet {
         match self.ensure_image(uid, p, c).await {
             Ok(()) => {}
             Err(super::image::ImageFailure::Cancelled) => return Started::Cancelled,
-            Err(super::image::ImageFailure::Failed { reason, message, retry_at }) => {
+            Err(super::image::ImageFailure::Failed { reason, message }) => {
                 self.container_event(p, &c.name, EventType::Warning, "Failed", &format!("Error: {reason}"));
                 self.waits(uid, &c.name, reason, message);
-                return retry_at.map_or(Started::Failed, Started::BackOff);
+                return Started::Failed;
             }
         }
         let attempt = match last {

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 
 use super::Kubelet;
 use super::pod::{self, RuntimeStatus, WorkState, should_restart};
-use super::workers::{BACK_OFF_JITTER, BACK_OFF_PERIOD, Next};
+use super::workers::{BACK_OFF_JITTER, BACK_OFF_PERIOD, Next, TRANSIENT_BACK_OFF_PERIOD};
 use crate::client::EventType;
 use crate::runtime::containerd::{Id, SandboxSpec};
 use crate::sim::SimTime;
@@ -68,7 +68,7 @@ impl Kubelet {
         if !self.0.runtime.network_ready() && !pod::host_network(p) {
             let message = "network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
             self.0.recorder.event(&**p, EventType::Warning, "NetworkNotReady", message);
-            return self.retry();
+            return Next::At(self.now() + self.0.sim.jitter(TRANSIENT_BACK_OFF_PERIOD, BACK_OFF_JITTER));
         }
         let is_static = self.with_entry(uid, |e| e.is_static) == Some(true);
         if is_static {
@@ -278,6 +278,7 @@ impl Kubelet {
         let Some((sandbox, ip)) = sandbox else { return Next::Idle };
         // Newer attempts count from what was there before.
         let mut next = Next::Idle;
+        let mut backs_off = false;
         for (list, init) in [(&a.start_init, true), (&a.start, false)] {
             let all: &[Container] = if init { pod::init_containers(p) } else { &pod::spec(p).containers };
             for c in list.iter().filter_map(|&i| all.get(i)) {
@@ -288,6 +289,7 @@ impl Kubelet {
                     Started::Yes => {}
                     Started::Cancelled => return Next::Again,
                     Started::BackOff(until) => {
+                        backs_off = true;
                         next = match next {
                             Next::At(at) => Next::At(at.min(until)),
                             _ => Next::At(until),
@@ -297,12 +299,11 @@ impl Kubelet {
                 }
             }
         }
-        if !matches!(next, Next::Idle) {
-            // Why containers wait is told at once.
-            if let Ok(rs) = self.runtime_status(uid) {
-                let status = self.generate_status(uid, p, &rs, false);
-                self.set_status(uid, p, status);
-            }
+        // Why a container can't be made is told when the pod is looked at again. That one waits for its restart is told at once:
+        // nothing looks at the pod until then.
+        if backs_off && let Ok(rs) = self.runtime_status(uid) {
+            let status = self.generate_status(uid, p, &rs, false);
+            self.set_status(uid, p, status);
         }
         next
     }

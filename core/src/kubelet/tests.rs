@@ -304,11 +304,11 @@ fn unknown_image_backs_off() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            0.8 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-            11.3 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            23.0 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-            31.7 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            45.6 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            0.8 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            11.4 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            24.0 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            34.5 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            48.2 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
         "#]],
     );
     events(

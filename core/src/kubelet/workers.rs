@@ -9,6 +9,8 @@ use crate::sim::{Notify, Select, SimTime, select};
 
 /// How long a sync that failed waits for the next, and by how much more at random.
 pub(super) const BACK_OFF_PERIOD: Duration = Duration::from_secs(10);
+/// The same for what ends by itself soon: a network that isn't ready yet.
+pub(super) const TRANSIENT_BACK_OFF_PERIOD: Duration = Duration::from_secs(1);
 pub(super) const BACK_OFF_JITTER: f64 = 0.5;
 
 /// What a worker shall do after a sync.
