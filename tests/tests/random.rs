@@ -12,13 +12,6 @@ use podarium_tests::random;
 /// How long the ordinary run goes on with new seeds.
 const RUN_TIME_MAX: Duration = Duration::from_secs(120);
 
-/// Seeds that are known to fail and why: left out of the ordinary run until what they found is mended.
-const KNOWN: [(u64, &str); 3] = [
-    (83, "a CoreDNS pod stays unready after its node was deleted and registered again"),
-    (103, "a sandbox stays behind of a pod that was deleted while its node was cut off"),
-    (549, "a Deployment has a live pod more than its surge allows once it has settled"),
-];
-
 /// How many failures are told before the rest is not run any more.
 const FAILURES_MAX: usize = 10;
 
@@ -66,9 +59,6 @@ fn invariants_hold_under_random_faults() {
                     if seed >= seeds.end || enough || late {
                         break;
                     }
-                    if !asked && KNOWN.iter().any(|(known, _)| *known == seed) {
-                        continue;
-                    }
                     if let Some(told) = failure(seed) {
                         eprintln!("{told}");
                         if let Ok(mut all) = failures.lock() {
@@ -81,7 +71,6 @@ fn invariants_hold_under_random_faults() {
     });
     let failures = failures.into_inner().unwrap_or_default();
     let ran = next.into_inner().min(seeds.end) - seeds.start;
-    KNOWN.iter().filter(|_| !asked).for_each(|(seed, why)| println!("seed {seed} is left out: {why}"));
     println!("{ran} of the seeds {seeds:?} in {:.1} s on {threads} threads", begin.elapsed().as_secs_f64());
     assert!(failures.is_empty(), "seeds that fail: {failures:?}");
 }
