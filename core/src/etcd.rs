@@ -6,6 +6,7 @@
 mod event_at_rest;
 mod faded;
 mod lease;
+mod order;
 mod store;
 
 pub use lease::{LeaseId, Leases};

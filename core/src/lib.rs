@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod controllers;
 pub mod etcd;
 pub mod kubelet;
+mod late_order;
 pub mod network;
 pub mod observe;
 pub mod registry;

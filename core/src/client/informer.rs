@@ -15,6 +15,7 @@ use super::{object_key, split_key};
 use crate::api::object::{Kind, Obj, Object, revision, typed, typed_rc};
 use crate::api::status::Status;
 use crate::apiserver::{ListOptions, WatchEventType, WatchStream};
+use crate::late_order::LateOrder;
 use crate::registry::ResourceId;
 use crate::sim::{Notify, TraceSeq};
 
@@ -45,13 +46,66 @@ pub enum InformerEvent<'a, K: ?Sized> {
     Deleted(&'a Rc<K>),
 }
 
-type IndexFn = Box<dyn Fn(&Obj) -> Vec<Rc<str>>>;
+/// Tells the values under which an object is found.
+type IndexFn = Box<dyn Fn(&Obj, &mut dyn FnMut(&str))>;
 type Handler = Rc<dyn Fn(&InformerEvent<'_, dyn Object>)>;
+type Follower = Rc<dyn Fn(Option<&Obj>, Option<&Obj>)>;
+
+/// Objects' places by value, and by key in the order of keys.
+type Found = BTreeMap<Rc<str>, LateOrder<usize>>;
 
 struct Index {
     of: IndexFn,
-    /// Objects' places by value and key.
-    found: BTreeMap<Rc<str>, BTreeMap<Rc<str>, usize>>,
+    found: Found,
+    /// Under which values the object of each place was put.
+    values: Vec<Vec<Rc<str>>>,
+}
+
+impl Index {
+    fn new(of: IndexFn) -> Self {
+        Index { of, found: Found::new(), values: Vec::new() }
+    }
+
+    /// The object at a place is new, or is another one now.
+    fn put(&mut self, key: &Rc<str>, place: usize, object: &Obj) {
+        if self.values.len() <= place {
+            self.values.resize_with(place + 1, Vec::new);
+        }
+        let have = self.values.get(place).map(Vec::as_slice).unwrap_or_default();
+        let (mut count, mut same) = (0, true);
+        (self.of)(object, &mut |value| {
+            same &= have.get(count).is_some_and(|v| **v == *value);
+            count += 1;
+        });
+        if same && count == have.len() {
+            return;
+        }
+        self.remove(key, place);
+        let mut values = Vec::with_capacity(count);
+        (self.of)(object, &mut |value| {
+            let value: Rc<str> = match self.found.get_key_value(value) {
+                Some((value, _)) => value.clone(),
+                None => value.into(),
+            };
+            self.found.entry(value.clone()).or_default().insert(key.clone(), place);
+            values.push(value);
+        });
+        if let Some(have) = self.values.get_mut(place) {
+            *have = values;
+        }
+    }
+
+    /// The object at a place is gone.
+    fn remove(&mut self, key: &str, place: usize) {
+        for value in self.values.get_mut(place).map(std::mem::take).unwrap_or_default() {
+            if let Some(found) = self.found.get_mut(&value) {
+                found.remove(key);
+                if found.is_empty() {
+                    self.found.remove(&value);
+                }
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -61,7 +115,7 @@ struct Store {
     objects: Vec<Option<Obj>>,
     free: Vec<usize>,
     /// The same places in the order of their keys.
-    order: BTreeMap<Rc<str>, usize>,
+    order: LateOrder<usize>,
     indexes: BTreeMap<&'static str, Index>,
 }
 
@@ -75,14 +129,19 @@ impl Store {
     }
 
     /// Every object, in key order.
-    fn all(&self) -> impl Iterator<Item = (&Rc<str>, &Obj)> {
-        self.order.iter().filter_map(|(key, place)| Some((key, self.at(*place)?)))
+    fn all<T>(&self, of: impl Fn(&Obj) -> Option<T>) -> Vec<T> {
+        self.order.sorted().values().filter_map(|place| of(self.at(*place)?)).collect()
+    }
+
+    /// The objects that an index finds under `value`.
+    fn shelf(&self, index: &str, value: &str) -> Option<&LateOrder<usize>> {
+        self.indexes.get(index)?.found.get(value)
     }
 
     /// The objects that an index finds under `value`, in key order.
-    fn found(&self, index: &str, value: &str) -> impl Iterator<Item = &Obj> {
-        let found = self.indexes.get(index).and_then(|index| index.found.get(value));
-        found.into_iter().flat_map(BTreeMap::values).filter_map(|place| self.at(*place))
+    fn found<T>(&self, index: &str, value: &str, of: impl Fn(&Obj) -> Option<T>) -> Vec<T> {
+        let Some(shelf) = self.shelf(index, value) else { return Vec::new() };
+        shelf.sorted().values().filter_map(|place| of(self.at(*place)?)).collect()
     }
 
     fn put(&mut self, key: Rc<str>, new: Obj) -> Option<Obj> {
@@ -92,13 +151,7 @@ impl Store {
         };
         let old = self.objects.get_mut(place).and_then(|o| o.replace(new.clone()))?;
         for index in self.indexes.values_mut() {
-            let (before, now) = ((index.of)(&old), (index.of)(&new));
-            if now != before {
-                unindex(index, &before, &key);
-                for v in now {
-                    index.found.entry(v).or_default().insert(key.clone(), place);
-                }
-            }
+            index.put(&key, place, &new);
         }
         Some(old)
     }
@@ -109,9 +162,7 @@ impl Store {
             self.objects.len() - 1
         });
         for index in self.indexes.values_mut() {
-            for v in (index.of)(&new) {
-                index.found.entry(v).or_default().insert(key.clone(), place);
-            }
+            index.put(&key, place, &new);
         }
         if let Some(object) = self.objects.get_mut(place) {
             *object = Some(new);
@@ -126,26 +177,15 @@ impl Store {
         self.free.push(place);
         let old = self.objects.get_mut(place).and_then(Option::take)?;
         for index in self.indexes.values_mut() {
-            let before = (index.of)(&old);
-            unindex(index, &before, key);
+            index.remove(key, place);
         }
         Some(old)
     }
 }
 
-fn unindex(index: &mut Index, values: &[Rc<str>], key: &str) {
-    for v in values {
-        if let Some(found) = index.found.get_mut(v) {
-            found.remove(key);
-            if found.is_empty() {
-                index.found.remove(v);
-            }
-        }
-    }
-}
-
 struct Inner {
     store: RefCell<Store>,
+    followers: RefCell<Vec<Follower>>,
     handlers: RefCell<Vec<Handler>>,
     synced: Cell<bool>,
     sync: Notify,
@@ -199,9 +239,23 @@ impl<K: Kind> Informer<K> {
         });
     }
 
+    /// Calls `follower` with what the copy held of an object and holds now, before handlers hear of it: with each change from
+    /// now on, and at once with what is there.
+    pub fn on_change(&self, follower: impl Fn(Option<&K>, Option<&K>) + 'static) {
+        fn of<K: Kind>(o: Option<&Obj>) -> Option<&K> {
+            o.and_then(|o| typed(&**o))
+        }
+        self.objects.on_change(move |old, new| follower(of(old), of(new)));
+    }
+
     /// Adds an index: `of` gives the values under which an object is found.
     pub fn add_index(&self, name: &'static str, of: impl Fn(&K) -> Vec<Rc<str>> + 'static) {
-        self.objects.add_index(name, move |o| typed::<K>(&**o).map(&of).unwrap_or_default());
+        self.tell_index(name, move |o, tell| of(o).iter().for_each(|value| tell(value)));
+    }
+
+    /// The same for kinds that change often: `of` tells the values.
+    pub fn tell_index(&self, name: &'static str, of: impl Fn(&K, &mut dyn FnMut(&str)) + 'static) {
+        self.objects.add_index(name, move |o, tell| typed::<K>(&**o).into_iter().for_each(|o| of(o, tell)));
     }
 
     /// The object with this `namespace/name` key.
@@ -216,7 +270,7 @@ impl<K: Kind> Informer<K> {
 
     /// Every object, in key order.
     pub fn list(&self) -> Vec<Rc<K>> {
-        self.objects.0.store.borrow().all().filter_map(|(_, o)| typed_rc(o)).collect()
+        self.objects.0.store.borrow().all(typed_rc)
     }
 
     /// The objects of one namespace, in key order.
@@ -226,7 +280,7 @@ impl<K: Kind> Informer<K> {
 
     /// The objects that an index finds under `value`, in key order.
     pub fn by_index(&self, name: &str, value: &str) -> Vec<Rc<K>> {
-        self.objects.0.store.borrow().found(name, value).filter_map(typed_rc).collect()
+        self.objects.0.store.borrow().found(name, value, typed_rc)
     }
 
     /// The values under which an index finds anything.
@@ -238,7 +292,7 @@ impl<K: Kind> Informer<K> {
     /// How many objects an index finds under `value`.
     pub fn count_by_index(&self, name: &str, value: &str) -> usize {
         let store = self.objects.0.store.borrow();
-        store.indexes.get(name).and_then(|i| i.found.get(value)).map_or(0, BTreeMap::len)
+        store.shelf(name, value).map_or(0, LateOrder::len)
     }
 
     /// How many objects there are.
@@ -273,9 +327,10 @@ struct End(ObjectInformer);
 impl Drop for End {
     fn drop(&mut self) {
         let handlers = std::mem::take(&mut *self.0.0.handlers.borrow_mut());
+        let followers = std::mem::take(&mut *self.0.0.followers.borrow_mut());
         let store = std::mem::take(&mut *self.0.0.store.borrow_mut());
         // Dropped outside the borrows: what they hold may look at the informer once more.
-        drop((handlers, store));
+        drop((handlers, followers, store));
     }
 }
 
@@ -284,6 +339,7 @@ impl ObjectInformer {
     pub fn start(client: &Client, id: Option<ResourceId>, lw: ListWatch) -> Self {
         let informer = ObjectInformer(Rc::new(Inner {
             store: RefCell::default(),
+            followers: RefCell::default(),
             handlers: RefCell::default(),
             synced: Cell::new(id.is_none()),
             sync: Notify::new(client.sim()),
@@ -308,19 +364,28 @@ impl ObjectInformer {
         self.0.handlers.borrow_mut().push(Rc::new(handler));
     }
 
-    /// Adds an index unless there is one of that name: `of` gives the values under which an object is found.
-    pub fn add_index(&self, name: &'static str, of: impl Fn(&Obj) -> Vec<Rc<str>> + 'static) {
+    /// Calls `follower` with what the copy held of an object and holds now, before handlers hear of it: with each change from
+    /// now on, and at once with what is there.
+    pub fn on_change(&self, follower: impl Fn(Option<&Obj>, Option<&Obj>) + 'static) {
+        for o in &self.list() {
+            follower(None, Some(o));
+        }
+        self.0.followers.borrow_mut().push(Rc::new(follower));
+    }
+
+    /// Adds an index unless there is one of that name: `of` tells the values under which an object is found.
+    pub fn add_index(&self, name: &'static str, of: impl Fn(&Obj, &mut dyn FnMut(&str)) + 'static) {
         let mut store = self.0.store.borrow_mut();
         if store.indexes.contains_key(name) {
             return;
         }
-        let mut found: BTreeMap<Rc<str>, BTreeMap<Rc<str>, usize>> = BTreeMap::new();
-        for (key, place) in &store.order {
-            for v in store.at(*place).map(&of).unwrap_or_default() {
-                found.entry(v).or_default().insert(key.clone(), *place);
+        let mut index = Index::new(Box::new(of));
+        for (key, place) in store.order.sorted().iter() {
+            if let Some(object) = store.at(*place) {
+                index.put(key, *place, object);
             }
         }
-        store.indexes.insert(name, Index { of: Box::new(of), found });
+        store.indexes.insert(name, index);
     }
 
     /// The object with this `namespace/name` key.
@@ -335,15 +400,15 @@ impl ObjectInformer {
 
     /// Every object, in key order.
     pub fn list(&self) -> Vec<Obj> {
-        self.0.store.borrow().all().map(|(_, o)| o.clone()).collect()
+        self.0.store.borrow().all(|o| Some(o.clone()))
     }
 
     /// The objects of one namespace, in key order.
     pub fn list_namespace(&self, namespace: &str) -> Vec<Obj> {
         let start = format!("{namespace}/");
         let store = self.0.store.borrow();
-        store
-            .order
+        let order = store.order.sorted();
+        order
             .range::<str, _>((std::ops::Bound::Included(start.as_str()), std::ops::Bound::Unbounded))
             .take_while(|(k, _)| split_key(k).0 == namespace)
             .filter_map(|(_, place)| store.at(*place).cloned())
@@ -378,6 +443,7 @@ impl ObjectInformer {
 
     fn put(&self, key: Rc<str>, new: &Obj) {
         let old = self.0.store.borrow_mut().put(key, new.clone());
+        self.0.followers.borrow().iter().for_each(|f| f(old.as_ref(), Some(new)));
         match &old {
             Some(old) => self.tell(&InformerEvent::Updated { old, new }),
             None => self.tell(&InformerEvent::Added(new)),
@@ -387,12 +453,13 @@ impl ObjectInformer {
     fn remove(&self, key: &str, last: Option<&Obj>) {
         let old = self.0.store.borrow_mut().remove(key);
         if let Some(old) = &old {
+            self.0.followers.borrow().iter().for_each(|f| f(Some(old), None));
             self.tell(&InformerEvent::Deleted(last.unwrap_or(old)));
         }
     }
 
     fn replace(&self, items: &[Obj]) {
-        let mut gone: BTreeSet<Rc<str>> = self.0.store.borrow().order.keys().cloned().collect();
+        let mut gone: BTreeSet<Rc<str>> = self.0.store.borrow().order.sorted().keys().cloned().collect();
         for o in items {
             let key = object_key(o.meta());
             gone.remove(&key);

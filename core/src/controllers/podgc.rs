@@ -41,9 +41,13 @@ pub fn start(ctx: &ControllerContext) {
     let client = ctx.client("pod-garbage-collector");
     let gc = PodGc { pods: ctx.informer(), nodes: ctx.informer(), quarantine: Rc::default(), client };
     pods::add_node_index(&gc.pods);
-    gc.pods.add_index(INDEX, |p| {
-        let ended = pods::is_terminal(p).then(|| TERMINATED.into());
-        ended.into_iter().chain(p.metadata.deletion_timestamp.is_some().then(|| TERMINATING.into())).collect()
+    gc.pods.tell_index(INDEX, |p, tell| {
+        if pods::is_terminal(p) {
+            tell(TERMINATED);
+        }
+        if p.metadata.deletion_timestamp.is_some() {
+            tell(TERMINATING);
+        }
     });
     ctx.spawn(async move {
         gc.pods.wait_synced().await;

@@ -1,7 +1,7 @@
 //! The revisioned store itself. Models etcd's `server/storage/mvcc/{kvstore,index,watchable_store}.go`.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Bound;
 use std::rc::Rc;
 
@@ -13,6 +13,7 @@ use crate::sim::{SimTime, TraceSeq};
 
 use super::faded::Faded;
 use super::lease::{LeaseId, Leases};
+use super::order::Order;
 
 /// What a key holds.
 #[derive(Clone, Debug)]
@@ -239,7 +240,7 @@ pub struct Etcd {
     /// Found by their hash: of keys that begin alike, comparing is slow.
     keys: IndexMap<Rc<str>, Vec<Version>, FxBuildHasher>,
     /// The same keys, for ranges.
-    order: BTreeSet<Rc<str>>,
+    order: Order,
     /// What will fade, its successor, and how often that was tried.
     fading: VecDeque<(Rc<KeyValue>, Option<Rc<KeyValue>>, u8)>,
     live: usize,
@@ -255,7 +256,7 @@ impl Default for Etcd {
             revision: 1,
             compacted: 0,
             keys: IndexMap::default(),
-            order: BTreeSet::new(),
+            order: Order::default(),
             fading: VecDeque::new(),
             live: 0,
             log: VecDeque::new(),
@@ -338,35 +339,33 @@ impl Etcd {
             Some(end) => Bound::Excluded(end),
         };
         let mut out = RangeResponse { revision: self.revision, ..Default::default() };
-        for k in self.order.range::<str, _>((Bound::Included(r.key), upper)) {
+        self.order.each(r.key, upper, |k| {
             let Some(kv) = self.keys.get(k).and_then(|versions| Self::at(versions, r.revision)) else {
-                continue;
+                return true;
             };
             out.count += 1;
             if r.count_only {
-                continue;
+                return true;
             }
             if r.limit > 0 && out.kvs.len() == r.limit {
                 out.more = true;
             } else {
                 out.kvs.push(kv.clone());
             }
-        }
+            true
+        });
         Ok(out)
     }
 
     /// Calls `f` with every live key that begins with `prefix`, in order, without copying.
     pub fn for_each_prefix(&self, prefix: &str, mut f: impl FnMut(&Rc<str>, &Value, u64)) {
-        for k in self.order.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)) {
-            if !k.starts_with(prefix) {
-                break;
-            }
-            let Some(kv) = self.keys.get(k).and_then(|versions| Self::at(versions, 0)) else { continue };
+        self.order.each_with_prefix(prefix, |k| {
+            let Some(kv) = self.keys.get(k).and_then(|versions| Self::at(versions, 0)) else { return };
             match &*kv.held.borrow() {
                 Held::Whole(value) => f(k, value, kv.mod_revision),
                 Held::Faded(..) => f(k, &kv.value(), kv.mod_revision),
             }
-        }
+        });
     }
 
     fn holds(&self, c: &Compare<'_>) -> bool {

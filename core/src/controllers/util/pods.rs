@@ -101,9 +101,9 @@ fn orphans_key(namespace: &str) -> Rc<str> {
 
 /// Adds [`CONTROLLER_INDEX`] to the pods' informer.
 pub fn add_controller_index(pods: &Informer<Pod>) {
-    pods.add_index(CONTROLLER_INDEX, |p| match controller_of(&p.metadata) {
-        Some(r) => vec![r.uid.as_str().into()],
-        None => vec![orphans_key(namespace(&p.metadata))],
+    pods.tell_index(CONTROLLER_INDEX, |p, tell| match controller_of(&p.metadata) {
+        Some(r) => tell(&r.uid),
+        None => tell(&orphans_key(namespace(&p.metadata))),
     });
 }
 
@@ -121,9 +121,9 @@ pub const NODE_INDEX: &str = "spec.nodeName";
 
 /// Adds [`NODE_INDEX`] to the pods' informer.
 pub fn add_node_index(pods: &Informer<Pod>) {
-    pods.add_index(NODE_INDEX, |p| match node_name(p) {
-        "" => Vec::new(),
-        n => vec![n.into()],
+    pods.tell_index(NODE_INDEX, |p, tell| match node_name(p) {
+        "" => {}
+        n => tell(n),
     });
 }
 
