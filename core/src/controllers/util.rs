@@ -11,6 +11,7 @@ pub mod ref_manager;
 pub mod selector;
 pub mod sort;
 pub mod taints;
+pub mod tally;
 pub mod time;
 pub mod trigger_times;
 pub mod worker;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::status;
+use super::status::{self, Counts};
 use super::workload::Replicated;
+use crate::api::labels::Selector;
 use crate::client::{Client, Informer, InformerEvent, RateLimits, WorkQueue, object_key, split_key};
 use crate::controllers::ControllerContext;
 use crate::controllers::util::expectations::Expectations;
@@ -16,6 +17,7 @@ use crate::controllers::util::pod_control::{
     PodControl, in_parallel, is_namespace_terminating, pod_from_template, slow_start_batch,
 };
 use crate::controllers::util::ref_manager::RefManager;
+use crate::controllers::util::tally::Tally;
 use crate::controllers::util::worker::{SyncError, SyncResult, run_workers};
 use crate::controllers::util::{controller_of, name, namespace, new_controller_ref, pods, rank, ref_is, time, uid};
 
@@ -36,8 +38,40 @@ pub struct ReplicaSetController<K> {
     pod_control: PodControl,
     owners: Informer<K>,
     pods: Informer<Pod>,
+    tally: Tally,
     expectations: Expectations,
     queue: WorkQueue<Rc<str>>,
+}
+
+/// An owner's pods as a sync found them.
+enum Seen {
+    /// By their tally.
+    Counted(Counts),
+    /// One by one: those that are active, and how many are going.
+    Listed(Vec<Rc<Pod>>, usize),
+}
+
+impl Seen {
+    fn active(&self) -> usize {
+        match self {
+            Seen::Counted(counts) => counts.active,
+            Seen::Listed(active, _) => active.len(),
+        }
+    }
+
+    fn listed(&self) -> &[Rc<Pod>] {
+        match self {
+            Seen::Counted(_) => &[],
+            Seen::Listed(active, _) => active,
+        }
+    }
+
+    fn counts<K: Replicated>(&self, rs: &K, now: jiff::Timestamp) -> Counts {
+        match self {
+            Seen::Counted(counts) => *counts,
+            Seen::Listed(active, terminating) => Counts::of(rs, active, *terminating, now),
+        }
+    }
 }
 
 impl<K> Clone for ReplicaSetController<K> {
@@ -47,6 +81,7 @@ impl<K> Clone for ReplicaSetController<K> {
             pod_control: self.pod_control.clone(),
             owners: self.owners.clone(),
             pods: self.pods.clone(),
+            tally: self.tally.clone(),
             expectations: self.expectations.clone(),
             queue: self.queue.clone(),
         }
@@ -66,6 +101,7 @@ impl<K: Replicated> ReplicaSetController<K> {
         let controller = ReplicaSetController {
             pod_control: PodControl { client: client.clone(), recorder },
             owners,
+            tally: Tally::of(&pods, ref_is::<K>),
             pods,
             expectations: Expectations::new(ctx.sim()),
             queue: WorkQueue::new(ctx.sim(), client.process(), RateLimits::default()),
@@ -200,45 +236,64 @@ impl<K: Replicated> ReplicaSetController<K> {
         let needs_sync = self.expectations.satisfied(key);
         // A selector that can't be read selects nothing and never will.
         let Ok(selector) = rs.selector() else { return Ok(()) };
-        let all = pods::by_controller(&self.pods, ns, uid(rs.metadata()), true);
-        let (mut active, mut terminating) = (Vec::with_capacity(all.len()), 0);
-        for pod in all {
-            if pods::is_active(&pod) {
-                active.push(pod);
-            } else if pods::is_terminating(&pod)
-                && controller_of(&pod.metadata).is_some_and(|r| r.uid == uid(rs.metadata()))
-                && selector.matches_meta(&pod.metadata)
-            {
-                terminating += 1;
+        let seen = match Counts::by_tally(&*rs, &selector, &self.tally) {
+            Some(counts) => Seen::Counted(counts),
+            None => {
+                let (active, terminating) = self.list_pods(&rs, &selector, true);
+                let claim = RefManager { client: &self.client, owner: &*rs, selector: &selector };
+                Seen::Listed(claim.claim(active, |_| true).await?, terminating)
             }
-        }
-        let claim = RefManager { client: &self.client, owner: &*rs, selector: &selector };
-        let active = claim.claim(active, |_| true).await?;
+        };
         let mut manage = Ok(());
         if needs_sync && rs.metadata().deletion_timestamp.is_none() {
-            manage = self.manage_replicas(key, &active, &rs).await;
+            manage = self.manage_replicas(key, &seen, &rs, &selector).await;
         }
         let now = sim.timestamp();
-        let new = status::calculate(&*rs, &active, terminating, manage.as_ref().err(), now);
+        let new = status::calculate(&*rs, seen.counts(&*rs, now), manage.as_ref().err(), now);
         let updated = status::update(&self.client, &rs, new).await?;
         manage?;
         let s = updated.status();
         if rs.min_ready_seconds() > 0 && s.ready_replicas != s.available_replicas {
             let fallback = Duration::from_secs(rs.min_ready_seconds().unsigned_abs().into());
-            let next = pods::next_availability(&active, rs.min_ready_seconds(), now);
+            let next = pods::next_availability(seen.listed(), rs.min_ready_seconds(), now);
             self.queue.add_after(key.clone(), next.map_or(fallback, |at| time::until(sim, at)));
         }
         Ok(())
     }
 
+    /// The owner's active pods, with `orphans` also those that nobody controls, and how many of its own are going.
+    fn list_pods(&self, rs: &K, selector: &Selector, orphans: bool) -> (Vec<Rc<Pod>>, usize) {
+        let m = rs.metadata();
+        let all = pods::by_controller(&self.pods, namespace(m), uid(m), orphans);
+        let (mut active, mut terminating) = (Vec::with_capacity(all.len()), 0);
+        for pod in all {
+            if pods::is_active(&pod) {
+                active.push(pod);
+            } else if pods::is_terminating(&pod)
+                && controller_of(&pod.metadata).is_some_and(|r| r.uid == uid(m))
+                && selector.matches_meta(&pod.metadata)
+            {
+                terminating += 1;
+            }
+        }
+        (active, terminating)
+    }
+
     /// Creates or deletes pods until there are as many as wanted, at most [`BURST_REPLICAS`] at a time.
-    async fn manage_replicas(&self, key: &Rc<str>, active: &[Rc<Pod>], rs: &Rc<K>) -> SyncResult {
-        let diff = active.len() as i64 - i64::from(rs.replicas());
+    async fn manage_replicas(&self, key: &Rc<str>, seen: &Seen, rs: &Rc<K>, selector: &Selector) -> SyncResult {
+        let diff = seen.active() as i64 - i64::from(rs.replicas());
         let count = usize::try_from(diff.unsigned_abs()).unwrap_or(usize::MAX).min(BURST_REPLICAS);
         if diff < 0 {
             self.create_replicas(key, rs, count).await
         } else if diff > 0 {
-            self.delete_replicas(key, active, rs, count).await
+            match seen {
+                Seen::Listed(active, _) => self.delete_replicas(key, active, rs, count).await,
+                // All of them are its own, so these are they.
+                Seen::Counted(_) => {
+                    let (active, _) = self.list_pods(rs, selector, false);
+                    self.delete_replicas(key, &active, rs, count).await
+                }
+            }
         } else {
             Ok(())
         }
