@@ -4,6 +4,7 @@
 
 mod informer;
 mod leader;
+mod lru;
 mod queue;
 mod recorder;
 mod rest;

@@ -2,19 +2,20 @@
 //! Models client-go's `tools/record` (event.go, events_cache.go).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
+use super::lru::Lru;
 use super::rest::Client;
 use crate::api::object::Object;
 use crate::sim::{Channel, SimTime, TokenBucket, TraceSeq};
 
 /// Whether an event is good or bad news.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventType {
     /// Information.
     Normal,
@@ -58,7 +59,7 @@ const CACHE_MAX: usize = 4096;
 type ObjectKey = Rc<str>;
 
 struct Similar {
-    messages: std::collections::BTreeSet<Rc<str>>,
+    messages: BTreeSet<Rc<str>>,
     last: SimTime,
 }
 
@@ -69,13 +70,18 @@ struct Seen {
     name: String,
 }
 
-#[derive(Default)]
 struct Correlator {
-    similar: BTreeMap<(ObjectKey, EventType, Rc<str>), Similar>,
-    seen: BTreeMap<(ObjectKey, EventType, Rc<str>, Rc<str>), Seen>,
-    spam: BTreeMap<ObjectKey, TokenBucket>,
+    similar: Lru<(ObjectKey, EventType, Rc<str>), Similar>,
+    seen: Lru<(ObjectKey, EventType, Rc<str>, Rc<str>), Seen>,
+    spam: Lru<ObjectKey, TokenBucket>,
     /// The nanoseconds in the name of the last event.
     last_name: i128,
+}
+
+impl Default for Correlator {
+    fn default() -> Self {
+        Correlator { similar: Lru::new(CACHE_MAX), seen: Lru::new(CACHE_MAX), spam: Lru::new(CACHE_MAX), last_name: 0 }
+    }
 }
 
 struct Posting {
@@ -93,13 +99,6 @@ pub struct EventRecorder {
     host: Rc<str>,
     correlator: Rc<RefCell<Correlator>>,
     queue: Channel<Posting>,
-}
-
-/// Keeps a cache bounded: upstream's are LRU caches of the same size; the eldest key by order is as good a victim here.
-fn bound<K: Ord + Clone, V>(map: &mut BTreeMap<K, V>) {
-    while map.len() > CACHE_MAX {
-        map.pop_first();
-    }
 }
 
 impl EventRecorder {
@@ -147,8 +146,8 @@ impl EventRecorder {
         let mut observed = message.clone();
         {
             let key = (object.clone(), kind, reason_key.clone());
-            let similar =
-                correlator.similar.entry(key).or_insert_with(|| Similar { messages: Default::default(), last: now });
+            let similar = || Similar { messages: BTreeSet::new(), last: now };
+            let similar = correlator.similar.get_or_insert_with(key, similar);
             if now.since(similar.last) > AGGREGATE_INTERVAL {
                 similar.messages.clear();
             }
@@ -159,7 +158,6 @@ impl EventRecorder {
                 message = format!("(combined from similar events): {message}").into();
                 observed = "".into();
             }
-            bound(&mut correlator.similar);
         }
         let stamp = sim.timestamp();
         let key = (object.clone(), kind, reason_key, observed);
@@ -167,13 +165,11 @@ impl EventRecorder {
         correlator.last_name =
             (correlator.last_name + 1).max(stamp.as_nanosecond() + i128::from(sim.random_below(1_000_000)));
         let name = format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), correlator.last_name);
-        let seen = correlator.seen.entry(key).or_insert_with(|| Seen { count: 0, first: stamp, name });
+        let seen = correlator.seen.get_or_insert_with(key, || Seen { count: 0, first: stamp, name });
         seen.count += 1;
         let (count, first, name) = (seen.count, seen.first, seen.name.clone());
-        bound(&mut correlator.seen);
-        let bucket = correlator.spam.entry(object).or_insert_with(|| TokenBucket::new(SPAM_QPS, SPAM_BURST));
+        let bucket = correlator.spam.get_or_insert_with(object, || TokenBucket::new(SPAM_QPS, SPAM_BURST));
         let pass = bucket.try_take(now);
-        bound(&mut correlator.spam);
         if !pass {
             return;
         }
