@@ -14,6 +14,7 @@ pub mod patch;
 pub mod quantity;
 pub mod schema;
 pub mod status;
+pub mod tell;
 pub mod validation;
 pub(crate) mod yaml;
 

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
 
 use super::object::Object;
+use super::tell::{Sink, tell, to_value};
 
 /// An object of any kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,11 +71,14 @@ impl Object for DynamicObject {
     fn clone_object(&self) -> Rc<dyn Object> {
         Rc::new(self.clone())
     }
+    fn tell(&self, sink: &mut dyn Sink) -> bool {
+        tell(&self.to_value(), sink)
+    }
     fn to_value(&self) -> Value {
         let mut fields = self.fields.clone();
         fields.insert("apiVersion".into(), (&*self.api_version).into());
         fields.insert("kind".into(), (&*self.kind).into());
-        fields.insert("metadata".into(), serde_json::to_value(&self.metadata).unwrap_or_default());
+        fields.insert("metadata".into(), to_value(&self.metadata));
         Value::Object(fields)
     }
     fn equals(&self, other: &dyn Object) -> bool {

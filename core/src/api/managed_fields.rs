@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use serde_json::Value;
 
 use super::schema::{TypeId, complete, schema};
+use super::tell::to_value;
 
 mod apply;
 mod custom;
@@ -272,7 +273,7 @@ impl Managers {
 
     /// The same as JSON.
     pub fn to_value(&self) -> Option<Value> {
-        self.to_api().and_then(|e| serde_json::to_value(e).ok())
+        self.to_api().map(|e| to_value(&e))
     }
 
     fn without_empty(mut self) -> Self {

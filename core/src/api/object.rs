@@ -7,6 +7,8 @@ use std::rc::Rc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+use super::tell::{Sink, ValueSink, tell};
+
 /// An API object of some kind. Implemented for every k8s-openapi kind that has ObjectMeta, and for `DynamicObject`.
 pub trait Object: Any + Debug {
     /// Its metadata.
@@ -19,8 +21,13 @@ pub trait Object: Any + Debug {
     fn kind(&self) -> &str;
     /// A deep copy.
     fn clone_object(&self) -> Rc<dyn Object>;
+    /// Tells what it says as JSON, with apiVersion and kind; false if it can't.
+    fn tell(&self, sink: &mut dyn Sink) -> bool;
     /// As JSON, with apiVersion and kind.
-    fn to_value(&self) -> Value;
+    fn to_value(&self) -> Value {
+        let mut sink = ValueSink::default();
+        if self.tell(&mut sink) { sink.into_value() } else { Value::Null }
+    }
     /// Whether both are of one kind and equal in every field.
     fn equals(&self, other: &dyn Object) -> bool;
 }
@@ -78,8 +85,8 @@ where
     fn clone_object(&self) -> Rc<dyn Object> {
         Rc::new(self.clone())
     }
-    fn to_value(&self) -> Value {
-        serde_json::to_value(self).unwrap_or(Value::Null)
+    fn tell(&self, sink: &mut dyn Sink) -> bool {
+        tell(self, sink)
     }
     fn equals(&self, other: &dyn Object) -> bool {
         (other as &dyn Any).downcast_ref::<T>().is_some_and(|o| o == self)

@@ -6,10 +6,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+mod bytes;
 mod descriptions;
 mod encode;
 mod load;
 
+pub use bytes::BytesSink;
 pub use descriptions::Descriptions;
 pub use encode::{complete, go_json, go_string};
 

@@ -45,7 +45,7 @@ impl Owners {
     }
 
     /// The managers of the fields of this version of an object.
-    fn of(&self, o: &dyn Object) -> Option<Rc<Managers>> {
+    pub(super) fn of(&self, o: &dyn Object) -> Option<Rc<Managers>> {
         self.fields.get(uid(o)).map(|fields| fields.managers_at(revision(o.meta())))
     }
 

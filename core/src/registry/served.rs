@@ -156,6 +156,11 @@ impl Served {
         Err(Status::invalid("", self.info.kind, new.meta().name.as_deref().unwrap_or_default(), &errors))
     }
 
+    /// Whether this version is the stored one, as it stands.
+    pub fn is_stored(&self) -> bool {
+        self.alias.is_none() && self.custom.is_none()
+    }
+
     /// Turns JSON of the stored version into this one.
     pub fn from_stored(&self, value: &mut Value) {
         if let Some(version) = &self.custom {

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{Field, Schema, Shape, TypeId, schema};
 
-fn zero(schema: &Schema, field: &Field) -> Option<Value> {
+/// What a field is that nobody set; `None` if it is left out.
+pub(super) fn zero(schema: &Schema, field: &Field) -> Option<Value> {
     if field.pointer {
         return (!field.omit_empty && !field.omit_zero).then_some(Value::Null);
     }

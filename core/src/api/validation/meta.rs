@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{NameCheck, is_qualified_name, is_valid_label_value, name_is_dns_label, validate_field_manager};
 use crate::api::field::{Error, ErrorList, ErrorType, Path, quote};
+use crate::api::tell::to_value;
 
 const ANNOTATIONS_SIZE_MAX_BYTES: usize = 256 * 1024;
 const SUBRESOURCE_LENGTH_MAX_BYTES: usize = 256;
@@ -228,8 +229,7 @@ fn immutable<T: PartialEq + serde::Serialize>(
     if new == old {
         return;
     }
-    let value =
-        |v: &Option<T>| v.as_ref().map_or_else(|| empty.clone(), |v| serde_json::to_value(v).unwrap_or_default());
+    let value = |v: &Option<T>| v.as_ref().map_or_else(|| empty.clone(), |v| to_value(v));
     errors.extend(validate_immutable(&value(new), &value(old), &path.child(name)));
 }
 

@@ -38,6 +38,11 @@ pub(super) fn value(code: u16, value: &Value, accepted: Accepted) -> Response {
     Response { code, headers: vec![("Content-Type", accepted.content_type())], body: Body::Full(bytes) }
 }
 
+/// What is written as JSON as a response.
+fn json(code: u16, bytes: Vec<u8>, accepted: Accepted) -> Response {
+    Response { code, headers: vec![("Content-Type", accepted.content_type())], body: Body::Full(bytes) }
+}
+
 /// JSON for people: a line a field.
 pub(super) fn indent(response: &mut Response) {
     if !response.header("Content-Type").is_some_and(|t| t.starts_with("application/json")) {
@@ -199,6 +204,11 @@ impl ApiServer {
         include: IncludeObject,
     ) -> Response {
         let body = match accepted.transform {
+            Transform::None if accepted.media == MediaType::Json => {
+                let mut bytes = self.encoded.managed_bytes(o, managers, served, false);
+                bytes.push(b'\n');
+                return json(code, bytes, accepted);
+            }
             Transform::Table => {
                 let mut metadata = Map::new();
                 if let Some(rv) = &o.meta().resource_version {
@@ -213,6 +223,24 @@ impl ApiServer {
             }
         };
         value(code, &body, accepted)
+    }
+
+    /// A list written as JSON.
+    fn list_bytes(&self, list: &ObjectList, served: &Served, metadata: &Value) -> Vec<u8> {
+        let head = json!({"apiVersion": &*served.api_version}).to_string();
+        let mut bytes = [head.trim_end_matches('}'), ",\"items\":["].concat().into_bytes();
+        for (i, o) in list.items.iter().enumerate() {
+            if i > 0 {
+                bytes.push(b',');
+            }
+            // Items of a typed list don't repeat what the list says.
+            bytes.extend_from_slice(&self.encoded.bytes(&**o, served, true));
+        }
+        let tail = json!({"kind": format!("{}List", served.info.kind), "metadata": metadata}).to_string();
+        bytes.extend_from_slice(b"],");
+        bytes.extend_from_slice(tail.trim_start_matches('{').as_bytes());
+        bytes.push(b'\n');
+        bytes
     }
 
     /// A list as a response.
@@ -233,6 +261,9 @@ impl ApiServer {
         }
         let metadata = Value::Object(metadata);
         let body = match accepted.transform {
+            Transform::None if accepted.media == MediaType::Json => {
+                return json(200, self.list_bytes(list, served, &metadata), accepted);
+            }
             Transform::Table => {
                 let objects: Vec<&dyn Object> = list.items.iter().map(|o| &**o).collect();
                 self.table(&objects, served, accepted, include, metadata, true)

@@ -8,8 +8,10 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::encode;
+use crate::api::managed_fields::Managers;
 use crate::api::object::{Obj, Object};
-use crate::apiserver::owners::Owners;
+use crate::api::schema::{BytesSink, schema};
+use crate::apiserver::owners::{self, Owners};
 use crate::registry::Served;
 
 /// How many are kept: watchers of one change are woken one after another.
@@ -39,6 +41,31 @@ impl Encoded {
         value
     }
 
+    /// The same written as JSON, as an item of a list or on its own.
+    pub(super) fn bytes(&self, o: &dyn Object, served: &Served, is_item: bool) -> Vec<u8> {
+        self.managed_bytes(o, &self.owners.borrow().of(o).unwrap_or_default(), served, is_item)
+    }
+
+    /// An object with these managers of its fields, written as JSON.
+    pub(super) fn managed_bytes(&self, o: &dyn Object, managers: &Managers, served: &Served, is_item: bool) -> Vec<u8> {
+        let managed = managers.to_value();
+        if served.is_stored() {
+            let mut sink = BytesSink::new(schema().kind(&served.api_version, served.info.kind), managed.as_ref());
+            if o.tell(&mut sink)
+                && let Some(bytes) = sink.finish(is_item)
+            {
+                return bytes;
+            }
+        }
+        let mut value = encode::object(o, served);
+        owners::show(managers, &mut value);
+        if is_item && let Some(o) = value.as_object_mut() {
+            o.remove("kind");
+            o.remove("apiVersion");
+        }
+        serde_json::to_vec(&value).unwrap_or_default()
+    }
+
     /// An object as JSON.
     pub(super) fn json(&self, object: &Obj, served: &Served) -> Rc<[u8]> {
         let mut kept = self.kept.borrow_mut();
@@ -46,7 +73,7 @@ impl Encoded {
         if let Some(e) = kept.iter().rev().find(same) {
             return e.bytes.clone();
         }
-        let bytes: Rc<[u8]> = serde_json::to_vec(&self.value(&**object, served)).unwrap_or_default().into();
+        let bytes: Rc<[u8]> = self.bytes(&**object, served, false).into();
         if kept.len() == KEPT {
             kept.pop_front();
         }

@@ -11,6 +11,8 @@ use std::hash::Hasher;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::Value;
 
+use crate::api::tell::to_value;
+
 const SCHEMA: &str = include_str!("pod_template.schema");
 
 type Schema = BTreeMap<&'static str, Vec<[&'static str; 3]>>;
@@ -66,7 +68,7 @@ pub fn safe_encode(text: &str) -> String {
 
 /// The hash of a pod template; a collision count makes another of it.
 pub fn compute_hash(template: &PodTemplateSpec, collision_count: Option<i32>) -> String {
-    let value = serde_json::to_value(template).unwrap_or_default();
+    let value = to_value(template);
     let mut printer = Printer { schema: schema(), out: String::with_capacity(8192) };
     printer.print("PodTemplateSpec", Some(&value), true);
     let mut hash = Fnv32::default();

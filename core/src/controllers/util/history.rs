@@ -12,6 +12,7 @@ use super::hash::{Fnv32, safe_encode};
 use super::worker::SyncError;
 use super::{name, namespace, new_controller_ref, uid};
 use crate::api::object::Kind;
+use crate::api::tell::to_value;
 use crate::client::{Client, Informer};
 
 /// The index of revisions by who controls them, and of those that nobody does by namespace.
@@ -38,7 +39,7 @@ pub fn of_owner(revisions: &Informer<ControllerRevision>, ns: &str, owner: &str)
 
 /// What a revision keeps of its object: the template, as a patch that replaces it.
 pub fn template_patch(template: &PodTemplateSpec) -> Value {
-    let mut template = serde_json::to_value(template).unwrap_or_default();
+    let mut template = to_value(template);
     if let Some(t) = template.as_object_mut() {
         t.insert("$patch".into(), "replace".into());
     }
