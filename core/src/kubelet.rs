@@ -86,6 +86,8 @@ struct Inner {
     pulling: Cell<bool>,
     pull_done: Notify,
     objects: ObjectCache,
+    /// By namespace, for pods that ask for nothing else.
+    resolv: RefCell<BTreeMap<String, volumes::ResolvConf>>,
     started_at: SimTime,
     node_state: RefCell<node::NodeState>,
     node_changed: Notify,
@@ -109,6 +111,7 @@ impl Kubelet {
         let kubelet = Kubelet(Rc::new(Inner {
             started_at: sim.now(),
             objects: ObjectCache::default(),
+            resolv: RefCell::default(),
             status_changed: Notify::new(&sim),
             pull_done: Notify::new(&sim),
             node_changed: Notify::new(&sim),

@@ -1,11 +1,12 @@
 //! ConfigMaps and Secrets that pods use: fetched when needed and kept for a minute. Models `pkg/kubelet/util/manager/cache_based_manager.go`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Kubelet;
 use crate::client::ClientError;
@@ -13,12 +14,47 @@ use crate::sim::SimTime;
 
 const TTL: Duration = Duration::from_secs(60);
 
+/// The bytes of so many objects are kept, for the pods that will mount the same.
+const CONTENTS_MAX: usize = 32;
+
 type Kept<K> = RefCell<BTreeMap<(String, String), (SimTime, Rc<K>)>>;
+
+/// What an object holds, by key: every pod that mounts it shares the bytes.
+pub(super) type Contents = Rc<BTreeMap<String, Rc<[u8]>>>;
 
 #[derive(Default)]
 pub(super) struct ObjectCache {
     config_maps: Kept<ConfigMap>,
     secrets: Kept<Secret>,
+    /// By uid and revision, oldest first.
+    contents: RefCell<VecDeque<((Option<String>, Option<String>), Contents)>>,
+}
+
+impl ObjectCache {
+    /// The bytes of this version of an object.
+    fn contents<'a>(&self, m: &ObjectMeta, data: impl Iterator<Item = (&'a String, &'a [u8])>) -> Contents {
+        let version = (m.uid.clone(), m.resource_version.clone());
+        let mut kept = self.contents.borrow_mut();
+        if let Some((_, contents)) = kept.iter().find(|(have, _)| *have == version) {
+            return contents.clone();
+        }
+        let contents: Contents = Rc::new(data.map(|(key, bytes)| (key.clone(), Rc::from(bytes))).collect());
+        if kept.len() == CONTENTS_MAX {
+            kept.pop_front();
+        }
+        kept.push_back((version, contents.clone()));
+        contents
+    }
+
+    pub(super) fn of_config_map(&self, m: &ConfigMap) -> Contents {
+        let text = m.data.iter().flatten().map(|(k, v)| (k, v.as_bytes()));
+        let binary = m.binary_data.iter().flatten().map(|(k, v)| (k, v.0.as_slice()));
+        self.contents(&m.metadata, text.chain(binary))
+    }
+
+    pub(super) fn of_secret(&self, s: &Secret) -> Contents {
+        self.contents(&s.metadata, s.data.iter().flatten().map(|(k, v)| (k, v.0.as_slice())))
+    }
 }
 
 impl Kubelet {

@@ -245,15 +245,18 @@ impl Kubelet {
 }
 
 impl Kubelet {
-    /// Writes a status, if the object is still the one that it is about. Of the old object all but its status is copied.
+    /// Writes a status, if the object is still the one that it is about. Of the old object all but its status is copied, and the
+    /// new status is given away: whoever wrote in between is told of as a conflict.
     async fn patch_status(&self, target: &Pod, status: PodStatus) -> Result<Obj, ClientError> {
         let Some(id) = self.0.client.registry().id_of::<Pod>() else {
             return Err(Status::internal("there are no pods").into());
         };
+        let mut status = Some(status);
         let change = |o: &mut Obj| {
             if let Some(old) = typed::<Pod>(&**o).filter(|old| old.metadata.uid == target.metadata.uid) {
+                let status = status.take().ok_or_else(|| Status::modified("", "pods", pod::name(target)))?;
                 let (metadata, spec) = (old.metadata.clone(), old.spec.clone());
-                *o = Rc::new(Pod { metadata, spec, status: Some(status.clone()) });
+                *o = Rc::new(Pod { metadata, spec, status: Some(status) });
             }
             Ok(())
         };

@@ -322,7 +322,7 @@ impl Kubelet {
             attempt,
             hostname,
             host_network: pod::host_network(p),
-            resolv: (!pod::host_network(p)).then(|| crate::network::dns::Resolv::parse(&self.resolv(p))),
+            resolv: (!pod::host_network(p)).then(|| self.resolv_conf(p).read),
             labels: Rc::default(),
         };
         match self.0.runtime.run_pod_sandbox(spec).await {

@@ -7,13 +7,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, DownwardAPIVolumeFile, KeyToPath, PersistentVolume, PersistentVolumeClaim, Pod, Secret,
+    Container, DownwardAPIVolumeFile, KeyToPath, PersistentVolume, PersistentVolumeClaim, Pod,
     ServiceAccountTokenProjection, Volume,
 };
 
 use super::Kubelet;
+use super::objects::Contents;
 use super::pod;
 use crate::client::{ClientError, EventType};
+use crate::network::dns::Resolv;
 use crate::runtime::engine::{FileTree, Mount};
 
 /// What a pod's volumes hold, by name.
@@ -26,23 +28,57 @@ const MOUNT: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(122);
 
-fn add(tree: &mut FileTree, path: &str, bytes: &[u8]) {
-    *tree = std::mem::take(tree).with(path, bytes);
+/// The resolv.conf of so many namespaces is kept.
+const RESOLV_MAX: usize = 32;
+
+/// A resolv.conf as a file and as it is read.
+#[derive(Clone)]
+pub(super) struct ResolvConf {
+    pub text: Rc<[u8]>,
+    pub read: Rc<Resolv>,
+}
+
+/// What a service account's token says.
+#[derive(serde::Serialize)]
+struct Claims<'a> {
+    aud: [&'a str; 1],
+    exp: i64,
+    iat: i64,
+    iss: &'a str,
+    #[serde(rename = "kubernetes.io")]
+    kubernetes: Bound<'a>,
+    nbf: i64,
+    sub: &'a str,
+}
+
+/// Which objects a token is bound to.
+#[derive(serde::Serialize)]
+struct Bound<'a> {
+    namespace: &'a str,
+    node: Named<'a>,
+    pod: Named<'a>,
+    serviceaccount: Named<'a>,
+}
+
+#[derive(serde::Serialize)]
+struct Named<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a str>,
+}
+
+fn add(tree: &mut FileTree, path: &str, bytes: impl Into<Rc<[u8]>>) {
+    *tree = std::mem::take(tree).with_shared(path, bytes.into());
 }
 
 /// Chosen keys, or all.
-fn pick(
-    tree: &mut FileTree,
-    data: &BTreeMap<&str, &[u8]>,
-    items: Option<&[KeyToPath]>,
-    optional: bool,
-) -> Result<(), String> {
+fn pick(tree: &mut FileTree, data: &Contents, items: Option<&[KeyToPath]>, optional: bool) -> Result<(), String> {
     match items.filter(|i| !i.is_empty()) {
-        None => data.iter().for_each(|(k, v)| add(tree, k, v)),
+        None => data.iter().for_each(|(k, v)| add(tree, k, v.clone())),
         Some(items) => {
             for i in items {
                 match data.get(i.key.as_str()) {
-                    Some(v) => add(tree, &i.path, v),
+                    Some(v) => add(tree, &i.path, v.clone()),
                     None if optional => {}
                     None => return Err("references non-existent config key: ".to_owned() + &i.key),
                 }
@@ -50,16 +86,6 @@ fn pick(
         }
     }
     Ok(())
-}
-
-fn config_data(m: &ConfigMap) -> BTreeMap<&str, &[u8]> {
-    let text = m.data.iter().flatten().map(|(k, v)| (k.as_str(), v.as_bytes()));
-    let binary = m.binary_data.iter().flatten().map(|(k, v)| (k.as_str(), v.0.as_slice()));
-    text.chain(binary).collect()
-}
-
-fn secret_data(s: &Secret) -> BTreeMap<&str, &[u8]> {
-    s.data.iter().flatten().map(|(k, v)| (k.as_str(), v.0.as_slice())).collect()
 }
 
 fn why(kind: &str, name: &str, e: &ClientError) -> String {
@@ -174,7 +200,7 @@ impl Kubelet {
         optional: bool,
     ) -> Result<(), String> {
         match self.config_map(ns, name).await {
-            Ok(m) => pick(tree, &config_data(&m), items, optional),
+            Ok(m) => pick(tree, &self.0.objects.of_config_map(&m), items, optional),
             Err(e) if e.is_not_found() && optional => Ok(()),
             Err(e) => Err(why("configmap", name, &e)),
         }
@@ -189,7 +215,7 @@ impl Kubelet {
         optional: bool,
     ) -> Result<(), String> {
         match self.secret(ns, name).await {
-            Ok(s) => pick(tree, &secret_data(&s), items, optional),
+            Ok(s) => pick(tree, &self.0.objects.of_secret(&s), items, optional),
             Err(e) if e.is_not_found() && optional => Ok(()),
             Err(e) => Err(why("secret", name, &e)),
         }
@@ -215,22 +241,24 @@ impl Kubelet {
         let account = pod::spec(p).service_account_name.as_deref().unwrap_or("default");
         let now = self.0.sim.timestamp().as_second();
         let issuer = format!("https://kubernetes.default.svc.{}", self.0.config.cluster_domain);
-        let claims = serde_json::json!({
-            "aud": [t.audience.clone().unwrap_or_else(|| issuer.clone())],
-            "exp": now + t.expiration_seconds.unwrap_or(3600),
-            "iat": now,
-            "iss": issuer,
-            "kubernetes.io": {
-                "namespace": pod::namespace(p),
-                "node": { "name": &*self.0.config.node_name },
-                "pod": { "name": pod::name(p), "uid": pod::uid(p) },
-                "serviceaccount": { "name": account },
+        let claims = Claims {
+            aud: [t.audience.as_deref().unwrap_or(&issuer)],
+            exp: now + t.expiration_seconds.unwrap_or(3600),
+            iat: now,
+            iss: &issuer,
+            kubernetes: Bound {
+                namespace: pod::namespace(p),
+                node: Named { name: &self.0.config.node_name, uid: None },
+                pod: Named { name: pod::name(p), uid: Some(pod::uid(p)) },
+                serviceaccount: Named { name: account, uid: None },
             },
-            "nbf": now,
-            "sub": format!("system:serviceaccount:{}:{account}", pod::namespace(p)),
-        });
+            nbf: now,
+            sub: &format!("system:serviceaccount:{}:{account}", pod::namespace(p)),
+        };
+        // Nothing of it can fail to be JSON.
+        let claims = serde_json::to_vec(&claims).unwrap_or_default();
         let signature: Vec<u8> = (0..4).flat_map(|_| self.0.sim.random_u64().to_le_bytes()).collect();
-        format!("{}.{}.{}", b64.encode(r#"{"alg":"RS256"}"#), b64.encode(claims.to_string()), b64.encode(signature))
+        format!("{}.{}.{}", b64.encode(r#"{"alg":"RS256"}"#), b64.encode(claims), b64.encode(signature))
     }
 
     /// What is mounted into a container: its volumes, and the files that every container gets.
@@ -245,7 +273,7 @@ impl Kubelet {
                     let root = format!("/{}", sub.trim_matches('/'));
                     if let Some(bytes) = files.0.get(&root) {
                         // A single file: mounted by its name over whatever the directory holds.
-                        let tree = FileTree::default().with(&m.mount_path, bytes);
+                        let tree = FileTree::default().with_shared(&m.mount_path, bytes.clone());
                         mounts.push(Mount { path: "/".into(), files: Rc::new(tree), read_only: false });
                         continue;
                     }
@@ -288,10 +316,32 @@ impl Kubelet {
                 hosts.push_str(&format!("{}\t{}\n", a.ip, a.hostnames.as_deref().unwrap_or_default().join("\t")));
             }
         }
-        FileTree::default().with("/etc/hosts", hosts.as_bytes()).with("/etc/resolv.conf", self.resolv(p).as_bytes())
+        let resolv = self.resolv_conf(p).text;
+        FileTree::default().with("/etc/hosts", hosts.as_bytes()).with_shared("/etc/resolv.conf", resolv)
     }
 
-    pub(super) fn resolv(&self, p: &Pod) -> String {
+    /// A pod's resolv.conf. Most pods of a namespace have one in common.
+    pub(super) fn resolv_conf(&self, p: &Pod) -> ResolvConf {
+        let spec = pod::spec(p);
+        let common = spec.dns_config.is_none()
+            && !pod::host_network(p)
+            && spec.dns_policy.as_deref().is_none_or(|policy| policy == "ClusterFirst");
+        let mut known = self.0.resolv.borrow_mut();
+        if common && let Some(conf) = known.get(pod::namespace(p)) {
+            return conf.clone();
+        }
+        let text = self.resolv(p);
+        let conf = ResolvConf { read: Rc::new(Resolv::parse(&text)), text: text.into_bytes().into() };
+        if common {
+            if known.len() == RESOLV_MAX {
+                known.pop_first();
+            }
+            known.insert(pod::namespace(p).to_owned(), conf.clone());
+        }
+        conf
+    }
+
+    fn resolv(&self, p: &Pod) -> String {
         let spec = pod::spec(p);
         let policy = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
         let cluster = match policy {

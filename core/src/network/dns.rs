@@ -256,8 +256,8 @@ impl Network {
     }
 
     /// What the resolver of a namespace reads.
-    pub fn set_resolv(&self, netns: NetnsId, resolv: Resolv) {
-        self.0.state.borrow_mut().resolv.insert(netns, Rc::new(resolv));
+    pub fn set_resolv(&self, netns: NetnsId, resolv: Rc<Resolv>) {
+        self.0.state.borrow_mut().resolv.insert(netns, resolv);
     }
 
     /// Takes a machine's packet filter away: its power is off.

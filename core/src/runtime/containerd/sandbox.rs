@@ -23,7 +23,7 @@ pub struct SandboxSpec {
     /// In the machine's own network namespace.
     pub host_network: bool,
     /// Its resolv.conf, read; `None` in the machine's own network.
-    pub resolv: Option<crate::network::dns::Resolv>,
+    pub resolv: Option<Rc<crate::network::dns::Resolv>>,
     /// The pod's labels.
     pub labels: Rc<BTreeMap<String, String>>,
 }

@@ -22,8 +22,14 @@ pub struct FileTree(pub BTreeMap<String, Rc<[u8]>>);
 impl FileTree {
     /// The tree with one more file.
     #[must_use]
-    pub fn with(mut self, path: &str, bytes: &[u8]) -> Self {
-        self.0.insert(normalize("/", path), Rc::from(bytes));
+    pub fn with(self, path: &str, bytes: &[u8]) -> Self {
+        self.with_shared(path, Rc::from(bytes))
+    }
+
+    /// The tree with one more file, whose bytes others may have too.
+    #[must_use]
+    pub fn with_shared(mut self, path: &str, bytes: Rc<[u8]>) -> Self {
+        self.0.insert(normalize("/", path), bytes);
         self
     }
 }
