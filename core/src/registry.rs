@@ -50,6 +50,8 @@ mod strategy;
 pub mod validation;
 mod warnings;
 
+use std::any::TypeId;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -145,26 +147,24 @@ impl ResourceInfo {
 
     /// The key in etcd: `/registry/<resource>/<namespace>/<name>`, with upstream's few exceptions.
     pub fn key(&self, namespace: &str, name: &str) -> String {
-        let mut key = self.prefix();
-        key.reserve_exact(namespace.len() + 1 + name.len());
-        if self.namespaced {
-            key.push_str(namespace);
-            key.push('/');
-        }
-        key.push_str(name);
-        key
+        let [a, b, c, d, e] = self.prefix_parts();
+        if self.namespaced { [a, b, c, d, e, namespace, "/", name].concat() } else { [a, b, c, d, e, name].concat() }
     }
 
     /// The prefix of all the kind's keys in etcd, ending in a slash.
     pub fn prefix(&self) -> String {
+        self.prefix_parts().concat()
+    }
+
+    fn prefix_parts(&self) -> [&'static str; 5] {
         // Models the storage prefixes of pkg/kubeapiserver/default_storage_factory_builder.go and the REST storages.
         match (self.group, self.resource) {
-            ("", "nodes") => "/registry/minions/".into(),
-            ("", "services") => "/registry/services/specs/".into(),
-            ("", "endpoints") => "/registry/services/endpoints/".into(),
-            ("networking.k8s.io", "ingresses") => "/registry/ingress/".into(),
-            (g, r) if g.is_empty() || is_builtin_short(g) => ["/registry/", r, "/"].concat(),
-            (g, r) => ["/registry/", g, "/", r, "/"].concat(),
+            ("", "nodes") => ["/registry/minions/", "", "", "", ""],
+            ("", "services") => ["/registry/services/specs/", "", "", "", ""],
+            ("", "endpoints") => ["/registry/services/endpoints/", "", "", "", ""],
+            ("networking.k8s.io", "ingresses") => ["/registry/ingress/", "", "", "", ""],
+            (g, r) if g.is_empty() || is_builtin_short(g) => ["/registry/", r, "/", "", ""],
+            (g, r) => ["/registry/", g, "/", r, "/"],
         }
     }
 }
@@ -201,6 +201,8 @@ pub struct Registry {
     by_path: BTreeMap<(&'static str, &'static str, &'static str), ResourceId>,
     /// Asked at every request of a typed client.
     by_kind: IndexMap<(&'static str, &'static str), ResourceId, FxBuildHasher>,
+    /// The same by Rust type, as far as it was asked for.
+    by_type: RefCell<IndexMap<TypeId, ResourceId, FxBuildHasher>>,
     /// The kinds that CustomResourceDefinitions define, numbered after the others.
     customs: custom::Customs,
 }
@@ -215,7 +217,13 @@ impl Registry {
             by_path.insert((info.group, info.version, info.resource), id);
             by_kind.entry((info.group, info.kind)).or_insert(id);
         }
-        Rc::new(Registry { strategies, by_path, by_kind, customs: custom::Customs::default() })
+        Rc::new(Registry {
+            strategies,
+            by_path,
+            by_kind,
+            by_type: RefCell::default(),
+            customs: custom::Customs::default(),
+        })
     }
 
     /// Every kind that a v1.36 api-server serves by default.
@@ -307,7 +315,13 @@ impl Registry {
 
     /// Looks a kind up by its Rust type.
     pub fn id_of<K: Kind>(&self) -> Option<ResourceId> {
-        self.find_kind(<K as Resource>::GROUP, <K as Resource>::KIND)
+        if let Some(id) = self.by_type.borrow().get(&TypeId::of::<K>()) {
+            return Some(*id);
+        }
+        let (group, kind) = (<K as Resource>::GROUP, <K as Resource>::KIND);
+        let Some(id) = self.by_kind.get(&(group, kind)).copied() else { return self.find_kind(group, kind) };
+        self.by_type.borrow_mut().insert(TypeId::of::<K>(), id);
+        Some(id)
     }
 
     /// Every kind.

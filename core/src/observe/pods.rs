@@ -1,6 +1,6 @@
 //! A pod as the page draws it. Models what kubectl prints under STATUS (`pkg/printers/internalversion/printers.go`, printPod).
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 
 use super::view::{ContainerShape, ContainerView, PodShape};
 use crate::api::quantity::Quantity;
@@ -17,10 +17,18 @@ fn waiting_reason(s: &ContainerStatus) -> Option<&str> {
     s.state.as_ref()?.waiting.as_ref()?.reason.as_deref()
 }
 
+/// Whether a container runs, and how it ended if it did.
+fn running_or_terminated(s: &ContainerStatus) -> (bool, Option<&ContainerStateTerminated>) {
+    let state = s.state.as_ref();
+    (state.is_some_and(|s| s.running.is_some()), state.and_then(|s| s.terminated.as_ref()))
+}
+
 /// What kubectl prints under STATUS.
 pub fn status_text(pod: &Pod) -> String {
-    let status = pod.status.clone().unwrap_or_default();
-    let mut reason = status.reason.clone().filter(|r| !r.is_empty()).or(status.phase.clone()).unwrap_or_default();
+    let unknown = PodStatus::default();
+    let status = pod.status.as_ref().unwrap_or(&unknown);
+    let mut reason =
+        status.reason.clone().filter(|r| !r.is_empty()).or_else(|| status.phase.clone()).unwrap_or_default();
     if status.phase.as_deref() == Some("Pending")
         && status
             .conditions
@@ -33,13 +41,11 @@ pub fn status_text(pod: &Pod) -> String {
     let mut initializing = false;
     let inits = status.init_container_statuses.as_deref().unwrap_or_default();
     for (i, c) in inits.iter().enumerate() {
-        let state = c.state.clone().unwrap_or_default();
-        if state.terminated.as_ref().is_some_and(|t| t.exit_code == 0)
-            || (state.running.is_some() && c.started == Some(true))
-        {
+        let (running, terminated) = running_or_terminated(c);
+        if terminated.is_some_and(|t| t.exit_code == 0) || (running && c.started == Some(true)) {
             continue;
         }
-        reason = if let Some(t) = &state.terminated {
+        reason = if let Some(t) = terminated {
             match t.reason.as_deref() {
                 Some(r) if !r.is_empty() => format!("Init:{r}"),
                 _ => match t.signal {
@@ -62,10 +68,10 @@ pub fn status_text(pod: &Pod) -> String {
     if !initializing {
         let mut has_running = false;
         for c in status.container_statuses.iter().flatten().rev() {
-            let state = c.state.clone().unwrap_or_default();
+            let (running, terminated) = running_or_terminated(c);
             if let Some(r) = waiting_reason(c).filter(|r| !r.is_empty()) {
                 reason = r.to_owned();
-            } else if let Some(t) = &state.terminated {
+            } else if let Some(t) = terminated {
                 reason = match t.reason.as_deref() {
                     Some(r) if !r.is_empty() => r.to_owned(),
                     _ => match t.signal {
@@ -73,7 +79,7 @@ pub fn status_text(pod: &Pod) -> String {
                         _ => format!("ExitCode:{}", t.exit_code),
                     },
                 };
-            } else if c.ready && state.running.is_some() {
+            } else if c.ready && running {
                 has_running = true;
             }
         }

@@ -60,9 +60,45 @@ pub struct Decision {
     /// Nodes in the cluster; those that were not looked at appear in no row.
     pub all_nodes: usize,
     names: Rc<Vec<Rc<str>>>,
-    feasible: Vec<NodeId>,
-    columns: Vec<ScoreColumn>,
+    feasible: Rc<[NodeId]>,
+    columns: Vec<PackedColumn>,
     statuses: NodeToStatus,
+}
+
+/// A plugin's scores, packed.
+#[derive(Clone, Debug)]
+struct PackedColumn {
+    plugin: &'static str,
+    weight: i64,
+    raw: Option<Numbers>,
+    scores: Numbers,
+}
+
+/// Numbers of which most are small, and often all the same.
+#[derive(Clone, Debug)]
+enum Numbers {
+    Same(i64),
+    Small(Box<[i8]>),
+    Any(Box<[i64]>),
+}
+
+impl Numbers {
+    fn pack(numbers: &[i64]) -> Self {
+        let first = numbers.first().copied().unwrap_or(0);
+        if numbers.iter().all(|n| *n == first) {
+            return Numbers::Same(first);
+        }
+        let small = numbers.iter().map(|n| i8::try_from(*n).ok()).collect::<Option<Box<[i8]>>>();
+        small.map_or_else(|| Numbers::Any(numbers.into()), Numbers::Small)
+    }
+
+    fn get(&self, at: usize) -> i64 {
+        match self {
+            Numbers::Same(n) => *n,
+            Numbers::Small(all) => all.get(at).copied().unwrap_or(0).into(),
+            Numbers::Any(all) => all.get(at).copied().unwrap_or(0),
+        }
+    }
 }
 
 impl Decision {
@@ -73,14 +109,20 @@ impl Decision {
             message: String::new(),
             all_nodes,
             names,
-            feasible: Vec::new(),
+            feasible: Rc::default(),
             columns: Vec::new(),
             statuses: NodeToStatus::default(),
         }
     }
-    pub(super) fn set_feasible(&mut self, feasible: Vec<NodeId>, columns: Vec<ScoreColumn>) {
-        self.feasible = feasible;
-        self.columns = columns;
+    pub(super) fn set_feasible(&mut self, feasible: &[NodeId], columns: &[ScoreColumn]) {
+        self.feasible = feasible.into();
+        let pack = |c: &ScoreColumn| PackedColumn {
+            plugin: c.plugin,
+            weight: c.weight,
+            raw: c.raw.as_deref().map(Numbers::pack),
+            scores: Numbers::pack(&c.scores),
+        };
+        self.columns = columns.iter().map(pack).collect();
     }
     pub(super) fn set_rejected(&mut self, statuses: NodeToStatus) {
         self.statuses = statuses;
@@ -98,8 +140,8 @@ impl Decision {
                 .columns
                 .iter()
                 .map(|c| {
-                    let normalized = c.scores.get(at).copied().unwrap_or(0);
-                    let raw = c.raw.as_ref().and_then(|r| r.get(at)).copied().unwrap_or(normalized);
+                    let normalized = c.scores.get(at);
+                    let raw = c.raw.as_ref().map_or(normalized, |raw| raw.get(at));
                     PluginScore { plugin: c.plugin, raw, normalized, weighted: normalized * c.weight }
                 })
                 .collect();
@@ -124,11 +166,18 @@ pub struct Decisions {
     ages: VecDeque<(u64, Rc<str>)>,
     made: u64,
     rows: usize,
+    /// The nodes that the last pod fitted: mostly those that the next one fits.
+    feasible: Rc<[NodeId]>,
 }
 
 impl Decisions {
     /// Keeps a decision in place of the pod's earlier one.
-    pub(super) fn keep(&mut self, uid: &Rc<str>, decision: Decision) {
+    pub(super) fn keep(&mut self, uid: &Rc<str>, mut decision: Decision) {
+        if decision.feasible == self.feasible {
+            decision.feasible = self.feasible.clone();
+        } else {
+            self.feasible = decision.feasible.clone();
+        }
         self.made += 1;
         self.rows += decision.rows();
         self.ages.push_back((self.made, Rc::clone(uid)));

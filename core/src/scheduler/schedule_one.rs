@@ -175,7 +175,7 @@ impl Scheduler {
                 };
                 let best = self.select_host(&columns, feasible.len());
                 let id = *feasible.get(best)?;
-                decision.set_feasible(feasible, columns);
+                decision.set_feasible(&feasible, &columns);
                 decision.set_rejected(diagnosis.node_to_status);
                 Some(self.assume(pod, decision, &state, id, now))
             }
