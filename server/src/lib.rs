@@ -2,6 +2,7 @@
 //!
 //! Owns sockets, threads and the real clock, none of which `core` knows. Turns bytes into requests and virtual time into real.
 
+pub mod allocator;
 mod apply;
 mod channels;
 pub mod containers;

@@ -6,6 +6,9 @@ use podarium_server::containers;
 use podarium_server::options::{Asked, HELP, Options};
 use podarium_server::server::Server;
 
+#[global_allocator]
+static ALLOCATOR: podarium_server::allocator::Allocator = podarium_server::allocator::Allocator;
+
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args_os().skip(1)) {
         Ok(Asked::Serve(options)) => options,

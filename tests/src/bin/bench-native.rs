@@ -10,6 +10,9 @@ use podarium_core::sim::SimTime;
 use podarium_tests::bench::{SCALES, Scale, WORKLOAD, manifest, tell};
 use podarium_tests::wasm;
 
+#[global_allocator]
+static ALLOCATOR: podarium_server::allocator::Allocator = podarium_server::allocator::Allocator;
+
 const PLACE: &str = "native";
 
 /// The figure of a quiet cluster.

@@ -15,6 +15,9 @@ use podarium_tests::server::{TOKEN, start};
 use serde::Deserialize;
 use serde_json::json;
 
+#[global_allocator]
+static ALLOCATOR: podarium_server::allocator::Allocator = podarium_server::allocator::Allocator;
+
 const PLACE: &str = "server";
 const REPLICAS: usize = 3_000;
 const NODES: u32 = 100;
