@@ -328,7 +328,8 @@ fn settle(schema: &Schema, field: &Field, out: &mut Vec<u8>, value: usize) -> bo
     if !is_empty || required_pointer {
         return true;
     }
-    if is_null {
+    // What was stored has no empty lists: protobuf knows none.
+    if is_null || text == b"[]" {
         out.truncate(value);
         return write_zero(schema, field, out, 0);
     }
@@ -338,6 +339,7 @@ fn settle(schema: &Schema, field: &Field, out: &mut Vec<u8>, value: usize) -> bo
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::{Event, Node, Pod, Service};
+    use k8s_openapi::api::rbac::v1::Role;
     use serde::de::DeserializeOwned;
     use serde_json::json;
 
@@ -385,6 +387,8 @@ mod tests {
             json!({"metadata": {"name": "e"}, "involvedObject": {}, "count": 3, "action": "x"}),
             None,
         );
+        let rbac = "rbac.authorization.k8s.io/v1";
+        check::<Role>(rbac, "Role", json!({"metadata": {}, "rules": []}), None);
         check::<Node>("v1", "Node", json!({"metadata": {}, "spec": {}, "status": {"capacity": {"cpu": "1"}}}), None);
         check::<Service>(
             "v1",
