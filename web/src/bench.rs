@@ -11,6 +11,7 @@ use js_sys::Reflect;
 use podarium_core::observe::{Frame, NodeHealth};
 use podarium_core::session::{ClusterConfig, Input};
 
+use crate::page::app::FIRST_SEED;
 use crate::page::link::Link;
 use crate::protocol::{Speed, ToPage, ToWorker};
 
@@ -67,7 +68,8 @@ async fn run(scenario: &Scenario) -> Result<String, String> {
     while !matches!(line.next().await?, ToPage::Ready) {}
 
     let started_ms = now_ms();
-    let config = ClusterConfig { workers: scenario.workers, ..ClusterConfig::default() };
+    // What boots is the cluster that a visitor meets.
+    let config = ClusterConfig { seed: FIRST_SEED, workers: scenario.workers, ..ClusterConfig::default() };
     line.link.send(&ToWorker::Start { session: None, config });
     line.link.send(&ToWorker::Speed(Speed::Max));
     let mut ready = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! The page's main thread: draws what the worker tells, and sends it commands.
 
-mod app;
+pub(crate) mod app;
 mod complete;
 pub mod desk;
 mod editor;

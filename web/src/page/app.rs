@@ -151,7 +151,7 @@ fn receive(
 }
 
 /// The seed of everybody's first cluster: its boot is the one whose code is fetched first (`xtask/first-screen`).
-const FIRST_SEED: u64 = 11;
+pub(crate) const FIRST_SEED: u64 = 11;
 
 /// Another seed every time.
 fn any_seed() -> u64 {
