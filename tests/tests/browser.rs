@@ -329,6 +329,35 @@ async fn the_prompt_completes_and_remembers() -> Result {
 }
 
 #[tokio::test]
+async fn a_shell_in_a_container_is_typed_to() -> Result {
+    story("exec", Viewport::DESKTOP, Theme::Dark, async |page| {
+        let type_line = async |line: &str| {
+            page.fill("terminal-input", line).await?;
+            press(page, "Enter").await
+        };
+        let prompt = async |wanted: &str| {
+            let shown = "document.querySelector('[data-testid=terminal-prompt]').textContent";
+            page.wait_for_js(&format!("{shown} === {}", json!(wanted))).await
+        };
+        booted(page).await?;
+        page.click("toggle-terminal").await?;
+        prompt("$ ").await?;
+        type_line("kubectl run box --image=busybox -- sleep infinity").await?;
+        page.wait_for_text("summary", "3 nodes, 1 pod, all well").await?;
+        type_line("kubectl exec -it box -- sh").await?;
+        prompt("/ # ").await?;
+        type_line("echo $HOSTNAME is $((40 + 2))").await?;
+        page.wait_for_text("terminal-output", "box is 42").await?;
+        type_line("cd /etc").await?;
+        prompt("/etc # ").await?;
+        type_line("exit 3").await?;
+        page.wait_for_text("terminal-output", "command terminated with exit code 3").await?;
+        prompt("$ ").await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn keys_alone_are_enough() -> Result {
     story("keys", Viewport::DESKTOP, Theme::Dark, async |page| {
         booted(page).await?;

@@ -154,7 +154,7 @@ pub fn Terminal(props: &Props) -> Html {
                 </ul>
             }
             <label class="entry">
-                <span class="prompt" aria-hidden="true">{ reader.as_ref().map_or("$ ", |(_, prompt)| prompt) }</span>
+                <span class="prompt" aria-hidden="true" data-testid="terminal-prompt">{ reader.as_ref().map_or("$ ", |(_, prompt)| prompt) }</span>
                 <input type="text" data-testid="terminal-input" aria-label="Command" autocomplete="off" autocapitalize="off" spellcheck="false"
                     value={(*line).clone()} oninput={on_input} onkeydown={on_key} />
             </label>
