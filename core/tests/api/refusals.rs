@@ -236,3 +236,12 @@ fn whoever_acts_as_somebody_may_do_that_and_this() {
     grant("old", r#"{"apiGroups":[""],"resources":["serviceaccounts"],"verbs":["impersonate"]}"#);
     assert_eq!(list("system:serviceaccount:default:a"), may_not("system:serviceaccount:default:a"));
 }
+
+#[test]
+fn a_kind_without_columns_of_its_own_has_two() {
+    let s = Server::new();
+    let capacity = r#"{"metadata":{"name":"c"},"storageClassName":"s","capacity":"1Gi"}"#;
+    let all = "/apis/storage.k8s.io/v1/namespaces/default/csistoragecapacities";
+    let shown = "200 /columnDefinitions/1/name=Created At; /columnDefinitions/2=-; /rows/0/cells=[\"c\",\"2026-01-01T00:00:00Z\"]";
+    run(&s, &[(&format!("POST {all}"), capacity, "201"), (&format!("GET {all} accept=table"), "", shown)]);
+}

@@ -127,9 +127,6 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
                 p.age(),
             ]
         }
-        "csistoragecapacities" => {
-            vec![p.name(), p.text(&["storageClassName"]).into(), p.text(&["capacity"]).into()]
-        }
         "volumeattributesclasses" => vec![p.name(), p.text(&["driverName"]).into(), p.age()],
         _ => return None,
     })
