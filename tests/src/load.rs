@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::Method;
+use hyper::body::Bytes;
+use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
@@ -87,6 +88,20 @@ pub async fn run(running: &Running, watchers: usize, writers: usize, span: Durat
         load.events += events;
     }
     Ok(load)
+}
+
+/// Waits until etcd has compacted all that was written so far, as it does every five minutes.
+pub async fn compacted(running: &Running) -> Result<(), Failure> {
+    let mut client = running.client().await?;
+    let now = client.get(PATH).await?["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    let path = format!("{PATH}?resourceVersion={now}&resourceVersionMatch=Exact");
+    let gone = async {
+        // Time goes on between two answers.
+        while client.bytes(Method::GET, &path, Bytes::new()).await?.0 != StatusCode::GONE {}
+        Ok(())
+    };
+    let told = || Failure(format!("revision {now} is never compacted"));
+    tokio::time::timeout(PATIENCE, gone).await.map_err(|_| told())?
 }
 
 /// Creates, updates and deletes one object over and over, with a number that grows by one each time: the last.
