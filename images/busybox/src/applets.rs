@@ -622,7 +622,8 @@ async fn copy(name: &str, paths: &[&String], streams: &Streams) -> i32 {
 
 /// What ps prints: the container's processes, and itself where a shell runs it.
 fn processes() -> String {
-    let mut pids: Vec<u32> = fs::list("/proc").unwrap_or_default().iter().filter_map(|name| name.parse().ok()).collect();
+    let mut pids: Vec<u32> =
+        fs::list("/proc").unwrap_or_default().iter().filter_map(|name| name.parse().ok()).collect();
     pids.sort_unstable();
     let line = |pid: u32, command: &str| format!("{pid:5} root      0:00 {command}\n");
     let mut text = "PID   USER     TIME  COMMAND\n".to_owned();
