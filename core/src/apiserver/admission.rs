@@ -2,6 +2,7 @@
 //! Models upstream's `plugin/pkg/admission` and `pkg/kubeapiserver/options/plugins.go` for the order.
 
 mod certificates;
+mod default_class;
 mod ingress_class;
 mod limit_ranger;
 mod namespace_lifecycle;

@@ -165,7 +165,8 @@ impl Controller {
         let status = quota.status.clone().unwrap_or_default();
         let (hard, used) = (status.hard.unwrap_or_default(), status.used.unwrap_or_default());
         let wanted = quota.spec.as_ref().and_then(|s| s.hard.clone()).unwrap_or_default();
-        let countable = |k: &String| self.monitors().iter().any(|m| quota::matches_resource(&m.info, k));
+        let monitors = self.monitors();
+        let countable = |k: &String| monitors.iter().any(|m| quota::matches_resource(&m.info, k));
         if wanted != hard || hard.keys().any(|k| !used.contains_key(k) && countable(k)) {
             self.missing_usage.add(key);
         } else {

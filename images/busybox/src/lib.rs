@@ -4,6 +4,7 @@ use podarium_guest::{main, process};
 
 mod applets;
 mod network;
+mod ps;
 mod sh;
 mod stream;
 mod text;

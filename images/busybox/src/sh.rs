@@ -250,11 +250,10 @@ impl Shell {
     fn interrupted<T>(&self) -> impl Future<Output = Result<T, ()>> + use<T> {
         let waits = self.terminal && !self.traps.contains_key(&process::SIGINT);
         async move {
-            while !waits || process::signal().await != process::SIGINT {
-                if !waits {
-                    std::future::pending::<()>().await;
-                }
+            if !waits {
+                std::future::pending::<()>().await;
             }
+            while process::signal().await != process::SIGINT {}
             Err(())
         }
     }

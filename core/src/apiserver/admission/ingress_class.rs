@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
+use super::default_class;
 use crate::api::object::{Obj, make_mut, typed, typed_mut};
 use crate::apiserver::ApiServer;
 
@@ -15,11 +16,8 @@ pub(super) fn default_class(server: &ApiServer, obj: &mut Obj) {
     if annotated || ingress.spec.as_ref().is_some_and(|s| s.ingress_class_name.is_some()) {
         return;
     }
-    let mut classes = server.all_of::<IngressClass>(None);
-    classes.retain(|c| c.metadata.annotations.as_ref().and_then(|a| a.get(DEFAULT)).is_some_and(|v| v == "true"));
-    let made = |c: &IngressClass| c.metadata.creation_timestamp.as_ref().map(|t| t.0);
-    classes.sort_by(|a, b| made(b).cmp(&made(a)).then_with(|| a.metadata.name.cmp(&b.metadata.name)));
-    let Some(name) = classes.first().and_then(|c| c.metadata.name.clone()) else { return };
+    let classes = server.all_of::<IngressClass>(None);
+    let Some(name) = default_class::newest(classes.iter().map(|c| &c.metadata), &[DEFAULT]) else { return };
     if let Some(ingress) = typed_mut::<Ingress>(make_mut(obj)) {
         ingress.spec.get_or_insert_default().ingress_class_name = Some(name);
     }

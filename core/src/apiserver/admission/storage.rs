@@ -4,7 +4,7 @@
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::api::storage::v1::StorageClass;
 
-use super::{Attributes, Verb, forbidden};
+use super::{Attributes, Verb, default_class, forbidden};
 use crate::api::object::{Obj, make_mut, typed, typed_mut};
 use crate::api::quantity::Quantity;
 use crate::api::status::Status;
@@ -22,16 +22,8 @@ pub(super) fn default_class(server: &ApiServer, obj: &mut Obj) {
     if annotated || claim.spec.as_ref().is_some_and(|s| s.storage_class_name.is_some()) {
         return;
     }
-    let mut classes = server.all_of::<StorageClass>(None);
-    classes.retain(|c| {
-        let annotations = c.metadata.annotations.as_ref();
-        annotations.is_some_and(|a| DEFAULT.iter().any(|d| a.get(*d).is_some_and(|v| v == "true")))
-    });
-    classes.sort_by(|a, b| {
-        let made = |c: &StorageClass| c.metadata.creation_timestamp.as_ref().map(|t| t.0);
-        made(b).cmp(&made(a)).then_with(|| a.metadata.name.cmp(&b.metadata.name))
-    });
-    let Some(name) = classes.first().and_then(|c| c.metadata.name.clone()) else { return };
+    let classes = server.all_of::<StorageClass>(None);
+    let Some(name) = default_class::newest(classes.iter().map(|c| &c.metadata), &DEFAULT) else { return };
     if let Some(claim) = typed_mut::<PersistentVolumeClaim>(make_mut(obj)) {
         claim.spec.get_or_insert_default().storage_class_name = Some(name);
     }

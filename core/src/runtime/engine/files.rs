@@ -94,7 +94,8 @@ impl Files {
 
     /// What `/proc` has of a process at a path below it: `/1`, `/1/cmdline`.
     fn process_node(&self, path: &str) -> Option<Node> {
-        let (pid, file) = path.strip_prefix('/')?.split_once('/').map_or((path.strip_prefix('/')?, ""), |found| found);
+        let path = path.strip_prefix('/')?;
+        let (pid, file) = path.split_once('/').unwrap_or((path, ""));
         let args = self.processes.get(&pid.parse().ok()?)?;
         match file {
             "" => Some(Node::Directory),
