@@ -19,16 +19,19 @@ export const offerRest = (name) => {
     joined = true;
   };
 
-  // The first screen is there: whatever else will be needed may come. What can't be had now is fetched again when it is
-  // needed.
-  globalThis.podariumAwaitRest = async (first) => {
+  // Whatever else will be needed may come while other things go on: it is fetched once, however many ask. What can't be had now is fetched again when it
+  // is needed.
+  let coming;
+  const come = async (first) => {
     try {
       const module = await WebAssembly.compileStreaming(fetch(url));
-      if (joined) return;
-      await WebAssembly.instantiate(module, { first });
+      // At once, so that no call that could not wait fetches it meanwhile: its data must not be laid down twice.
+      if (!joined) new WebAssembly.Instance(module, { first });
       joined = true;
     } catch {
       // Whoever needs it will be told.
+      coming = undefined;
     }
   };
+  globalThis.podariumAwaitRest = (first) => (coming ??= come(first));
 };

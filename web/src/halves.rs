@@ -22,7 +22,7 @@ pub extern "C" fn podarium_fetch_rest() {
     }
 }
 
-/// The first screen is there: the rest may come. Ends when it is here, or can't be had now.
+/// Fetches the second half while other things go on, once however often it is called. Ends when it is here, or can't be had now.
 pub async fn prefetch() {
     await_rest(&wasm_bindgen::exports()).await;
 }

@@ -81,12 +81,7 @@ fn receive(
 ) -> bool {
     match message {
         ToPage::Ready => {
-            let session = store::take_shared().or_else(|| store::get(store::SESSION));
-            *desk.session.borrow_mut() = session.clone().unwrap_or_default();
-            desk.send(&ToWorker::Start { session, config: new_config(FIRST_SEED) });
-            if store::get(store::PAUSED).is_some() {
-                desk.send(&ToWorker::Speed(Speed::Paused));
-            }
+            wasm_bindgen_futures::spawn_local(start(desk.clone()));
             false
         }
         ToPage::Pong(_) => false,
@@ -150,6 +145,20 @@ fn receive(
     }
 }
 
+/// Has the worker start the cluster that was shared or stored, or everybody's first.
+async fn start(desk: Desk) {
+    let session = store::take_shared().or_else(|| store::get(store::SESSION));
+    if session.is_some() {
+        // It may be drawn by code of the second half at once, and the main thread must not wait for that then.
+        crate::halves::prefetch().await;
+    }
+    *desk.session.borrow_mut() = session.clone().unwrap_or_default();
+    desk.send(&ToWorker::Start { session, config: new_config(FIRST_SEED) });
+    if store::get(store::PAUSED).is_some() {
+        desk.send(&ToWorker::Speed(Speed::Paused));
+    }
+}
+
 /// The seed of everybody's first cluster: its boot is the one whose code is fetched first (`xtask/first-screen`).
 pub(crate) const FIRST_SEED: u64 = 11;
 
@@ -210,6 +219,9 @@ fn use_link(
 ) {
     let desk = desk.clone();
     use_effect_with((), move |()| {
+        if store::has_session() {
+            wasm_bindgen_futures::spawn_local(crate::halves::prefetch());
+        }
         let (inner, last, count) = (desk.clone(), std::cell::Cell::new(0.0), std::cell::Cell::new(0u64));
         let pending = std::rc::Rc::new(std::cell::Cell::new(false));
         let link = Link::open(move |message| {
@@ -268,6 +280,31 @@ fn use_window(desk: &Desk, broken: UseStateSetter<Option<String>>) {
     });
 }
 
+/// What of the page is there: it is put up in turns, so that the main thread never stands for the whole of it.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Stage {
+    Bars,
+    Tank,
+    Drawers,
+}
+
+/// One stage after the other, each in a turn of its own.
+#[hook]
+fn use_stages() -> Stage {
+    let stage = use_state(|| Stage::Bars);
+    let setter = stage.setter();
+    use_effect_with(*stage, move |now| {
+        let next = match now {
+            Stage::Bars => Some(Stage::Tank),
+            Stage::Tank => Some(Stage::Drawers),
+            Stage::Drawers => None,
+        };
+        let turn = next.map(|next| gloo::timers::callback::Timeout::new(0, move || setter.set(next)));
+        move || drop(turn)
+    });
+    *stage
+}
+
 /// The page.
 #[component]
 pub fn App() -> Html {
@@ -282,6 +319,7 @@ pub fn App() -> Html {
     let broken = use_state(|| None::<String>);
     let notice = use_state(|| None::<Notice>);
     let pasted = use_state(|| (0u64, AttrValue::default()));
+    let stage = use_stages();
     use_link(&desk, tick.setter(), broken.setter(), notice.setter());
     use_window(&desk, broken.setter());
     {
@@ -340,7 +378,7 @@ pub fn App() -> Html {
     };
     let (version, booted) = {
         let m = desk.model.borrow();
-        (m.version, !m.nodes.is_empty())
+        (m.names_version(), !m.nodes.is_empty())
     };
     let said: u64 =
         desk.commands.borrow().values().map(|s| s.text.len() as u64 + u64::from(s.code.is_some()) + 1).sum();
@@ -349,25 +387,29 @@ pub fn App() -> Html {
         <div class="page">
             <Top desk={desk.clone()} filter={filter.clone()} {dark} {on_new} {on_share} tick={*tick} />
             <main>
-                if ui.editor_open {
+                if ui.editor_open && stage == Stage::Drawers {
                     <Editor desk={desk.clone()} pasted={(*pasted).clone()} version={said} />
                 }
                 <div class="middle">
                     if let Some(why) = &*broken { { broken_panel(why) } }
                     if let Some(n) = &*notice { { remark(n, notice.setter()) } }
-                    <Tank desk={desk.clone()} {version} picked={ui.picked.clone()} filter={filter.clone()} {palette} />
+                    if stage >= Stage::Tank {
+                        <Tank desk={desk.clone()} {version} picked={ui.picked.clone()} filter={filter.clone()} {palette} />
+                    }
                     if !booted && broken.is_none() {
                         <p class="loading soft" role="status">{ "The machines are being switched on." }</p>
                     }
-                    <Hint desk={desk.clone()} {palette} {on_paste} tick={*tick} />
-                    if ui.terminal_open {
+                    if stage == Stage::Drawers {
+                        <Hint desk={desk.clone()} {palette} {on_paste} tick={*tick} />
+                    }
+                    if ui.terminal_open && stage == Stage::Drawers {
                         <Terminal desk={desk.clone()} version={said} />
                     }
                 </div>
-                if let Some(p) = &ui.picked {
+                if let Some(p) = ui.picked.as_ref().filter(|_| stage == Stage::Drawers) {
                     <Inspector desk={desk.clone()} picked={p.clone()} tab={ui.tab} tick={*tick} />
                 }
-                if ui.feed_open {
+                if ui.feed_open && stage == Stage::Drawers {
                     <Feed desk={desk.clone()} filter={filter.clone()} own_filter={AttrValue::from(ui.feed_filter.clone())}
                         warnings_only={ui.warnings_only} tick={*tick} />
                 }

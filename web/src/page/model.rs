@@ -51,8 +51,10 @@ pub struct Model {
     pub messages: VecDeque<MessageView>,
     /// How time goes.
     pub clock: Clock,
-    /// Goes up with every frame that changed nodes, pods, workloads or parts.
+    /// Goes up with every frame that changed what has a place or a state: nodes, pods, workloads, parts that start or end.
     pub version: u64,
+    /// Goes up with every frame in which a part did something.
+    pub told: u64,
 }
 
 impl Default for Model {
@@ -74,6 +76,7 @@ impl Default for Model {
             messages: VecDeque::new(),
             clock: Clock { speed: Speed::Times(1.0), real_speed: 0.0, behind: false, booting: true },
             version: 0,
+            told: 0,
         }
     }
 }
@@ -93,8 +96,7 @@ impl Model {
             && frame.pods.is_empty()
             && frame.pods_gone.is_empty()
             && frame.workloads.is_empty()
-            && frame.workloads_gone.is_empty()
-            && frame.parts.is_empty());
+            && frame.workloads_gone.is_empty());
         self.version += u64::from(changed);
         self.now_ns = frame.now_ns;
         self.unix_s = frame.unix_s;
@@ -128,9 +130,16 @@ impl Model {
                     self.ledger.pop_front();
                 }
             }
+            self.told += 1;
             match self.parts.iter_mut().find(|p| p.name == part.name && p.machine == part.machine) {
-                Some(p) => *p = part,
-                None => self.parts.push(part),
+                Some(p) => {
+                    self.version += u64::from((p.state, p.starts) != (part.state, part.starts));
+                    *p = part;
+                }
+                None => {
+                    self.version += 1;
+                    self.parts.push(part);
+                }
             }
         }
         for event in frame.events {
@@ -208,6 +217,12 @@ impl Model {
         self.own_pods().any(|p| p.shape == PodShape::Running)
     }
 
+    /// Goes up whenever what the tank's objects are called may have changed: with their states, and with time while a node is silent.
+    pub fn names_version(&self) -> u64 {
+        let silent = self.heartbeats.values().any(|at| self.now_ns.saturating_sub(*at) > super::words::SILENT_NS);
+        self.version + if silent { self.told } else { 0 }
+    }
+
     /// How long ago a node's lease was renewed, in nanoseconds.
     pub fn silence_ns(&self, node: u32) -> Option<u64> {
         self.heartbeats.get(&node).map(|at| self.now_ns.saturating_sub(*at))
@@ -217,6 +232,28 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quiet_cluster_stays_as_it_was_drawn() {
+        let part = |last: &str, starts| PartView {
+            name: "etcd".into(),
+            machine: 1,
+            state: podarium_core::observe::PartState::Running,
+            last: last.into(),
+            starts,
+        };
+        let mut m = super::super::testing::world(3, 3);
+        m.apply(Frame { parts: vec![part("1 put a", 1)], heartbeats: vec![(2, 1)], ..Frame::default() });
+        let (version, told) = (m.version, m.told);
+        // What etcd wrote is told by its own instrument alone.
+        m.apply(Frame { parts: vec![part("2 put b", 1)], ..Frame::default() });
+        assert_eq!((m.version, m.names_version(), m.told), (version, version, told + 1));
+        // A node that is silent is called so, and for how long.
+        m.apply(Frame { parts: vec![part("3 put c", 1)], now_ns: 60_000_000_000, ..Frame::default() });
+        assert!(m.version == version && m.names_version() > version);
+        m.apply(Frame { parts: vec![part("3 put c", 2)], ..Frame::default() });
+        assert!(m.version > version, "it was started again");
+    }
 
     #[test]
     fn a_full_frame_forgets_what_was_before() {

@@ -26,11 +26,19 @@ pub fn remove(key: &str) {
     LocalStorage::delete(key);
 }
 
+/// How a session begins in the page's address.
+const SHARED: &str = "#session=";
+
+/// Whether there is a session, shared or stored.
+pub fn has_session() -> bool {
+    gloo::utils::window().location().hash().is_ok_and(|hash| hash.starts_with(SHARED)) || get(SESSION).is_some()
+}
+
 /// Takes the session out of the page's address, if somebody shared one: from here on it is stored as any other.
 pub fn take_shared() -> Option<String> {
     let location = gloo::utils::window().location();
     let hash = location.hash().ok()?;
-    let encoded = hash.strip_prefix("#session=")?;
+    let encoded = hash.strip_prefix(SHARED)?;
     let session = js_sys::decode_uri_component(encoded).ok().map(String::from)?;
     let _ = location.set_hash("");
     set(SESSION, &session);
@@ -41,5 +49,5 @@ pub fn take_shared() -> Option<String> {
 pub fn share_link(session: &str) -> String {
     let location = gloo::utils::window().location();
     let base = format!("{}{}", location.origin().unwrap_or_default(), location.pathname().unwrap_or_default());
-    format!("{base}#session={}", String::from(js_sys::encode_uri_component(session)))
+    format!("{base}{SHARED}{}", String::from(js_sys::encode_uri_component(session)))
 }

@@ -1,6 +1,7 @@
 //! The tank: a canvas that shows the cluster, and over it what keyboards, screen readers and tests hold on to.
 
 mod cells;
+mod dense;
 mod draw;
 pub mod holds;
 pub mod layout;

@@ -138,12 +138,15 @@ pub fn requested(n: &NodeView) -> (String, String) {
     (full, short)
 }
 
+/// A node whose lease is older than this, in nanoseconds, is called silent: kubelets renew it every 10 s.
+pub const SILENT_NS: u64 = 15_000_000_000;
+
 /// How a node does, in a word or two.
 pub fn node_state(n: &NodeView, silence_ns: Option<u64>) -> String {
     if !n.powered {
         return if n.health == NodeHealth::Unknown { "switched off, NotReady" } else { "switched off" }.into();
     }
-    if let Some(s) = silence_ns.filter(|s| *s > 15_000_000_000 && n.health != NodeHealth::Gone) {
+    if let Some(s) = silence_ns.filter(|s| *s > SILENT_NS && n.health != NodeHealth::Gone) {
         let notready = if n.health == NodeHealth::Unknown { "NotReady, " } else { "" };
         return format!("{notready}silent for {}", age(s));
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use podarium_core::observe::{NodeHealth, NodeView, PartState, PodShape, PodView};
 use web_sys::CanvasRenderingContext2d as Context;
 
+use super::dense::shares;
 use super::layout::{Detail, FOOTER, HEADER, Layout, Rect};
 use super::motion::Motion;
 use super::route;
@@ -122,8 +123,43 @@ impl Scene<'_> {
         !words::matches(self.filter, &[name, state])
     }
 
+    /// Draws the control plane's pane anew, whose instruments tell what happens, and leaves the rest as it is.
+    pub fn draw_instruments(&self, m: &Model) {
+        let Some((_, pane)) = self.l.control_plane else { return };
+        self.c.save();
+        self.c.begin_path();
+        self.c.rect(0.0, 0.0, self.l.size.0, pane.bottom() + 4.0);
+        self.c.clip();
+        self.c.clear_rect(0.0, 0.0, self.l.size.0, pane.bottom() + 4.0);
+        self.instruments(m);
+        self.cells(m, &timed(m), false);
+        self.c.restore();
+    }
+
     /// Draws all that stands still.
     pub fn draw(&self, m: &Model) {
+        self.instruments(m);
+        let field = self.l.field;
+        self.c.save();
+        self.c.begin_path();
+        // The edges and cables of the outermost panes belong to the field.
+        self.c.rect(field.x - 4.0, field.y - 14.0, field.w + 8.0, field.h + 18.0);
+        self.c.clip();
+        let seen = self.l.nodes.iter().filter(|(_, r)| r.meets(&field));
+        let (plain, other): (Vec<_>, Vec<_>) =
+            seen.filter_map(|(id, r)| Some((m.nodes.get(id)?, *r))).partition(|(n, _)| self.is_plain(m, n));
+        self.plain_panes(&plain);
+        for (n, pane) in other {
+            self.pane(m, n, pane);
+        }
+        let timed = timed(m);
+        self.cells(m, &timed, true);
+        self.c.restore();
+        self.cells(m, &timed, false);
+        self.waiting();
+    }
+
+    fn instruments(&self, m: &Model) {
         if let Some((id, pane)) = self.l.control_plane
             && let Some(n) = m.nodes.get(&id)
         {
@@ -132,22 +168,6 @@ impl Scene<'_> {
         for (i, r) in self.l.parts.iter().enumerate() {
             self.part(m, i, *r);
         }
-        let field = self.l.field;
-        self.c.save();
-        self.c.begin_path();
-        // The edges and cables of the outermost panes belong to the field.
-        self.c.rect(field.x - 4.0, field.y - 14.0, field.w + 8.0, field.h + 18.0);
-        self.c.clip();
-        for (id, pane) in self.l.nodes.iter().filter(|(_, r)| r.meets(&field)) {
-            if let Some(n) = m.nodes.get(id) {
-                self.pane(m, n, *pane);
-            }
-        }
-        let timed: BTreeSet<&str> = m.timers.iter().map(|t| t.pod.as_str()).collect();
-        self.cells(m, &timed, true);
-        self.c.restore();
-        self.cells(m, &timed, false);
-        self.waiting();
     }
 
     fn waiting(&self) {
@@ -217,9 +237,7 @@ impl Scene<'_> {
         if n.cpu_milli == 0 || !n.powered {
             return;
         }
-        let share = |used: u64, of: u64| if of == 0 { 0.0 } else { (used as f64 / of as f64).min(1.0) };
-        let (cpu, memory) =
-            (share(n.cpu_requested_milli, n.cpu_milli), share(n.memory_requested_bytes, n.memory_bytes));
+        let (cpu, memory) = shares(n);
         let c = self.c;
         c.save();
         self.rounded(r, radius);
@@ -446,6 +464,11 @@ impl Scene<'_> {
             self.c.fill_rect(r.x + pad, (y + 4.0).floor(), room, 1.0);
         }
     }
+}
+
+/// The pods that wait for something that a countdown shows.
+fn timed(m: &Model) -> BTreeSet<&str> {
+    m.timers.iter().map(|t| t.pod.as_str()).collect()
 }
 
 /// Whether nothing is heard of a node.

@@ -27,6 +27,8 @@ pub struct Edge {
     ends: (String, String),
     /// Its way; `None` while an end can't be seen.
     pub route: Option<Route>,
+    /// Whether places have changed since its way was found.
+    stale: bool,
     /// When it was used last.
     pub used_ms: f64,
     /// How busy it is: messages of about the last second.
@@ -81,6 +83,9 @@ impl Motion {
             self.pulses.insert(message.to.clone(), now_ms);
             let (edge, back) = self.edge(m, l, message.from, message.to);
             let e = &mut self.edges[edge];
+            if std::mem::take(&mut e.stale) {
+                e.route = route::route(l, m, &e.ends.0, &e.ends.1);
+            }
             e.used_ms = now_ms;
             e.load += 1.0;
             if e.route.is_none() || self.travellers.len() >= TRAVELLERS_MAX {
@@ -114,14 +119,16 @@ impl Motion {
         }
         let route = route::route(l, m, &ends.0, &ends.1);
         self.by_ends.insert(ends.clone(), self.edges.len());
-        self.edges.push(Edge { ends, route, used_ms: 0.0, load: 0.0, sent_ms: BTreeMap::new() });
+        self.edges.push(Edge { ends, route, stale: false, used_ms: 0.0, load: 0.0, sent_ms: BTreeMap::new() });
         (self.edges.len() - 1, false)
     }
 
-    /// Places have changed: the ways are found anew, and what is under way stays on them.
-    pub fn moved(&mut self, m: &Model, l: &Layout) {
+    /// Places have changed: the ways that are seen are found anew at once, so that what is under way stays on them, and others when they are
+    /// used again.
+    pub fn moved(&mut self, m: &Model, l: &Layout, now_ms: f64) {
         for e in &mut self.edges {
-            e.route = route::route(l, m, &e.ends.0, &e.ends.1);
+            e.stale = now_ms - e.used_ms >= FADE_MS;
+            e.route = if e.stale { None } else { route::route(l, m, &e.ends.0, &e.ends.1) };
         }
     }
 

@@ -34,9 +34,18 @@ pub struct Props {
 
 /// What stands still is drawn again after this at the latest: countdown words go on, fonts arrive.
 const STILL_MS: f64 = 400.0;
-/// Above this many pods places are found anew at most every so often.
-const MANY_PODS: usize = 2_000;
-const MANY_PODS_MS: f64 = 120.0;
+/// Of the time that goes by, drawing what stands still takes at most about one part in so many: a large cluster's is drawn less often, and
+/// what moves over it as often as ever.
+const STILL_SHARE: f64 = 8.0;
+
+/// What was drawn of that which stands still.
+#[derive(PartialEq)]
+struct Drawn {
+    version: u64,
+    picked: Option<Pick>,
+    filter: AttrValue,
+    palette: *const Palette,
+}
 
 /// What the tank remembers between drawings.
 pub struct Glass {
@@ -45,14 +54,18 @@ pub struct Glass {
     /// The model's version that they are of.
     pub layout_version: u64,
     layout_lens: Lens,
-    layout_ms: f64,
+    /// Before this moment, in real milliseconds, nothing is laid out again just because it changed.
+    rested_ms: f64,
     motion: Motion,
     /// How the field is looked at.
     pub lens: Lens,
     /// Fingers and buttons that are down, and where.
     fingers: BTreeMap<i32, (f64, f64)>,
     moved: bool,
-    drawn: Option<(u64, Option<Pick>, AttrValue, usize, f64)>,
+    drawn: Option<Drawn>,
+    /// When, in real milliseconds, and how much the parts had told by then.
+    drawn_ms: f64,
+    drawn_told: u64,
     moving: bool,
 }
 
@@ -62,12 +75,14 @@ impl Default for Glass {
             layout: Layout::default(),
             layout_version: u64::MAX,
             layout_lens: Lens::default(),
-            layout_ms: 0.0,
+            rested_ms: 0.0,
             motion: Motion::default(),
             lens: Lens::default(),
             fingers: BTreeMap::new(),
             moved: false,
             drawn: None,
+            drawn_ms: 0.0,
+            drawn_told: 0,
             moving: false,
         }
     }
@@ -140,31 +155,33 @@ fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, p
     if size.0 < 1.0 || size.1 < 1.0 {
         return;
     }
-    let now_ms = window.performance().map_or(0.0, |p| p.now());
+    let clock_ms = || window.performance().map_or(0.0, |p| p.now());
+    let now_ms = clock_ms();
     let mut m = props.desk.model.borrow_mut();
     let looked = g.layout.size != size || g.layout_lens != g.lens;
     let changed = g.layout_version != m.version;
-    let rest = m.pods.len() > MANY_PODS && now_ms - g.layout_ms < MANY_PODS_MS;
-    if looked || (changed && !rest) {
+    if looked || (changed && now_ms >= g.rested_ms) {
         g.layout = Layout::new(&m, size.0, size.1, g.lens);
         g.layout_version = m.version;
         g.layout_lens = g.lens;
-        g.layout_ms = now_ms;
-        g.motion.moved(&m, &g.layout);
+        g.motion.moved(&m, &g.layout, now_ms);
         g.drawn = None;
     }
     g.motion.follow(&mut m, &g.layout, now_ms);
     let calm = window.match_media("(prefers-reduced-motion: reduce)").ok().flatten().is_some_and(|q| q.matches());
-    let wanted = (props.picked.clone(), props.filter.clone(), std::ptr::from_ref(props.palette) as usize);
-    let fresh = g.drawn.as_ref().is_some_and(|(version, picked, filter, palette, at)| {
-        *version == g.layout_version
-            && (picked, filter, *palette) == (&wanted.0, &wanted.1, wanted.2)
-            && now_ms - at < STILL_MS
-    });
+    let wanted = Drawn {
+        version: g.layout_version,
+        picked: props.picked.clone(),
+        filter: props.filter.clone(),
+        palette: props.palette,
+    };
+    let fresh = g.drawn.as_ref() == Some(&wanted) && now_ms - g.drawn_ms < STILL_MS;
     let motion = g.motion.moving(now_ms) || !m.timers.is_empty();
-    let scene_on = |canvas: &HtmlCanvasElement, draw: &dyn Fn(&Scene<'_>)| {
+    let scene_on = |canvas: &HtmlCanvasElement, whole: bool, draw: &dyn Fn(&Scene<'_>)| {
         let Some(c) = context(canvas, ratio, size) else { return };
-        c.clear_rect(0.0, 0.0, size.0, size.1);
+        if whole {
+            c.clear_rect(0.0, 0.0, size.0, size.1);
+        }
         draw(&Scene {
             c: &c,
             p: props.palette,
@@ -177,14 +194,20 @@ fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, p
         });
     };
     if !fresh {
-        scene_on(still, &|s| s.draw(&m));
+        scene_on(still, true, &|s| s.draw(&m));
+    } else if g.drawn_told != m.told {
+        scene_on(still, false, &|s| s.draw_instruments(&m));
     }
+    let still_done_ms = clock_ms();
     if motion || g.moving {
-        scene_on(moving, &|s| s.overlay(&m, &g.motion));
+        scene_on(moving, true, &|s| s.overlay(&m, &g.motion));
     }
     g.moving = motion;
+    g.drawn_told = m.told;
     if !fresh {
-        g.drawn = Some((g.layout_version, wanted.0, wanted.1, wanted.2, now_ms));
+        g.drawn = Some(wanted);
+        g.drawn_ms = now_ms;
+        g.rested_ms = now_ms + (still_done_ms - now_ms) * STILL_SHARE;
     }
 }
 
