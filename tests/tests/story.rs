@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use podarium_core::observe::Observer;
 use podarium_core::session::{ClusterConfig, Input, MachineAction};
 use podarium_tests::tank;
 
@@ -87,4 +88,22 @@ fn a_session_replays_to_the_same_cluster() {
     let again = tank::replay(c.session());
     let entries = |c: &podarium_core::cluster::Cluster| (c.now(), c.sim().steps(), c.sim().trace().to_text());
     assert_eq!(entries(&again), entries(&c));
+}
+
+#[test]
+fn where_nothing_happens_frames_tell_nothing() {
+    let mut c = tank::booted(ClusterConfig::default());
+    c.run_for(Duration::from_secs(120));
+    let mut observer = Observer::new();
+    assert!(!c.observe(&mut observer).is_quiet(), "the first frame is the whole world");
+    // Kubelets renew leases and post statuses meanwhile.
+    for _ in 0..20 {
+        c.run_for(Duration::from_secs(60));
+        let frame = c.observe(&mut observer);
+        assert!(frame.is_quiet() && !frame.heartbeats.is_empty(), "{frame:?}");
+    }
+    tank::ok(&mut c, "kubectl cordon worker-1", &[]);
+    let frame = c.observe(&mut observer);
+    assert_eq!(frame.nodes.iter().map(|n| (&*n.name, n.unschedulable)).collect::<Vec<_>>(), [("worker-1", true)]);
+    assert!(!frame.is_quiet());
 }

@@ -100,6 +100,8 @@ pub struct Observer {
     pods: IndexMap<Rc<str>, PodEntry, FxBuildHasher>,
     nodes: BTreeMap<Rc<str>, NodeEntry>,
     machines: BTreeMap<Rc<str>, MachineFacts>,
+    /// Nodes as they were last told.
+    shown: BTreeMap<Rc<str>, NodeView>,
     /// The same in the order in which they were last told.
     last_machines: Vec<MachineFacts>,
     parts: BTreeMap<(String, u32), PartView>,
@@ -167,6 +169,7 @@ impl Observer {
             self.machines.retain(|name, m| {
                 let stays = there.contains(&**name);
                 if !stays {
+                    self.shown.remove(name);
                     frame.nodes_gone.push(m.id);
                 }
                 stays
@@ -367,7 +370,12 @@ impl Observer {
         for name in std::mem::take(&mut self.dirty_nodes) {
             let Some(m) = self.machines.get(&name) else { continue };
             let entry = self.nodes.get(&name);
-            frame.nodes.push(node_view(m, entry));
+            let view = node_view(m, entry);
+            // Kubelets post a status every few minutes that says what the last one said.
+            if self.shown.get(&name) != Some(&view) {
+                frame.nodes.push(view.clone());
+                self.shown.insert(name, view);
+            }
         }
     }
 

@@ -316,3 +316,18 @@ pub struct Frame {
     /// When the next event is due; `None` when nothing will happen by itself.
     pub next_event_ns: Option<u64>,
 }
+
+impl Frame {
+    /// Whether nothing happened but what always does: heartbeats, and requests that changed nothing to be seen.
+    pub fn is_quiet(&self) -> bool {
+        !self.full
+            && self.nodes.is_empty()
+            && self.nodes_gone.is_empty()
+            && self.pods.is_empty()
+            && self.pods_gone.is_empty()
+            && self.workloads.is_empty()
+            && self.workloads_gone.is_empty()
+            && self.events.is_empty()
+            && self.timers.is_empty()
+    }
+}

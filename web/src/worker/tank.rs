@@ -22,8 +22,11 @@ const BOOT_LOOK: Duration = Duration::from_millis(100);
 const BOOT_SECONDS_MAX: u64 = 120;
 /// A skip gives up after this much virtual time, in seconds.
 const SKIP_SECONDS_MAX: u64 = 3_600;
-/// Between frames, in milliseconds.
+/// Between frames, in milliseconds; and between those of a cluster in which nothing but heartbeats happens.
 const FRAME_MS: f64 = 16.0;
+const QUIET_FRAME_MS: f64 = 50.0;
+/// A cluster is quiet when nothing has changed for so long, in real milliseconds.
+const QUIET_AFTER_MS: f64 = 1_000.0;
 /// How long the first screen is left in peace before the rest of this module is fetched, in milliseconds.
 const REST_AFTER_MS: f64 = 300.0;
 /// How many events run between looks at the real clock.
@@ -69,6 +72,8 @@ struct Run {
     skip: Option<Skip>,
     last_ms: f64,
     last_frame_ms: f64,
+    /// When a frame last told of more than heartbeats, in real milliseconds.
+    lively_ms: f64,
     frame_pending: bool,
     behind: bool,
     /// Where real speed is measured from: real milliseconds, virtual time.
@@ -139,6 +144,7 @@ impl Tank {
             skip: None,
             last_ms: now,
             last_frame_ms: 0.0,
+            lively_ms: now,
             frame_pending: false,
             behind: false,
             measured_from: (now, SimTime::ZERO),
@@ -235,6 +241,7 @@ impl Run {
                 self.skip = Some(Skip::UntilChange { changes, limit });
             }
             ToWorker::Submit(input) => {
+                self.lively_ms = port::now_ms();
                 if self.replay.is_some() {
                     port::send(&ToPage::Problem("The stored session is still being replayed.".to_owned()));
                     return;
@@ -277,8 +284,14 @@ impl Run {
         } else if self.speed == Speed::Paused && self.skip.is_none() && !self.booting && !self.dirty {
             Next::WhenAsked
         } else {
-            Next::After(FRAME_MS / 2.0)
+            // Each turn costs something, whatever there is to do in it.
+            Next::After(if self.is_quiet(now_ms) { FRAME_MS } else { FRAME_MS / 2.0 })
         }
+    }
+
+    /// Whether nothing but heartbeats has happened for a while.
+    fn is_quiet(&self, now_ms: f64) -> bool {
+        now_ms - self.lively_ms >= QUIET_AFTER_MS
     }
 
     /// Moves virtual time for one portion; whether there is more to do at once.
@@ -353,7 +366,8 @@ impl Run {
     }
 
     fn send_frame(&mut self, now_ms: f64) {
-        if self.frame_pending || !self.dirty || now_ms - self.last_frame_ms < FRAME_MS {
+        let pause_ms = if self.is_quiet(now_ms) { QUIET_FRAME_MS } else { FRAME_MS };
+        if self.frame_pending || !self.dirty || now_ms - self.last_frame_ms < pause_ms {
             return;
         }
         let (from_ms, from) = self.measured_from;
@@ -365,6 +379,9 @@ impl Run {
         self.frame_pending = true;
         self.dirty = false;
         let frame = self.cluster.observe(&mut self.observer);
+        if !frame.is_quiet() {
+            self.lively_ms = now_ms;
+        }
         port::send(&ToPage::Clock(Clock {
             speed: self.speed,
             real_speed: self.real_speed,

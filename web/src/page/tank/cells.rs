@@ -183,7 +183,7 @@ impl Scene<'_> {
             d += step;
         }
         c.stroke();
-        c.restore();
+        self.restore();
         self.rounded(r, radius);
         c.set_line_width((r.w / 14.0).clamp(1.2, 2.4));
         c.stroke();

@@ -1,7 +1,7 @@
 //! Draws what stands still: panes, instruments, what floats between them. State is shape, colour is owner.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use podarium_core::observe::{NodeHealth, NodeView, PartState, PodShape, PodView};
@@ -34,11 +34,35 @@ pub struct Scene<'a> {
     pub still: bool,
     /// Colours of workloads as they were made.
     pub hues: RefCell<BTreeMap<u32, String>>,
+    /// The face that the canvas has now.
+    pub faced: Cell<Option<(Face, f64)>>,
+    /// How wide texts are.
+    pub widths: &'a RefCell<Widths>,
+}
+
+/// How wide texts are in their faces: asked of the browser once, for most are drawn again and again.
+#[derive(Default)]
+pub struct Widths {
+    fonts_loaded: bool,
+    known: BTreeMap<(Face, u64), BTreeMap<String, f64>>,
+    count: usize,
+}
+
+/// So many are remembered; then all are forgotten.
+const WIDTHS_MAX: usize = 8_192;
+
+impl Widths {
+    /// Before a drawing: what was measured in the face of a font that had not arrived is not true any more.
+    pub fn renew(&mut self, fonts_loaded: bool) {
+        if self.fonts_loaded != fonts_loaded || self.count > WIDTHS_MAX {
+            *self = Widths { fonts_loaded, ..Widths::default() };
+        }
+    }
 }
 
 /// A weight of the sans face.
-#[derive(Clone, Copy)]
-pub(super) enum Face {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Face {
     Plain,
     Bold,
     Mono,
@@ -59,6 +83,9 @@ impl Scene<'_> {
     }
 
     fn face(&self, face: Face, size: f64) {
+        if self.faced.replace(Some((face, size))) == Some((face, size)) {
+            return;
+        }
         let font = match face {
             Face::Plain => format!("400 {size}px 'Podarium Sans', system-ui, sans-serif"),
             Face::Bold => format!("600 {size}px 'Podarium Sans', system-ui, sans-serif"),
@@ -68,7 +95,23 @@ impl Scene<'_> {
     }
 
     fn width(&self, s: &str) -> f64 {
-        self.c.measure_text(s).map_or(0.0, |m| m.width())
+        let measured = || self.c.measure_text(s).map_or(0.0, |m| m.width());
+        let Some((face, size)) = self.faced.get() else { return measured() };
+        let mut widths = self.widths.borrow_mut();
+        let known = widths.known.entry((face, size.to_bits())).or_default();
+        if let Some(width) = known.get(s) {
+            return *width;
+        }
+        let width = measured();
+        known.insert(s.to_owned(), width);
+        widths.count += 1;
+        width
+    }
+
+    /// Back to what the canvas was like at the last `save`.
+    pub(super) fn restore(&self) {
+        self.c.restore();
+        self.faced.set(None);
     }
 
     /// Writes text that is clipped in its middle where it would be wider than `room`; how wide it is. `align`: -1 for text
@@ -133,7 +176,7 @@ impl Scene<'_> {
         self.c.clear_rect(0.0, 0.0, self.l.size.0, pane.bottom() + 4.0);
         self.instruments(m);
         self.cells(m, &timed(m), false);
-        self.c.restore();
+        self.restore();
     }
 
     /// Draws all that stands still.
@@ -154,7 +197,7 @@ impl Scene<'_> {
         }
         let timed = timed(m);
         self.cells(m, &timed, true);
-        self.c.restore();
+        self.restore();
         self.cells(m, &timed, false);
         self.waiting();
     }
@@ -271,7 +314,7 @@ impl Scene<'_> {
                 c.fill_rect(r.right() - w, y, w, 1.0);
             }
         }
-        c.restore();
+        self.restore();
     }
 
     fn pane(&self, m: &Model, n: &NodeView, r: Rect) {

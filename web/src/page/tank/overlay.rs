@@ -28,7 +28,7 @@ impl Scene<'_> {
         for t in m.timers.iter().take(ARCS_MAX) {
             self.timer(m, t);
         }
-        self.c.restore();
+        self.restore();
         self.travellers(motion);
     }
 

@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, PointerEvent, WheelEvent};
 use yew::prelude::*;
 
-use super::draw::Scene;
+use super::draw::{Scene, Widths};
 use super::holds;
 use super::layout::{Layout, Lens};
 use super::motion::Motion;
@@ -36,7 +36,9 @@ pub struct Props {
 const STILL_MS: f64 = 400.0;
 /// Of the time that goes by, drawing what stands still takes at most about one part in so many: a large cluster's is drawn less often, and
 /// what moves over it as often as ever.
-const STILL_SHARE: f64 = 8.0;
+const STILL_SHARE: f64 = 12.0;
+/// What drawing takes that is long, in milliseconds.
+const STILL_LONG_MS: f64 = 4.0;
 
 /// What was drawn of that which stands still.
 #[derive(PartialEq)]
@@ -57,6 +59,7 @@ pub struct Glass {
     /// Before this moment, in real milliseconds, nothing is laid out again just because it changed.
     rested_ms: f64,
     motion: Motion,
+    widths: RefCell<Widths>,
     /// How the field is looked at.
     pub lens: Lens,
     /// Fingers and buttons that are down, and where.
@@ -77,6 +80,7 @@ impl Default for Glass {
             layout_lens: Lens::default(),
             rested_ms: 0.0,
             motion: Motion::default(),
+            widths: RefCell::default(),
             lens: Lens::default(),
             fingers: BTreeMap::new(),
             moved: false,
@@ -177,6 +181,8 @@ fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, p
     };
     let fresh = g.drawn.as_ref() == Some(&wanted) && now_ms - g.drawn_ms < STILL_MS;
     let motion = g.motion.moving(now_ms) || !m.timers.is_empty();
+    let fonts_loaded = gloo::utils::document().fonts().status() == web_sys::FontFaceSetLoadStatus::Loaded;
+    g.widths.borrow_mut().renew(fonts_loaded);
     let scene_on = |canvas: &HtmlCanvasElement, whole: bool, draw: &dyn Fn(&Scene<'_>)| {
         let Some(c) = context(canvas, ratio, size) else { return };
         if whole {
@@ -191,6 +197,8 @@ fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, p
             filter: &props.filter,
             still: calm,
             hues: RefCell::default(),
+            faced: Cell::new(None),
+            widths: &g.widths,
         });
     };
     if !fresh {
@@ -198,8 +206,9 @@ fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, p
     } else if g.drawn_told != m.told {
         scene_on(still, false, &|s| s.draw_instruments(&m));
     }
-    let still_done_ms = clock_ms();
-    if motion || g.moving {
+    let still_took_ms = clock_ms() - now_ms;
+    // One of the two at a time where it takes long.
+    if (motion || g.moving) && (fresh || still_took_ms < STILL_LONG_MS) {
         scene_on(moving, true, &|s| s.overlay(&m, &g.motion));
     }
     g.moving = motion;
@@ -207,7 +216,7 @@ fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, p
     if !fresh {
         g.drawn = Some(wanted);
         g.drawn_ms = now_ms;
-        g.rested_ms = now_ms + (still_done_ms - now_ms) * STILL_SHARE;
+        g.rested_ms = now_ms + still_took_ms * STILL_SHARE;
     }
 }
 
