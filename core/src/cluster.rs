@@ -2,6 +2,7 @@
 
 mod answer;
 mod component;
+mod health;
 mod input;
 mod kubeadm;
 mod kubelet_unit;

@@ -12,9 +12,11 @@ pub mod proxy;
 mod serve;
 mod stream;
 mod tcp;
+mod tls;
 
 pub use conn::{ConnKey, Delivery, Peer, SocketOwner};
 pub use http::{HttpError, HttpRequest, HttpResponse};
 pub use ipam::HostLocal;
-pub use namespace::{ListenError, NetnsId, Network, Protocol, Rewrite};
+pub use namespace::{ListenError, NetnsId, Network, Protocol, Rewrite, Scope};
+pub use serve::{Page, Site};
 pub use stream::Stream;

@@ -53,6 +53,7 @@ pub fn start(cluster: &Cluster, call: &KubeletCall, request: &Request) -> onesho
         host: format!("{}:{}", to.0, to.1),
         headers,
         body: request.body.clone(),
+        ..HttpRequest::default()
     };
     let (network, machine) = (cluster.network().clone(), cluster.control_plane());
     cluster.spawn_outside(async move {
@@ -101,6 +102,7 @@ fn unreachable((ip, port): (std::net::IpAddr, u16), e: &HttpError) -> Status {
         HttpError::TimedOut { connected: true } => "net/http: timeout awaiting response headers".to_owned(),
         HttpError::Closed => "EOF".to_owned(),
         HttpError::Reset => format!("read tcp {ip}:{port}: read: connection reset by peer"),
+        HttpError::NotTls(why) => (*why).to_owned(),
         HttpError::Malformed(why) => format!("net/http: HTTP/1.x transport connection broken: {why}"),
     };
     Status::service_unavailable(format!("error trying to reach service: {why}"))

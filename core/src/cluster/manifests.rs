@@ -11,6 +11,38 @@ pub const COREDNS_TAG: &str = "v1.14.2";
 /// Where the kubelet looks for static pods.
 pub const MANIFEST_DIR: &str = "/etc/kubernetes/manifests/";
 
+/// Where a kube-apiserver serves.
+pub(super) const APISERVER_PORT: u16 = 6443;
+/// Where a kube-controller-manager serves its health.
+pub(super) const CONTROLLER_MANAGER_PORT: u16 = 10_257;
+/// Where a kube-scheduler serves its health.
+pub(super) const SCHEDULER_PORT: u16 = 10_259;
+/// Where etcd serves its metrics and its health.
+pub(super) const ETCD_METRICS_PORT: u16 = 2381;
+
+/// What a kubelet asks a part.
+struct Probes {
+    host: String,
+    port: u16,
+    scheme: &'static str,
+    liveness: &'static str,
+    readiness: Option<&'static str>,
+    startup: &'static str,
+}
+
+/// One probe, where it comes in the container's fields. Models kubeadm's `util/staticpod/utils.go`.
+fn probe(y: &mut String, field: &str, p: &Probes, path: &str, failures: u32, times: &str) {
+    let Probes { host, scheme, .. } = p;
+    y.push_str(&format!(
+        "    {field}:\n      failureThreshold: {failures}\n      httpGet:\n        host: {host}\n        path: {path}\n        port: probe-port\n        scheme: {scheme}\n{times}      timeoutSeconds: 15\n"
+    ));
+}
+
+/// A probe's times where it waits for the part to come up.
+const PATIENT: &str = "      initialDelaySeconds: 10\n      periodSeconds: 10\n";
+/// The times of one that looks each second.
+const OFTEN: &str = "      periodSeconds: 1\n";
+
 struct Part {
     name: &'static str,
     image: String,
@@ -18,6 +50,7 @@ struct Part {
     memory: Option<&'static str>,
     args: Vec<String>,
     annotations: Vec<(&'static str, String)>,
+    probes: Probes,
 }
 
 fn manifest(p: &Part) -> String {
@@ -35,11 +68,20 @@ fn manifest(p: &Part) -> String {
     for a in &p.args {
         y.push_str(&format!("    - {a}\n"));
     }
-    y.push_str(&format!("    image: {}\n    imagePullPolicy: IfNotPresent\n    name: {}\n", p.image, p.name));
+    y.push_str(&format!("    image: {}\n    imagePullPolicy: IfNotPresent\n", p.image));
+    probe(&mut y, "livenessProbe", &p.probes, p.probes.liveness, 8, PATIENT);
+    y.push_str(&format!(
+        "    name: {}\n    ports:\n    - containerPort: {}\n      name: probe-port\n      protocol: TCP\n",
+        p.name, p.probes.port
+    ));
+    if let Some(path) = p.probes.readiness {
+        probe(&mut y, "readinessProbe", &p.probes, path, 3, OFTEN);
+    }
     y.push_str(&format!("    resources:\n      requests:\n        cpu: {}\n", p.cpu));
     if let Some(m) = p.memory {
         y.push_str(&format!("        memory: {m}\n"));
     }
+    probe(&mut y, "startupProbe", &p.probes, p.probes.startup, 24, PATIENT);
     y.push_str("  hostNetwork: true\n  priority: 2000001000\n  priorityClassName: system-node-critical\n  securityContext:\n    seccompProfile:\n      type: RuntimeDefault\nstatus: {}\n");
     y
 }
@@ -134,6 +176,14 @@ pub fn control_plane(node: &str, ip: &str, pod_network: &str) -> Vec<(String, St
         "--kubeconfig=/etc/kubernetes/scheduler.conf",
         "--leader-elect=true",
     ]);
+    let local = |port, scheme, liveness, readiness, startup| Probes {
+        host: "127.0.0.1".to_owned(),
+        port,
+        scheme,
+        liveness,
+        readiness,
+        startup,
+    };
     let parts = [
         Part {
             name: "etcd",
@@ -142,6 +192,7 @@ pub fn control_plane(node: &str, ip: &str, pod_network: &str) -> Vec<(String, St
             memory: Some("100Mi"),
             args: etcd,
             annotations: vec![("kubeadm.kubernetes.io/etcd.advertise-client-urls", format!("https://{ip}:2379"))],
+            probes: local(ETCD_METRICS_PORT, "HTTP", "/livez", Some("/readyz"), "/readyz"),
         },
         Part {
             name: "kube-apiserver",
@@ -151,8 +202,12 @@ pub fn control_plane(node: &str, ip: &str, pod_network: &str) -> Vec<(String, St
             args: apiserver,
             annotations: vec![(
                 "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint",
-                format!("{ip}:6443"),
+                format!("{ip}:{APISERVER_PORT}"),
             )],
+            probes: Probes {
+                host: ip.to_owned(),
+                ..local(APISERVER_PORT, "HTTPS", "/livez", Some("/readyz"), "/livez")
+            },
         },
         Part {
             name: "kube-controller-manager",
@@ -161,6 +216,7 @@ pub fn control_plane(node: &str, ip: &str, pod_network: &str) -> Vec<(String, St
             memory: None,
             args: manager,
             annotations: Vec::new(),
+            probes: local(CONTROLLER_MANAGER_PORT, "HTTPS", "/healthz", None, "/healthz"),
         },
         Part {
             name: "kube-scheduler",
@@ -169,6 +225,7 @@ pub fn control_plane(node: &str, ip: &str, pod_network: &str) -> Vec<(String, St
             memory: None,
             args: scheduler,
             annotations: Vec::new(),
+            probes: local(SCHEDULER_PORT, "HTTPS", "/livez", Some("/readyz"), "/livez"),
         },
     ];
     parts.iter().map(|p| (format!("{MANIFEST_DIR}{}.yaml", p.name), manifest(p))).collect()

@@ -152,6 +152,7 @@ impl Programs {
             registry: self.0.registry.clone(),
             node,
         };
+        super::health::serve(name, &start.network, start.netns, process);
         match name {
             "etcd" => self.run_etcd(machine, process),
             "kube-apiserver" => {
@@ -159,6 +160,7 @@ impl Programs {
                 let server = ApiServer::start(&self.0.sim, process, self.0.registry.clone(), self.etcd(machine));
                 server.borrow_mut().add_tokens(&self.0.tokens.borrow());
                 server.borrow_mut().set_extras(self.0.extras.borrow().clone());
+                super::health::serve_apiserver(&server, &start.network, start.netns, process);
                 self.0.endpoints.add(ApiEndpoint { machine, process, server });
             }
             "kube-scheduler" => {

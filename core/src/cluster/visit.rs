@@ -86,6 +86,7 @@ fn describe(e: &HttpError) -> String {
         HttpError::TimedOut { connected: true } => "The server took the connection and did not answer in time".into(),
         HttpError::Closed => "The server closed the connection without an answer".into(),
         HttpError::Reset => "The connection was reset".into(),
+        HttpError::NotTls(why) => format!("The server does not speak TLS: {why}"),
         HttpError::Malformed(why) => format!("The server's answer is no HTTP: {why}"),
     }
 }

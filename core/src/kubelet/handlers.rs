@@ -40,6 +40,7 @@ pub(super) fn dial_error((ip, port): (IpAddr, u16), e: &HttpError, http: bool) -
         HttpError::TimedOut { .. } => format!("dial tcp {ip}:{port}: i/o timeout"),
         HttpError::Closed => "EOF".to_owned(),
         HttpError::Reset => format!("read tcp {ip}:{port}: read: connection reset by peer"),
+        HttpError::NotTls(why) => (*why).to_owned(),
         HttpError::Malformed(why) => format!("net/http: HTTP/1.x transport connection broken: {why}"),
     }
 }
@@ -65,10 +66,6 @@ impl Kubelet {
         let Some(address) = address else {
             return Err(format!("Get \"{url}\": dial tcp: lookup {shown}: no such host"));
         };
-        if scheme == "https" {
-            // Guests speak plain HTTP: what a TLS client sees of one.
-            return Err(format!("Get \"{url}\": http: server gave HTTP response to HTTPS client"));
-        }
         let mut headers = vec![("User-Agent".to_owned(), agent.to_owned()), ("Accept".to_owned(), "*/*".to_owned())];
         let mut host_header = format!("{shown}:{port}");
         for h in a.http_headers.iter().flatten() {
@@ -80,7 +77,8 @@ impl Kubelet {
                 headers.push((h.name.clone(), h.value.clone()));
             }
         }
-        let request = HttpRequest { path, host: host_header, headers, ..HttpRequest::default() };
+        let request =
+            HttpRequest { path, host: host_header, headers, tls: scheme == "https", ..HttpRequest::default() };
         let network = self.0.runtime.shims().network();
         let answer = network.http(self.0.runtime.machine(), (address, port), &request, timeout).await;
         answer.map_err(|e| http_error(&url, (address, port), &e))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-use super::serve::Page;
+use super::serve::{Page, Site};
 use super::{NetnsId, Network, Protocol, Rewrite};
 use crate::client::{Informer, ListWatch};
 use crate::cluster::ComponentContext;
@@ -194,7 +194,7 @@ fn serve_plugins(
     });
     for (port, page) in [(HEALTH_PORT, health), (READY_PORT, ready), (METRICS_PORT, metrics)] {
         // A port that is taken is somebody else's in the same pod; the server goes on without it.
-        let _ = network.serve_http(netns, port, process, page);
+        let _ = network.serve_http(netns, Site::plain(port), process, page);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A small HTTP/1.1 client over the pod network: the probes' and the person's browser's.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use super::conn::Delivery;
 use super::namespace::Network;
+use super::tls;
 use crate::runtime::engine::NetError;
 use crate::sim::{MachineId, Notify};
 
@@ -23,6 +25,8 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+    /// Whether over TLS.
+    pub tls: bool,
 }
 
 /// An answer.
@@ -63,6 +67,8 @@ pub enum HttpError {
     Reset,
     /// What came is no HTTP.
     Malformed(String),
+    /// What came is no TLS, as Go's client says it.
+    NotTls(&'static str),
 }
 
 /// What a body may have at most.
@@ -111,13 +117,16 @@ impl Network {
                 arrived.notified().await;
                 if !sent && inbox.borrow().connected {
                     sent = true;
-                    self.send_native(key, true, encode(request).into());
+                    let bytes = encode(request);
+                    let bytes = if request.tls { tls::seal(&bytes, true) } else { bytes };
+                    self.send_native(key, true, bytes.into());
                 }
                 let i = inbox.borrow();
                 if let Some(e) = &i.failed {
                     return Err(e.clone());
                 }
-                match parse(&i.bytes, i.eof, request.method == "HEAD") {
+                let came = if request.tls { Cow::Owned(opened(&i.bytes)?) } else { Cow::Borrowed(&i.bytes) };
+                match parse(&came, i.eof, request.method == "HEAD") {
                     Ok(Some(mut response)) => {
                         response.took = sim.now().since(begin);
                         return Ok(response);
@@ -173,6 +182,16 @@ fn encode(r: &HttpRequest) -> Vec<u8> {
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(&r.body);
     bytes
+}
+
+/// What the other side said over TLS.
+fn opened(bytes: &[u8]) -> Result<Vec<u8>, HttpError> {
+    let why = if bytes.starts_with(b"HTTP/") {
+        "http: server gave HTTP response to HTTPS client"
+    } else {
+        "tls: first record does not look like a TLS handshake"
+    };
+    tls::open(bytes).map_err(|_| HttpError::NotTls(why))
 }
 
 /// The answer in `bytes` if it is whole.

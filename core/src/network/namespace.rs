@@ -47,11 +47,20 @@ pub enum Rewrite {
 /// Answers a connection made to a native listener: gets the sender for the other direction.
 type Accept = Rc<dyn Fn(ConnKey, (IpAddr, u16)) -> Rc<dyn Fn(Delivery)>>;
 
+/// At which of a namespace's addresses a listener listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// At all of them: `0.0.0.0`.
+    Any,
+    /// At `127.0.0.1`: nobody else gets there.
+    Loopback,
+}
+
 #[derive(Clone)]
 pub(super) enum Listener {
     Guest(SocketOwner),
     /// Nobody listens any more once the process is gone.
-    Native(ProcessId, Accept),
+    Native(ProcessId, Scope, Accept),
 }
 
 pub(super) struct Namespace {
@@ -73,6 +82,8 @@ pub(super) struct State {
     by_ip: BTreeMap<IpAddr, NetnsId>,
     /// Where it leads on a machine: to the bridge there, whoever else has the address.
     on_machine: BTreeMap<(MachineId, IpAddr), NetnsId>,
+    /// The machines' own.
+    pub hosts: BTreeMap<MachineId, NetnsId>,
     pub next_namespace: u32,
     pub conns: BTreeMap<ConnKey, Conn>,
     pub next_conn: u64,
@@ -137,12 +148,22 @@ impl Network {
         id
     }
 
+    /// Makes a machine's own namespace, with the machine's address: where its processes' loopback leads.
+    pub fn add_host_namespace(&self, machine: MachineId, ip: IpAddr) -> NetnsId {
+        let id = self.add_namespace(machine, ip);
+        self.0.state.borrow_mut().hosts.insert(machine, id);
+        id
+    }
+
     /// Takes a namespace away. Connections into it are left to time out.
     pub fn remove_namespace(&self, id: NetnsId) {
         let mut s = self.0.state.borrow_mut();
         s.dns.remove(&id);
         s.resolv.remove(&id);
         let Some(n) = s.namespaces.remove(&id) else { return };
+        if s.hosts.get(&n.machine) == Some(&id) {
+            s.hosts.remove(&n.machine);
+        }
         if s.by_ip.get(&n.ip) == Some(&id) {
             s.by_ip.remove(&n.ip);
         }
@@ -174,8 +195,14 @@ impl Network {
     }
 
     /// A process of the simulation listens on a port; `accept` is called with each connection and returns its receiver.
-    pub fn listen_native(&self, id: NetnsId, port: u16, process: ProcessId, accept: Accept) -> Result<(), ListenError> {
-        self.add_listener(id, port, Listener::Native(process, accept))
+    pub fn listen_native(
+        &self,
+        id: NetnsId,
+        (scope, port): (Scope, u16),
+        process: ProcessId,
+        accept: Accept,
+    ) -> Result<(), ListenError> {
+        self.add_listener(id, port, Listener::Native(process, scope, accept))
     }
 
     fn add_listener(&self, id: NetnsId, port: u16, listener: Listener) -> Result<(), ListenError> {
@@ -192,7 +219,7 @@ impl Network {
     fn is_there(&self, l: &Listener) -> bool {
         match l {
             Listener::Guest(_) => true,
-            Listener::Native(process, _) => self.0.sim.process_state(*process) != ProcessState::Dead,
+            Listener::Native(process, ..) => self.0.sim.process_state(*process) != ProcessState::Dead,
         }
     }
 

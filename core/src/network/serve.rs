@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::conn::{ConnKey, Delivery};
-use super::namespace::{ListenError, NetnsId, Network};
+use super::conn::Delivery;
+use super::namespace::{ListenError, NetnsId, Network, Scope};
+use super::tls;
 use crate::sim::ProcessId;
 
 /// What a request's head may have at most.
@@ -13,34 +14,60 @@ const HEAD_MAX: usize = 64 << 10;
 /// A status code and a text, to a path.
 pub type Page = Rc<dyn Fn(&str) -> (u16, String)>;
 
+/// Where pages are served, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The port.
+    pub port: u16,
+    /// At which addresses.
+    pub scope: Scope,
+    /// Whether over TLS.
+    pub tls: bool,
+}
+
+impl Site {
+    /// Plain HTTP at all addresses.
+    pub fn plain(port: u16) -> Site {
+        Site { port, scope: Scope::Any, tls: false }
+    }
+}
+
+/// What Go's server tells a client that doesn't speak TLS to one that does.
+const NO_TLS: &str = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+
 impl Network {
-    /// Serves pages on a port for as long as `process` is there.
-    pub fn serve_http(&self, id: NetnsId, port: u16, process: ProcessId, page: Page) -> Result<(), ListenError> {
+    /// Serves pages for as long as `process` is there.
+    pub fn serve_http(&self, id: NetnsId, site: Site, process: ProcessId, page: Page) -> Result<(), ListenError> {
         let net = self.clone();
         let accept = move |key, _from| -> Rc<dyn Fn(Delivery)> {
-            let (net, page, head) = (net.clone(), page.clone(), RefCell::new(Vec::new()));
-            Rc::new(move |what| net.serve_one(key, process, &page, &mut head.borrow_mut(), &what))
-        };
-        self.listen_native(id, port, process, Rc::new(accept))
-    }
-
-    /// Takes what arrives on a connection, and answers once a request is there.
-    fn serve_one(&self, key: ConnKey, process: ProcessId, page: &Page, head: &mut Vec<u8>, what: &Delivery) {
-        match what {
-            Delivery::Data(bytes) if self.0.sim.process_runs(process) => {
-                head.extend_from_slice(bytes);
-                let end = head.windows(4).position(|w| w == b"\r\n\r\n");
-                if end.is_none() && head.len() <= HEAD_MAX {
-                    return;
+            let (net, page, came) = (net.clone(), page.clone(), RefCell::new(Vec::new()));
+            Rc::new(move |what| match what {
+                Delivery::Data(bytes) if net.0.sim.process_runs(process) => {
+                    let mut came = came.borrow_mut();
+                    came.extend_from_slice(&bytes);
+                    if let Some(answer) = said(site, &page, &came, net.0.sim.timestamp()) {
+                        net.send_native(key, false, answer.into());
+                        net.close_native(key, false);
+                    }
                 }
-                let answer = answer(page, end.and_then(|end| head.get(..end)), self.0.sim.timestamp());
-                self.send_native(key, false, answer.into_bytes().into());
-                self.close_native(key, false);
-            }
-            Delivery::Eof | Delivery::Reset => self.close_native(key, false),
-            _ => {}
-        }
+                Delivery::Eof | Delivery::Reset => net.close_native(key, false),
+                _ => {}
+            })
+        };
+        self.listen_native(id, (site.scope, site.port), process, Rc::new(accept))
     }
+}
+
+/// What is answered to all that came on a connection; `None` while a request is not whole.
+fn said(site: Site, page: &Page, came: &[u8], now: jiff::Timestamp) -> Option<Vec<u8>> {
+    let text = if site.tls { tls::open(came) } else { Ok(came.to_vec()) };
+    let Ok(text) = text else { return Some(NO_TLS.as_bytes().to_vec()) };
+    let end = text.windows(4).position(|w| w == b"\r\n\r\n");
+    if end.is_none() && text.len() <= HEAD_MAX {
+        return None;
+    }
+    let answer = answer(page, end.and_then(|end| text.get(..end)), now).into_bytes();
+    Some(if site.tls { tls::seal(&answer, false) } else { answer })
 }
 
 fn answer(page: &Page, head: Option<&[u8]>, now: jiff::Timestamp) -> String {
@@ -57,8 +84,10 @@ fn answer(page: &Page, head: Option<&[u8]>, now: jiff::Timestamp) -> String {
     let reason = match code {
         200 => "OK",
         400 => "Bad Request",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        500 => "Internal Server Error",
         _ => "Service Unavailable",
     };
     let (date, length) = (now.strftime("%a, %d %b %Y %H:%M:%S GMT"), text.len());

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::conn::{Conn, ConnKey, Delivery, Peer, Side, SocketOwner};
-use super::namespace::{Listener, Namespace, NetnsId, Network, Protocol, Rewrite};
+use super::namespace::{Listener, Namespace, NetnsId, Network, Protocol, Rewrite, Scope};
 use crate::runtime::engine::{ConnId, Event, NetError};
 use crate::sim::{MachineId, ProcessState};
 
@@ -21,7 +21,7 @@ const INFLIGHT_MAX: usize = 65_536;
 
 /// Where a connection leads.
 enum Route {
-    To(NetnsId, MachineId, u16),
+    To(NetnsId, MachineId, (IpAddr, u16)),
     Refused,
     Unreachable,
     Lost,
@@ -78,12 +78,14 @@ impl Network {
                     Rewrite::None | Rewrite::Drop => {}
                 }
                 let s = self.0.state.borrow();
-                let there = match from.filter(|_| target.0.is_loopback()) {
-                    Some(id) => s.namespaces.get(&id).map(|n| (id, n)),
-                    None => s.reached(machine, target.0),
+                let there = if target.0.is_loopback() {
+                    let own = from.or_else(|| s.hosts.get(&machine).copied());
+                    own.and_then(|id| Some((id, s.namespaces.get(&id)?)))
+                } else {
+                    s.reached(machine, target.0)
                 };
                 route = match there {
-                    Some((id, n)) => Route::To(id, n.machine, target.1),
+                    Some((id, n)) => Route::To(id, n.machine, target),
                     None if target.0.is_loopback() => Route::Refused,
                     None => Route::Unreachable,
                 };
@@ -111,7 +113,7 @@ impl Network {
         self.0.sim.spawn(self.0.process, async move {
             let sim = net.0.sim.clone();
             match route {
-                Route::To(id, there, port) => {
+                Route::To(id, there, to) => {
                     sim.sleep(latency).await;
                     let mut wait = Duration::from_secs(1);
                     let begin = sim.now();
@@ -122,7 +124,7 @@ impl Network {
                         sim.sleep(wait).await;
                         wait *= 2;
                     }
-                    let taken = net.arrive(key, id, port, address);
+                    let taken = net.arrive(key, id, to, address);
                     sim.sleep(latency).await;
                     match taken {
                         Some(true) => net.connected(key),
@@ -151,7 +153,7 @@ impl Network {
     }
 
     /// The first packet is there: whether somebody listens; `None` when the namespace went meanwhile.
-    fn arrive(&self, key: ConnKey, id: NetnsId, port: u16, from: (IpAddr, u16)) -> Option<bool> {
+    fn arrive(&self, key: ConnKey, id: NetnsId, (ip, port): (IpAddr, u16), from: (IpAddr, u16)) -> Option<bool> {
         let listener = {
             let s = self.0.state.borrow();
             s.conns.get(&key)?;
@@ -171,7 +173,8 @@ impl Network {
                 }
                 self.to_guest(owner, Event::Connection { port, conn, peer: from });
             }
-            Listener::Native(process, accept) => {
+            Listener::Native(_, Scope::Loopback, _) if !ip.is_loopback() => return Some(false),
+            Listener::Native(process, _, accept) => {
                 let receive = match self.0.sim.process_state(process) {
                     ProcessState::Dead => return Some(false),
                     // The kernel takes the connection; nobody reads what comes.

@@ -162,7 +162,7 @@ impl Containerd {
 
     /// The machine comes up with this address.
     pub fn power_on(&self, host_ip: IpAddr) {
-        let netns = self.shims.network().add_namespace(self.machine, host_ip);
+        let netns = self.shims.network().add_host_namespace(self.machine, host_ip);
         let mut s = self.state.borrow_mut();
         s.host = Some(netns);
         s.host_ip = Some(host_ip);

@@ -167,6 +167,17 @@ impl ApiServer {
         !matches!(check, "etcd" | "etcd-readiness") || self.check_etcd().is_ok()
     }
 
+    /// What a probe without credentials is told at a path of health; `None` for any other path.
+    pub fn health_of(&self, path: &str) -> Option<(u16, String)> {
+        let root = path.strip_prefix('/').filter(|root| matches!(*root, "healthz" | "livez" | "readyz"))?;
+        let failed: String = checks(root)
+            .iter()
+            .filter(|check| !self.healthy(check))
+            .map(|check| format!("[-]{check} failed: reason withheld\n"))
+            .collect();
+        Some(if failed.is_empty() { (200, "ok".to_owned()) } else { (500, format!("{failed}{root} check failed\n")) })
+    }
+
     fn health(&self, cx: &Context<'_>, parts: &[&str]) -> Response {
         let root = parts.first().copied().unwrap_or_default();
         let one = parts.get(1..).unwrap_or_default().join("/");
