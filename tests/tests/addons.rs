@@ -1,9 +1,10 @@
-//! kubeadm's add-ons in a cluster over wasmtime: what they look like, what they carry, and what breaks without them.
+//! What kubeadm installs, in a cluster over wasmtime: the control plane's static pods and the add-ons; what they look like, what they carry, and what
+//! breaks without them.
 
 use std::time::Duration;
 
 use podarium_core::cluster::Cluster;
-use podarium_core::session::{ClusterConfig, Input};
+use podarium_core::session::{ClusterConfig, ComponentAction, Input};
 use podarium_tests::tank;
 use podarium_tests::timeline::is_like;
 
@@ -269,4 +270,90 @@ fn draining_a_node_minds_its_daemons_and_moves_coredns() {
     let nodes = "kubectl get pods -n kube-system -l k8s-app=kube-dns -o jsonpath={.items[*].spec.nodeName}";
     assert_eq!(tank::ok(&mut c, nodes, &[]), "control-plane control-plane");
     assert_eq!(rows(&mut c, "kubectl get deployment coredns -n kube-system").len(), 1);
+}
+
+/// The lines of a listing, like `wanted`, one for each.
+fn listed(c: &mut Cluster, line: &str, wanted: &[&str]) {
+    let text = tank::ok(c, line, &[]);
+    for wanted in wanted {
+        assert!(
+            text.lines().any(|l| is_like(&l.split_whitespace().collect::<Vec<_>>().join(" "), wanted)),
+            "{wanted}: {text}"
+        );
+    }
+}
+
+#[test]
+fn static_pods_are_ready_when_their_probes_say_so() {
+    let mut c = tank::booted(ClusterConfig { workers: 1, ..ClusterConfig::default() });
+    seconds(&mut c, 120);
+    listed(
+        &mut c,
+        "kubectl get pods -n kube-system",
+        &["etcd-", "kube-apiserver-", "kube-controller-manager-", "kube-scheduler-"]
+            .map(|name| format!("{name}control-plane 1/1 Running 0 *"))
+            .each_ref()
+            .map(String::as_str),
+    );
+    let https = "delay=10s timeout=15s period=10s #success=1";
+    let apiserver = format!("Liveness: http-get https://172.30.0.2:probe-port/livez {https} #failure=8");
+    listed(
+        &mut c,
+        "kubectl describe pod kube-apiserver-control-plane -n kube-system",
+        &[
+            &apiserver,
+            "Readiness: http-get https://172.30.0.2:probe-port/readyz delay=0s timeout=15s period=1s #success=1 #failure=3",
+            "Startup: http-get https://172.30.0.2:probe-port/livez delay=10s timeout=15s period=10s #success=1 #failure=24",
+        ],
+    );
+    listed(
+        &mut c,
+        "kubectl describe pod etcd-control-plane -n kube-system",
+        &[
+            "Liveness: http-get http://127.0.0.1:probe-port/livez delay=10s timeout=15s period=10s #success=1 #failure=8",
+        ],
+    );
+}
+
+#[test]
+fn an_api_server_without_etcd_is_restarted() {
+    let mut c = tank::booted(ClusterConfig { workers: 1, ..ClusterConfig::default() });
+    seconds(&mut c, 60);
+    let etcd = |action| Input::Component { machine: "control-plane".into(), component: "etcd".into(), action };
+    c.submit(etcd(ComponentAction::Stop));
+    // Eight looks at its liveness fail, ten seconds apart; the pod has 30 s to end, and needs none.
+    seconds(&mut c, 60);
+    c.submit(etcd(ComponentAction::Start));
+    seconds(&mut c, 60);
+    listed(&mut c, "kubectl get pods -n kube-system", &["kube-apiserver-control-plane 1/1 Running 0 *"]);
+    c.submit(etcd(ComponentAction::Stop));
+    seconds(&mut c, 100);
+    c.submit(etcd(ComponentAction::Start));
+    seconds(&mut c, 90);
+    listed(&mut c, "kubectl get pods -n kube-system", &["kube-apiserver-control-plane 1/1 Running 1 (*s ago) *"]);
+}
+
+#[test]
+fn who_speaks_no_tls_fails_an_https_probe() {
+    const POD: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: plain}
+spec:
+  containers:
+  - name: main
+    image: nginx:1.28.0
+    readinessProbe: {periodSeconds: 1, httpGet: {port: 80, scheme: HTTPS}}
+";
+    let mut c = tank::booted(ClusterConfig { workers: 1, ..ClusterConfig::default() });
+    tank::ok(&mut c, "kubectl apply -f pod.yaml", &[("pod.yaml", POD)]);
+    seconds(&mut c, 20);
+    listed(&mut c, "kubectl get pods", &["plain 0/1 Running 0 *"]);
+    listed(
+        &mut c,
+        "kubectl get events",
+        &[
+            "* Warning Unhealthy pod/plain Readiness probe failed: Get \"https://10.244.*:80/\": http: server gave HTTP response to HTTPS client",
+        ],
+    );
 }
