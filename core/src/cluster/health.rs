@@ -22,9 +22,10 @@ pub(super) fn serve(program: &str, network: &Network, netns: NetnsId, process: P
 
 /// Serves the health of an api-server; the rest of it is reached through its clients ([`crate::client`]).
 pub(super) fn serve_apiserver(server: &Rc<RefCell<ApiServer>>, network: &Network, netns: NetnsId, process: ProcessId) {
-    let server = server.clone();
+    // Its connections end with it: whoever listens here must not keep it.
+    let server = Rc::downgrade(server);
     let page = move |path: &str| {
-        let health = server.borrow().health_of(path);
+        let health = server.upgrade().and_then(|server| server.borrow().health_of(path));
         health.unwrap_or_else(|| forbidden(path))
     };
     listen(network, netns, Site { port: APISERVER_PORT, scope: Scope::Any, tls: true }, process, Rc::new(page));
