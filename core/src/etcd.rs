@@ -3,7 +3,6 @@
 //! Models etcd v3's `server/storage/mvcc` and `server/lease`. Only the api-server calls it. Values are the objects themselves:
 //! they are encoded when somebody outside (etcdctl) reads them.
 
-mod event_at_rest;
 mod faded;
 mod lease;
 mod order;

@@ -10,7 +10,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Event, Pod, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 
-use super::event_at_rest;
+use crate::api::at_rest::{event, pod_status};
 use crate::api::object::{Obj, typed, typed_mut};
 
 /// What is left of a version.
@@ -21,12 +21,14 @@ pub(super) enum Faded {
     /// A pod.
     Pod(Box<FadedPod>),
     /// A lease of which nothing but the time was renewed.
-    Lease {
-        /// Its resourceVersion.
-        resource_version: Option<String>,
-        /// When it was renewed.
-        renew_time: Option<MicroTime>,
-    },
+    Lease(Box<FadedLease>),
+}
+
+/// What a renewal changes.
+#[derive(Debug)]
+pub(super) struct FadedLease {
+    resource_version: Option<String>,
+    renew_time: Option<MicroTime>,
 }
 
 /// A pod whose spec, but for the node, is its successor's.
@@ -34,7 +36,28 @@ pub(super) enum Faded {
 pub(super) struct FadedPod {
     metadata: Metadata,
     node_name: Option<String>,
-    status: Option<PodStatus>,
+    status: Option<Status>,
+}
+
+/// A status, packed if it is like most.
+#[derive(Debug)]
+enum Status {
+    Packed(Box<[u8]>),
+    Whole(Box<PodStatus>),
+}
+
+impl Status {
+    fn of(status: PodStatus) -> Self {
+        pod_status::pack(&status).map_or_else(|| Status::Whole(Box::new(status)), Status::Packed)
+    }
+
+    fn restore(&self) -> PodStatus {
+        match self {
+            // What was packed can be unpacked.
+            Status::Packed(packed) => pod_status::unpack(packed).unwrap_or_default(),
+            Status::Whole(status) => (**status).clone(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -71,8 +94,8 @@ impl Faded {
     /// Takes out of `old` what `new` does not say; `None`, and `old` as it was, if others hold it or it is of no such kind.
     pub(super) fn of(old: &mut Obj, new: Option<&Obj>) -> Option<Faded> {
         let old = Rc::get_mut(old)?;
-        if let Some(event) = typed_mut::<Event>(old) {
-            return event_at_rest::pack(event).map(Faded::Event);
+        if let Some(event) = typed::<Event>(old) {
+            return event::pack(event).map(Faded::Event);
         }
         let new = new?;
         if let Some(new) = typed::<Pod>(&**new) {
@@ -84,7 +107,7 @@ impl Faded {
         let resource_version =
             std::mem::replace(&mut old.metadata.resource_version, new.metadata.resource_version.clone());
         if old_spec == new_spec && old.metadata == new.metadata {
-            return Some(Faded::Lease { resource_version, renew_time });
+            return Some(Faded::Lease(Box::new(FadedLease { resource_version, renew_time })));
         }
         old_spec.renew_time = renew_time;
         old.metadata.resource_version = resource_version;
@@ -99,18 +122,14 @@ impl Faded {
             return None;
         }
         let metadata = Metadata::of(&mut old.metadata, &new.metadata);
-        let mut status = old.status.take();
-        if let Some(status) = &mut status {
-            status.conditions.iter_mut().for_each(Vec::shrink_to_fit);
-            status.container_statuses.iter_mut().for_each(Vec::shrink_to_fit);
-        }
+        let status = old.status.take().map(Status::of);
         Some(Faded::Pod(Box::new(FadedPod { metadata, node_name, status })))
     }
 
     /// The object again, out of its successor if it has one.
     pub(super) fn restore(&self, new: Option<&Obj>) -> Option<Obj> {
         if let Faded::Event(packed) = self {
-            return Some(Rc::new(event_at_rest::unpack(packed)));
+            return Some(Rc::new(event::unpack(packed)));
         }
         let mut object = new?.clone_object();
         let old = Rc::get_mut(&mut object)?;
@@ -122,14 +141,14 @@ impl Faded {
                     if let Some(spec) = &mut old.spec {
                         spec.node_name.clone_from(&faded.node_name);
                     }
-                    old.status.clone_from(&faded.status);
+                    old.status = faded.status.as_ref().map(Status::restore);
                 }
             }
-            Faded::Lease { resource_version, renew_time } => {
+            Faded::Lease(faded) => {
                 if let Some(old) = typed_mut::<Lease>(old) {
-                    old.metadata.resource_version.clone_from(resource_version);
+                    old.metadata.resource_version.clone_from(&faded.resource_version);
                     if let Some(spec) = &mut old.spec {
-                        spec.renew_time.clone_from(renew_time);
+                        spec.renew_time.clone_from(&faded.renew_time);
                     }
                 }
             }

@@ -224,10 +224,10 @@ struct Version {
 }
 
 /// How many others wait to fade before one does: whoever follows closely has read it by then.
-const FADES_AFTER: usize = 256;
+const FADES_AFTER: usize = 128;
 
 /// How often a version that somebody still holds is tried again.
-const FADE_TRIES: u8 = 4;
+const FADE_TRIES: u8 = 8;
 
 /// How many of the newest changes are looked at one by one for where a follower stands.
 const NEWEST: usize = 8;
@@ -411,7 +411,8 @@ impl Etcd {
             Op::Put { key, value, lease } => {
                 let versions = self.keys.entry(key.clone()).or_insert_with(|| {
                     self.order.insert(key.clone());
-                    Vec::new()
+                    // Most keys are written once, events all of them.
+                    Vec::with_capacity(1)
                 });
                 let prev = Self::at(versions, 0).cloned();
                 let rests = matches!(&value, Value::Object(o) if Faded::rests(o));
