@@ -5,8 +5,7 @@ use std::hash::Hash;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
-struct Node<K, V> {
-    key: K,
+struct Node<V> {
     value: V,
     /// The node that was used next after this one, and the one used last before it.
     newer: usize,
@@ -16,8 +15,7 @@ struct Node<K, V> {
 /// At most so many values by key, found by hash.
 pub(super) struct Lru<K, V> {
     max: usize,
-    places: IndexMap<K, usize, FxBuildHasher>,
-    nodes: Vec<Node<K, V>>,
+    nodes: IndexMap<K, Node<V>, FxBuildHasher>,
     newest: usize,
     oldest: usize,
 }
@@ -28,60 +26,69 @@ const NONE: usize = usize::MAX;
 impl<K: Clone + Eq + Hash, V> Lru<K, V> {
     /// An empty one for `max` values, at least one.
     pub(super) fn new(max: usize) -> Self {
-        Lru { max: max.max(1), places: IndexMap::default(), nodes: Vec::new(), newest: NONE, oldest: NONE }
+        Lru { max: max.max(1), nodes: IndexMap::default(), newest: NONE, oldest: NONE }
     }
 
     /// The value of a key, made if it is not there; it is the newest from now on.
     pub(super) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        let at = match self.places.get(&key) {
+        let at = self.find(key, make);
+        &mut self.nodes[at].value
+    }
+
+    /// The same with the key that is kept.
+    pub(super) fn kept_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> (K, &mut V) {
+        let at = self.find(key, make);
+        let (key, node) = self.nodes.get_index_mut(at).expect("it was just found");
+        (key.clone(), &mut node.value)
+    }
+
+    fn find(&mut self, key: K, make: impl FnOnce() -> V) -> usize {
+        let at = match self.nodes.get_index_of(&key) {
             Some(at) => {
-                let at = *at;
                 self.unlink(at);
                 at
             }
             None => {
-                let at = self.place(key.clone(), make());
-                self.places.insert(key, at);
-                at
+                if self.nodes.len() == self.max {
+                    self.forget_oldest();
+                }
+                self.nodes.insert(key, Node { value: make(), newer: NONE, older: NONE });
+                self.nodes.len() - 1
             }
         };
         self.link(at);
-        &mut self.nodes[at].value
-    }
-
-    /// A node that is linked to no other, the oldest one's if there is no more room.
-    fn place(&mut self, key: K, value: V) -> usize {
-        let node = Node { key, value, newer: NONE, older: NONE };
-        if self.nodes.len() < self.max {
-            self.nodes.push(node);
-            return self.nodes.len() - 1;
-        }
-        let at = self.oldest;
-        self.unlink(at);
-        let old = std::mem::replace(&mut self.nodes[at], node);
-        self.places.swap_remove(&old.key);
         at
     }
 
+    fn forget_oldest(&mut self) {
+        let at = self.oldest;
+        self.unlink(at);
+        self.nodes.swap_remove_index(at);
+        // The last node took its place.
+        let Some(moved) = self.nodes.get_index(at).map(|(_, node)| (node.newer, node.older)) else { return };
+        self.join(moved.0, at);
+        self.join(at, moved.1);
+    }
+
     fn link(&mut self, at: usize) {
-        let older = std::mem::replace(&mut self.newest, at);
-        let node = &mut self.nodes[at];
-        (node.older, node.newer) = (older, NONE);
-        match self.nodes.get_mut(older) {
-            Some(next) => next.newer = at,
-            None => self.oldest = at,
-        }
+        let older = self.newest;
+        self.join(NONE, at);
+        self.join(at, older);
     }
 
     fn unlink(&mut self, at: usize) {
-        let node = &self.nodes[at];
-        let (newer, older) = (node.newer, node.older);
-        match self.nodes.get_mut(newer) {
-            Some(node) => node.older = older,
+        let (newer, older) = (self.nodes[at].newer, self.nodes[at].older);
+        self.join(newer, older);
+    }
+
+    /// Makes two nodes neighbours; without one of them the other is the newest or the oldest.
+    fn join(&mut self, newer: usize, older: usize) {
+        match self.nodes.get_index_mut(newer) {
+            Some((_, node)) => node.older = older,
             None => self.newest = older,
         }
-        match self.nodes.get_mut(older) {
-            Some(node) => node.newer = newer,
+        match self.nodes.get_index_mut(older) {
+            Some((_, node)) => node.newer = newer,
             None => self.oldest = newer,
         }
     }

@@ -59,33 +59,49 @@ const CACHE_MAX: usize = 4096;
 type ObjectKey = Rc<str>;
 
 struct Similar {
-    messages: BTreeSet<Rc<str>>,
+    /// In order. Mostly there is one.
+    messages: Vec<Rc<str>>,
     last: SimTime,
 }
 
 struct Seen {
     count: i32,
     first: jiff::Timestamp,
-    /// The name of the event posted first.
-    name: String,
+    /// The nanoseconds in the name of the event posted first.
+    name: i128,
 }
 
 struct Correlator {
     similar: Lru<(ObjectKey, EventType, Rc<str>), Similar>,
     seen: Lru<(ObjectKey, EventType, Rc<str>, Rc<str>), Seen>,
     spam: Lru<ObjectKey, TokenBucket>,
+    /// There are few.
+    reasons: BTreeSet<Rc<str>>,
     /// The nanoseconds in the name of the last event.
     last_name: i128,
 }
 
 impl Default for Correlator {
     fn default() -> Self {
-        Correlator { similar: Lru::new(CACHE_MAX), seen: Lru::new(CACHE_MAX), spam: Lru::new(CACHE_MAX), last_name: 0 }
+        let (similar, seen, spam) = (Lru::new(CACHE_MAX), Lru::new(CACHE_MAX), Lru::new(CACHE_MAX));
+        Correlator { similar, seen, spam, reasons: BTreeSet::new(), last_name: 0 }
+    }
+}
+
+impl Correlator {
+    /// The one copy of a reason.
+    fn reason(&mut self, reason: &str) -> Rc<str> {
+        if let Some(kept) = self.reasons.get(reason) {
+            return kept.clone();
+        }
+        let kept: Rc<str> = reason.into();
+        self.reasons.insert(kept.clone());
+        kept
     }
 }
 
 struct Posting {
-    event: Event,
+    event: Rc<Event>,
     /// The number of times if it was posted before.
     count: i32,
     cause: TraceSeq,
@@ -139,40 +155,44 @@ impl EventRecorder {
             about.field_path.as_deref().unwrap_or_default(),
         )
         .into();
-        let reason_key: Rc<str> = reason.into();
         let mut correlator = self.correlator.borrow_mut();
         let correlator = &mut *correlator;
+        // One copy of the key for all events about an object.
+        let (object, bucket) = correlator.spam.kept_or_insert_with(object, || TokenBucket::new(SPAM_QPS, SPAM_BURST));
+        let pass = bucket.try_take(now);
+        let reason_key = correlator.reason(reason);
         let mut message: Rc<str> = message.into();
         let mut observed = message.clone();
         {
             let key = (object.clone(), kind, reason_key.clone());
-            let similar = || Similar { messages: BTreeSet::new(), last: now };
+            let similar = || Similar { messages: Vec::with_capacity(1), last: now };
             let similar = correlator.similar.get_or_insert_with(key, similar);
             if now.since(similar.last) > AGGREGATE_INTERVAL {
                 similar.messages.clear();
             }
             similar.last = now;
-            similar.messages.insert(message.clone());
+            if let Err(place) = similar.messages.binary_search(&message) {
+                similar.messages.insert(place, message.clone());
+            }
             if similar.messages.len() >= AGGREGATE_AT {
-                similar.messages.pop_first();
+                similar.messages.remove(0);
                 message = format!("(combined from similar events): {message}").into();
                 observed = "".into();
             }
         }
         let stamp = sim.timestamp();
-        let key = (object.clone(), kind, reason_key, observed);
+        let key = (object, kind, reason_key, observed);
         // Real clocks tick between any two events; here several may be of one instant.
         correlator.last_name =
             (correlator.last_name + 1).max(stamp.as_nanosecond() + i128::from(sim.random_below(1_000_000)));
-        let name = format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), correlator.last_name);
+        let name = correlator.last_name;
         let seen = correlator.seen.get_or_insert_with(key, || Seen { count: 0, first: stamp, name });
         seen.count += 1;
-        let (count, first, name) = (seen.count, seen.first, seen.name.clone());
-        let bucket = correlator.spam.get_or_insert_with(object, || TokenBucket::new(SPAM_QPS, SPAM_BURST));
-        let pass = bucket.try_take(now);
+        let (count, first) = (seen.count, seen.first);
         if !pass {
             return;
         }
+        let name = format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), seen.name);
         let namespace = about.namespace.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| "default".into());
         let event = Event {
             metadata: ObjectMeta { name: Some(name), namespace: Some(namespace), ..ObjectMeta::default() },
@@ -191,7 +211,7 @@ impl EventRecorder {
             reporting_instance: Some(self.host.to_string()),
             ..Event::default()
         };
-        self.queue.send(Posting { event, count, cause: sim.cause() });
+        self.queue.send(Posting { event: Rc::new(event), count, cause: sim.cause() });
     }
 }
 

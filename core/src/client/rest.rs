@@ -278,11 +278,11 @@ impl Client {
     }
 
     /// Creates an object in its own namespace; one that no api-server was reached with stays where it is.
-    pub async fn create_held<K: Kind>(&self, held: &mut Option<K>) -> Result<Rc<K>, ClientError> {
+    pub async fn create_held<K: Kind>(&self, held: &mut Option<Rc<K>>) -> Result<Rc<K>, ClientError> {
         let id = self.id::<K>()?;
         let namespace = held.as_ref().and_then(|o| o.metadata().namespace.clone()).unwrap_or_default();
         let created = self.call("create", id, |s, c| {
-            let o: Obj = Rc::new(held.take().unwrap_or_default());
+            let o: Obj = held.take().unwrap_or_default();
             s.create(c, id, &namespace, o, &CreateOptions::default())
         });
         Self::typed(created.await?)

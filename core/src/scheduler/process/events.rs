@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Event, EventSeries, EventSource, ObjectReferenc
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use rustc_hash::FxBuildHasher;
 
+use crate::api::at_rest;
 use crate::client::{Client, reference};
 use crate::sim::{Channel, SimTime, TraceSeq};
 
@@ -22,15 +23,35 @@ const REFRESH_TIME: Duration = Duration::from_secs(30 * 60);
 type Key = (Rc<str>, &'static str, &'static str);
 
 struct Series {
-    /// Large, and of every pod: room is made for one that comes, not for twice as many.
-    event: Box<Event>,
+    /// The event that began it.
+    first: First,
+    /// Once it was repeated.
+    series: Option<EventSeries>,
     last: SimTime,
     /// Occurrences that the api-server has not been told of.
     untold: bool,
 }
 
+/// An event that is hardly ever repeated, packed if it is like most.
+enum First {
+    Packed(Box<[u8]>),
+    Whole(Rc<Event>),
+}
+
+impl Series {
+    /// The event as it stands.
+    fn event(&self) -> Rc<Event> {
+        let mut event = match &self.first {
+            First::Packed(packed) => at_rest::event::unpack(packed),
+            First::Whole(event) => (**event).clone(),
+        };
+        event.series.clone_from(&self.series);
+        Rc::new(event)
+    }
+}
+
 struct Posting {
-    event: Event,
+    event: Rc<Event>,
     /// Written before: only the series is new.
     again: bool,
     cause: TraceSeq,
@@ -107,7 +128,7 @@ impl Recorder {
         let mut all = self.series.borrow_mut();
         if let Some(known) = all.get_mut(&key) {
             known.last = now;
-            match &mut known.event.series {
+            match &mut known.series {
                 Some(series) => {
                     series.count = Some(series.count.unwrap_or(0) + 1);
                     series.last_observed_time = Some(MicroTime(stamp));
@@ -115,15 +136,15 @@ impl Recorder {
                 }
                 None => {
                     let series = EventSeries { count: Some(2), last_observed_time: Some(MicroTime(stamp)) };
-                    known.event.series = Some(series);
-                    self.send((*known.event).clone(), true);
+                    known.series = Some(series);
+                    self.send(known.event(), true);
                 }
             }
             return;
         }
         let name = format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), stamp.as_nanosecond());
         let namespace = about.namespace.clone().filter(|n| !n.is_empty()).unwrap_or_else(|| "default".to_owned());
-        let event = Event {
+        let event = Rc::new(Event {
             metadata: ObjectMeta { name: Some(name), namespace: Some(namespace), ..ObjectMeta::default() },
             involved_object: about,
             related,
@@ -136,11 +157,15 @@ impl Recorder {
             reporting_component: Some(self.controller.to_string()),
             reporting_instance: Some(self.instance.to_string()),
             ..Event::default()
+        });
+        let first = match at_rest::event::pack(&event) {
+            Some(packed) => First::Packed(packed),
+            None => First::Whole(event.clone()),
         };
-        self.send(event.clone(), false);
-        all.insert(key, Series { event: Box::new(event), last: now, untold: false });
+        self.send(event, false);
+        all.insert(key, Series { first, series: None, last: now, untold: false });
     }
-    fn send(&self, event: Event, again: bool) {
+    fn send(&self, event: Rc<Event>, again: bool) {
         self.queue.send(Posting { event, again, cause: self.client.sim().cause() });
     }
     /// Forgets what has been silent; a series is written a last time.
@@ -150,7 +175,7 @@ impl Recorder {
         self.series.borrow_mut().retain(|_, s| {
             let over = now.since(s.last) >= FINISH_TIME;
             if over && s.untold {
-                last_words.push((*s.event).clone());
+                last_words.push(s.event());
             }
             !over
         });
@@ -161,7 +186,7 @@ impl Recorder {
         let mut untold = Vec::new();
         for s in self.series.borrow_mut().values_mut().filter(|s| s.untold) {
             s.untold = false;
-            untold.push((*s.event).clone());
+            untold.push(s.event());
         }
         untold.into_iter().for_each(|event| self.send(event, true));
     }
