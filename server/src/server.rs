@@ -97,7 +97,7 @@ async fn start_cluster(
         let mut cluster = make(config, session)?;
         cluster.set_token_file(&tokens);
         cluster.set_extras(Extras {
-            descriptions: Some(Descriptions::parse(DESCRIPTIONS)),
+            descriptions: Some(Descriptions::new(DESCRIPTIONS)),
             protobuf: Some(Numbers::parse(NUMBERS)),
             openapi_protobuf: Some(podarium_core::api::openapi::protobuf::encode),
         });

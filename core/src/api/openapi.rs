@@ -118,7 +118,7 @@ impl Writer<'_> {
     fn field(&mut self, owner: &str, f: &Field) -> Value {
         let whole = !f.pointer && (!f.omit_empty || matches!(self.schema.get(f.ty).shape, Shape::Struct(_)));
         let mut o = self.value(f.ty, whole);
-        let text = self.descriptions.map_or("", |d| d.of_field(owner, f.json));
+        let text = self.descriptions.map_or_else(Default::default, |d| d.of_field(owner, f.json));
         if !text.is_empty() {
             o.insert("description".to_owned(), json!(text));
         }
@@ -154,7 +154,7 @@ impl Writer<'_> {
 
     fn model(&mut self, ty: TypeId) -> Value {
         let t = self.schema.get(ty);
-        let text = self.descriptions.map_or("", |d| d.of_type(t.name));
+        let text = self.descriptions.map_or_else(Default::default, |d| d.of_type(t.name));
         let mut o = match &t.shape {
             Shape::Time | Shape::MicroTime => json!({"type": "string", "format": "date-time"}),
             Shape::Duration => json!({"type": "string"}),
@@ -493,7 +493,7 @@ mod tests {
         let pods = Resource { name: "pods", kind: "Pod", kind_api_version: "", namespaced: true, verbs };
         let status = Resource { name: "pods/status", verbs: &["get", "patch", "update"], ..pods };
         let text = include_str!("schema/v1_36_descriptions.txt");
-        let descriptions = Descriptions::parse(text);
+        let descriptions = Descriptions::new(text);
         let d = document("v1", &[pods, status], Some(&descriptions));
         let patch = &d["paths"]["/api/v1/namespaces/{namespace}/pods/{name}"]["patch"];
         assert_eq!(patch["x-kubernetes-group-version-kind"], json!({"group": "", "kind": "Pod", "version": "v1"}));

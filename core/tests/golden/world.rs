@@ -62,7 +62,7 @@ impl World {
         let registry = Registry::standard();
         let server = ApiServer::start(&sim, process, registry.clone(), etcd);
         server.borrow_mut().add_tokens(include_str!("../../../tests/golden/tokens.csv"));
-        let texts = Descriptions::parse(include_str!("../../src/api/schema/v1_36_descriptions.txt"));
+        let texts = Descriptions::new(include_str!("../../src/api/schema/v1_36_descriptions.txt"));
         server.borrow_mut().set_extras(Rc::new(Extras { descriptions: Some(texts), ..Extras::default() }));
         let endpoints = ApiEndpoints::default();
         endpoints.add(ApiEndpoint { machine: MachineId(0), process, server: server.clone() });
