@@ -15,6 +15,9 @@ pub const ORPHAN: &str = "orphan";
 /// A uid.
 pub type Uid = Rc<str>;
 
+/// An object's owners: those of one workload's pods are one list.
+pub type Owners = Rc<[OwnerReference]>;
+
 /// Which object a node stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -28,13 +31,13 @@ pub struct Identity {
 #[derive(Debug)]
 pub struct Node {
     pub identity: Identity,
-    pub owners: Vec<OwnerReference>,
+    pub owners: Owners,
     pub dependents: IndexSet<Uid, FxBuildHasher>,
     /// It waits for its dependents to go first.
     pub deleting_dependents: bool,
     pub being_deleted: bool,
     /// Only named by others so far, not seen itself: how.
-    pub named_as: Option<OwnerReference>,
+    pub named_as: Option<Box<OwnerReference>>,
 }
 
 /// What a change calls for.
@@ -54,6 +57,9 @@ const ABSENT_MAX: usize = 500;
 pub struct Graph {
     nodes: IndexMap<Uid, Node, FxBuildHasher>,
     absent: BTreeSet<Uid>,
+    /// The owners of the object that was seen last and had any.
+    last_owners: Owners,
+    no_owners: Owners,
 }
 
 fn has_finalizer(m: &ObjectMeta, finalizer: &str) -> bool {
@@ -87,16 +93,27 @@ impl Graph {
     pub fn blocking_dependents(&self, uid: &str) -> Vec<Uid> {
         let Some(node) = self.nodes.get(uid) else { return Vec::new() };
         let blocks = |d: &&Uid| {
-            let owners = self.nodes.get(&***d).map(|n| n.owners.as_slice()).unwrap_or_default();
+            let owners = self.nodes.get(&***d).map(|n| &*n.owners).unwrap_or_default();
             owners.iter().any(|o| o.uid == uid && o.block_owner_deletion == Some(true))
         };
         node.dependents.iter().filter(blocks).cloned().collect()
     }
 
+    /// The one list of owners like these.
+    fn share(&mut self, owners: &[OwnerReference]) -> Owners {
+        if owners.is_empty() {
+            return self.no_owners.clone();
+        }
+        if *self.last_owners != *owners {
+            self.last_owners = owners.into();
+        }
+        self.last_owners.clone()
+    }
+
     /// An object was seen. `old` is its state before, if it was known.
     pub fn observed(&mut self, identity: Identity, old: Option<&ObjectMeta>, new: &ObjectMeta, work: &mut Work) {
         let uid = identity.uid.clone();
-        let owners = new.owner_references.clone().unwrap_or_default();
+        let owners = self.share(new.owner_references.as_deref().unwrap_or_default());
         match self.nodes.get_mut(&uid) {
             None => {
                 let node = Node {
@@ -159,8 +176,8 @@ impl Graph {
             dependents.insert(uid.clone());
             let node = Node {
                 identity: Identity { kind: None, namespace, name: owner.name.as_str().into(), uid: owner_uid.clone() },
-                named_as: Some(owner.clone()),
-                owners: Vec::new(),
+                named_as: Some(Box::new(owner.clone())),
+                owners: self.no_owners.clone(),
                 dependents,
                 deleting_dependents: false,
                 being_deleted: false,
@@ -188,7 +205,7 @@ impl Graph {
     pub fn deleted(&mut self, uid: &str, work: &mut Work) {
         self.absent.remove(uid);
         let Some(node) = self.nodes.swap_remove(uid) else { return };
-        for owner in &node.owners {
+        for owner in node.owners.iter() {
             if let Some(owner) = self.nodes.get_mut(owner.uid.as_str()) {
                 owner.dependents.swap_remove(uid);
                 if owner.deleting_dependents {
