@@ -35,7 +35,7 @@ mod workers;
 pub(crate) mod tests;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -55,6 +55,9 @@ use objects::ObjectCache;
 use pod::Entry;
 use status_manager::Statuses;
 
+/// So many words are known again.
+const WORDS_MAX: usize = 256;
+
 /// One kubelet's process. Clones are the same kubelet; all it does ends with its process.
 #[derive(Clone)]
 pub struct Kubelet(Rc<Inner>);
@@ -71,7 +74,7 @@ struct Inner {
     recorder: EventRecorder,
     services: Informer<Service>,
     node: Informer<Node>,
-    pods: RefCell<BTreeMap<Rc<str>, Entry>>,
+    pods: RefCell<BTreeMap<Rc<str>, Box<Entry>>>,
     /// Mirror pods by `namespace/name`.
     mirrors: RefCell<BTreeMap<Rc<str>, Rc<Pod>>>,
     /// Static pods' manifests as last read.
@@ -88,6 +91,8 @@ struct Inner {
     objects: ObjectCache,
     /// By namespace, for pods that ask for nothing else.
     resolv: RefCell<BTreeMap<String, volumes::ResolvConf>>,
+    /// What many pods have in common: names of images, of containers, of namespaces.
+    words: RefCell<BTreeSet<Rc<str>>>,
     started_at: SimTime,
     node_state: RefCell<node::NodeState>,
     node_changed: Notify,
@@ -112,6 +117,7 @@ impl Kubelet {
             started_at: sim.now(),
             objects: ObjectCache::default(),
             resolv: RefCell::default(),
+            words: RefCell::default(),
             status_changed: Notify::new(&sim),
             pull_done: Notify::new(&sim),
             node_changed: Notify::new(&sim),
@@ -152,6 +158,20 @@ impl Kubelet {
     /// Its machine's containerd.
     pub fn runtime(&self) -> &Rc<Containerd> {
         &self.0.runtime
+    }
+
+    /// The one copy of a text that many pods have in common.
+    fn word(&self, text: &str) -> Rc<str> {
+        let mut words = self.0.words.borrow_mut();
+        if let Some(word) = words.get(text) {
+            return word.clone();
+        }
+        if words.len() >= WORDS_MAX {
+            words.clear();
+        }
+        let word: Rc<str> = text.into();
+        words.insert(word.clone());
+        word
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {

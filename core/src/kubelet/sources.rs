@@ -111,10 +111,10 @@ impl Kubelet {
         }
         let admitted = if over || p.metadata.deletion_timestamp.is_some() { Ok(()) } else { self.admit(uid, p) };
         if let Err(rejection) = admitted {
-            self.0.pods.borrow_mut().insert(uid.clone(), entry);
+            self.0.pods.borrow_mut().insert(uid.clone(), Box::new(entry));
             return self.reject(uid, p, &rejection);
         }
-        self.0.pods.borrow_mut().insert(uid.clone(), entry);
+        self.0.pods.borrow_mut().insert(uid.clone(), Box::new(entry));
         self.kick(uid);
     }
 

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use super::Kubelet;
 use super::backoff::go_duration;
 use super::pod::{self, RuntimeStatus, WaitReason};
+use super::status_manager::Noted;
 use super::sync_pod::Started;
 use crate::api::quantity::Quantity;
 use crate::client::{EventType, reference};
@@ -133,7 +134,8 @@ impl Kubelet {
     }
 
     fn restarts_before(&self, uid: &Rc<str>, p: &Pod, name: &str) -> u32 {
-        let status = self.0.statuses.borrow().get(uid).or_else(|| p.status.clone().map(Rc::new)).unwrap_or_default();
+        let status =
+            self.0.statuses.borrow().get(uid).or_else(|| p.status.clone().map(Noted::from)).unwrap_or_default();
         let all = status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
         let known = all.filter(|s| s.name == name).find(|s| s.container_id.is_some());
         known.map_or(0, |s| u32::try_from(s.restart_count).unwrap_or(0) + 1)
@@ -156,9 +158,9 @@ impl Kubelet {
         let security = c.security_context.as_ref();
         let pod_security = pod::spec(p).security_context.as_ref();
         Ok(ContainerSpec {
-            name: c.name.as_str().into(),
+            name: self.word(&c.name),
             attempt,
-            image: c.image.as_deref().unwrap_or_default().into(),
+            image: self.word(c.image.as_deref().unwrap_or_default()),
             command: expand(&c.command),
             args: expand(&c.args),
             working_dir: c.working_dir.clone().unwrap_or_default(),
@@ -168,7 +170,8 @@ impl Kubelet {
             tty: c.tty.unwrap_or(false),
             uid: security.and_then(|s| s.run_as_user).or(pod_security.and_then(|s| s.run_as_user)),
             hash: hash(c),
-            termination_message_path: c.termination_message_path.as_deref().unwrap_or("/dev/termination-log").into(),
+            termination_message_path: self
+                .word(c.termination_message_path.as_deref().unwrap_or("/dev/termination-log")),
             termination_message_from_log: c.termination_message_policy.as_deref() == Some("FallbackToLogsOnError"),
             stop_signal: c.lifecycle.as_ref().and_then(|l| l.stop_signal.clone()).unwrap_or_default(),
             grace_seconds: pod::spec(p).termination_grace_period_seconds.unwrap_or(30),

@@ -8,12 +8,13 @@ use super::Kubelet;
 use super::conditions;
 use super::container_status::statuses;
 use super::pod::{self, RuntimeStatus};
+use super::status_manager::Noted;
 use crate::runtime::containerd::ContainerState;
 
 impl Kubelet {
     /// The status of a pod from what containerd says; `terminal` when its containers have ended for good.
     pub(super) fn generate_status(&self, uid: &Rc<str>, p: &Pod, rs: &RuntimeStatus, terminal: bool) -> PodStatus {
-        let old = self.0.statuses.borrow().get(uid).or_else(|| p.status.clone().map(Rc::new)).unwrap_or_default();
+        let old = self.0.statuses.borrow().get(uid).or_else(|| p.status.clone().map(Noted::from)).unwrap_or_default();
         let (reasons, failed) = self.with_entry(uid, |e| (e.waiting.clone(), e.failed.clone())).unwrap_or_default();
         let mut s = PodStatus {
             init_container_statuses: Some(statuses(

@@ -1,7 +1,9 @@
 //! Brings pod statuses to the api-server: each change once, one after another. Models `pkg/kubelet/status/status_manager.go`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Deref;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
@@ -9,7 +11,7 @@ use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use super::Kubelet;
 use super::conditions::OWN;
 use super::pod::{self, WorkState};
-use crate::api::object::{Obj, revision, typed};
+use crate::api::object::{Obj, revision, typed, typed_rc};
 use crate::api::status::Status;
 use crate::apiserver::{DeleteOptions, Preconditions};
 use crate::client::ClientError;
@@ -20,8 +22,56 @@ const RETRY: Duration = Duration::from_secs(10);
 /// How often what the api-server shows is compared with what was sent.
 const SYNC_PERIOD: Duration = Duration::from_secs(10);
 
+/// A status as the kubelet noted it.
+#[derive(Clone)]
+pub(super) enum Noted {
+    /// Nowhere else.
+    Own(Rc<PodStatus>),
+    /// It is the status of this version of the pod, word for word.
+    Shown(Rc<Pod>),
+}
+
+impl Noted {
+    /// The same status as that of a version of the pod, if it is.
+    fn show(&mut self, p: &Rc<Pod>) {
+        let same = matches!(self, Noted::Shown(shown) if Rc::ptr_eq(shown, p));
+        if same {
+            return;
+        }
+        if p.status.as_ref().is_some_and(|status| *status == **self) {
+            *self = Noted::Shown(p.clone());
+        } else if let Noted::Shown(old) = self {
+            // An old version is not kept alive for it.
+            *self = Noted::from(old.status.clone().unwrap_or_default());
+        }
+    }
+}
+
+impl Deref for Noted {
+    type Target = PodStatus;
+    fn deref(&self) -> &PodStatus {
+        static EMPTY: OnceLock<PodStatus> = OnceLock::new();
+        match self {
+            Noted::Own(status) => status,
+            Noted::Shown(pod) => pod.status.as_ref().unwrap_or_else(|| EMPTY.get_or_init(PodStatus::default)),
+        }
+    }
+}
+
+impl From<PodStatus> for Noted {
+    fn from(status: PodStatus) -> Self {
+        Noted::Own(Rc::new(status))
+    }
+}
+
+impl Default for Noted {
+    fn default() -> Self {
+        PodStatus::default().into()
+    }
+}
+
 struct Cached {
-    status: Rc<PodStatus>,
+    status: Noted,
     version: u64,
     sent: u64,
     queued: bool,
@@ -43,7 +93,7 @@ pub(super) struct Statuses {
 
 impl Statuses {
     /// A pod's newest status.
-    pub fn get(&self, uid: &str) -> Option<Rc<PodStatus>> {
+    pub fn get(&self, uid: &str) -> Option<Noted> {
         self.pods.get(uid).map(|c| c.status.clone())
     }
 
@@ -68,7 +118,7 @@ impl Kubelet {
         let cause = self.0.sim.cause();
         {
             let mut all = self.0.statuses.borrow_mut();
-            let old = all.get(uid).or_else(|| p.status.clone().map(Rc::new)).unwrap_or_default();
+            let old = all.get(uid).or_else(|| p.status.clone().map(Noted::from)).unwrap_or_default();
             for c in s.conditions.iter_mut().flatten().filter(|c| OWN.contains(&c.type_.as_str())) {
                 let before = old.conditions.iter().flatten().find(|o| o.type_ == c.type_ && o.status == c.status);
                 c.last_transition_time = match before {
@@ -85,7 +135,7 @@ impl Kubelet {
             let before = all.pods.remove(uid);
             let (sent, sent_to, queued, doubted, written) =
                 before.map_or((0, None, false, false, 0), |c| (c.sent, c.sent_to, c.queued, c.doubted, c.written));
-            let status = Rc::new(s);
+            let status = s.into();
             all.pods.insert(uid.clone(), Cached { status, version, sent, queued, doubted, sent_to, written, cause });
             all.enqueue(uid);
         }
@@ -97,6 +147,11 @@ impl Kubelet {
         let Some((p, is_static)) = self.with_entry(uid, |e| (e.pod.clone(), e.is_static)) else { return };
         let target = if is_static { self.mirror_of(&p) } else { Some(p) };
         let mut all = self.0.statuses.borrow_mut();
+        if let (Some(c), Some(target)) = (all.pods.get_mut(uid), &target)
+            && c.sent == c.version
+        {
+            c.status.show(target);
+        }
         let again = all.pods.get(uid).is_some_and(|c| {
             let current = target.as_ref().and_then(|t| t.metadata.uid.as_ref());
             c.sent < c.version || (current.is_some() && c.sent_to.as_ref() != current)
@@ -211,11 +266,16 @@ impl Kubelet {
         let over = state == WorkState::Finished || state == WorkState::Terminated;
         let merged = merge(stored.status.as_ref(), &status, over);
         let mut revision_made = 0;
+        let mut shown = Some(stored.clone());
         if stored.status.as_ref() != Some(&merged) {
             match self.patch_status(&target, merged).await {
-                // An end that was held back is still to be told.
-                Ok(new) if over || !is_terminal(&status) => revision_made = revision(new.meta()),
-                Ok(_) => {}
+                Ok(new) => {
+                    shown = typed_rc(&new);
+                    // An end that was held back is still to be told.
+                    if over || !is_terminal(&status) {
+                        revision_made = revision(new.meta());
+                    }
+                }
                 Err(e) if e.is_not_found() => return true,
                 Err(ClientError::Status(s)) if s.code == 422 => return true,
                 Err(_) => return false,
@@ -225,6 +285,9 @@ impl Kubelet {
             c.sent = c.sent.max(version);
             c.written = revision_made;
             c.sent_to = target.metadata.uid.clone();
+            if let Some(shown) = shown.filter(|_| c.sent == c.version) {
+                c.status.show(&shown);
+            }
         }
         let finished = self.with_entry(uid, |e| e.state == WorkState::Finished) == Some(true);
         let deleting = stored.metadata.deletion_timestamp.is_some();

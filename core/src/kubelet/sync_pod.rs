@@ -315,9 +315,10 @@ impl Kubelet {
         attempt: u32,
     ) -> Result<(Id, Option<std::net::IpAddr>), Next> {
         let hostname = self.hostname(p);
+        let named_like_it = *hostname == *pod::name(p);
         let spec = SandboxSpec {
-            name: pod::name(p).into(),
-            namespace: pod::namespace(p).into(),
+            name: if named_like_it { hostname.clone() } else { pod::name(p).into() },
+            namespace: self.word(pod::namespace(p)),
             uid: uid.clone(),
             attempt,
             hostname,

@@ -1,7 +1,6 @@
 //! Volumes as files: ConfigMaps, Secrets, the downward API, projections, empty directories, host paths.
 //! Models `pkg/volume` and `pkg/kubelet/volumemanager`.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,9 +17,15 @@ use crate::client::{ClientError, EventType};
 use crate::network::dns::Resolv;
 use crate::runtime::engine::{FileTree, Mount};
 
-/// What a pod's volumes hold, by name.
+/// What a pod's volumes hold, each with its name.
 #[derive(Debug, Default)]
-pub(super) struct Volumes(BTreeMap<String, Rc<FileTree>>);
+pub(super) struct Volumes(Vec<(String, Rc<FileTree>)>);
+
+impl Volumes {
+    fn get(&self, name: &str) -> Option<&Rc<FileTree>> {
+        self.0.iter().find(|(there, _)| there == name).map(|(_, files)| files)
+    }
+}
 
 /// The volume manager's loop, which mounts what is there to mount.
 const MOUNT: Duration = Duration::from_millis(100);
@@ -102,11 +107,11 @@ impl Kubelet {
         if self.unless_cancelled(uid, self.0.sim.sleep(MOUNT)).await.is_none() {
             return Ok(false);
         }
-        let mut mounted = Volumes::default();
+        let mut mounted = Volumes(Vec::with_capacity(volumes.len()));
         for v in volumes {
             match self.volume(p, v).await {
                 Ok(tree) => {
-                    mounted.0.insert(v.name.clone(), Rc::new(tree));
+                    mounted.0.push((v.name.clone(), Rc::new(tree)));
                 }
                 Err(why) => {
                     let message = format!("MountVolume.SetUp failed for volume \"{}\" : {why}", v.name);
@@ -266,22 +271,21 @@ impl Kubelet {
         let volumes = self.with_entry(uid, |e| e.volumes.clone()).flatten();
         let mut mounts = vec![Mount { path: "/".into(), files: Rc::new(self.etc(p, ip)), read_only: false }];
         for m in c.volume_mounts.iter().flatten() {
-            let Some(files) = volumes.as_ref().and_then(|v| v.0.get(&m.name)) else { continue };
+            let Some(files) = volumes.as_ref().and_then(|v| v.get(&m.name)) else { continue };
             let files = match m.sub_path.as_deref().filter(|s| !s.is_empty()) {
                 None => files.clone(),
                 Some(sub) => {
                     let root = format!("/{}", sub.trim_matches('/'));
-                    if let Some(bytes) = files.0.get(&root) {
+                    if let Some(bytes) = files.get(&root) {
                         // A single file: mounted by its name over whatever the directory holds.
                         let tree = FileTree::default().with_shared(&m.mount_path, bytes.clone());
                         mounts.push(Mount { path: "/".into(), files: Rc::new(tree), read_only: false });
                         continue;
                     }
-                    let inner = files.0.iter().filter_map(|(path, b)| {
-                        let rest = path.strip_prefix(&root).filter(|r| r.starts_with('/'))?;
-                        Some((rest.to_owned(), b.clone()))
+                    let inner = files.iter().filter_map(|(path, bytes)| {
+                        Some((path.strip_prefix(&root).filter(|r| r.starts_with('/'))?, bytes))
                     });
-                    Rc::new(FileTree(inner.collect()))
+                    Rc::new(inner.fold(FileTree::default(), |tree, (path, b)| tree.with_shared(path, b.clone())))
                 }
             };
             let writable = pod::spec(p).volumes.iter().flatten().find(|v| v.name == m.name).is_some_and(|v| {

@@ -26,7 +26,7 @@ pub(super) enum Next {
 impl Kubelet {
     /// Looks at one pod's entry.
     pub(super) fn with_entry<T>(&self, uid: &str, f: impl FnOnce(&mut Entry) -> T) -> Option<T> {
-        self.0.pods.borrow_mut().get_mut(uid).map(f)
+        self.0.pods.borrow_mut().get_mut(uid).map(|e| f(e))
     }
 
     /// Something happened to a pod: its worker shall look.

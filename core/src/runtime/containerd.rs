@@ -11,6 +11,7 @@ mod id;
 mod image;
 mod list;
 mod named;
+mod newest;
 mod pull_image;
 mod remove;
 mod run_pod_sandbox;
@@ -32,6 +33,8 @@ pub use image::StoredImage;
 pub use pull_image::{PullProgress, split_name};
 pub use sandbox::{Sandbox, SandboxSpec, SandboxState};
 pub use stats::{ContainerStats, ImageFsInfo};
+
+use newest::Newest;
 
 use super::image_source::ImageSource;
 use super::log::ContainerLog;
@@ -107,14 +110,18 @@ struct PodIndex {
 
 #[derive(Default)]
 struct State {
-    sandboxes: BTreeMap<Id, Sandbox>,
-    containers: BTreeMap<Id, Container>,
+    /// Boxed, since a tree keeps room for as many again.
+    sandboxes: BTreeMap<Id, Box<Sandbox>>,
+    containers: BTreeMap<Id, Box<Container>>,
     pods: BTreeMap<Rc<str>, PodIndex>,
     /// By their names in full.
     images: BTreeMap<Rc<str>, Rc<StoredImage>>,
     /// Counts changes of `images`.
     images_version: u64,
     pulls: BTreeMap<Rc<str>, PullProgress>,
+    /// What containers were started with lately.
+    lines: Newest<String>,
+    environments: Newest<(String, String)>,
     ipam: Option<HostLocal>,
     pod_cidr: String,
     host: Option<NetnsId>,

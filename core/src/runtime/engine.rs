@@ -192,7 +192,7 @@ pub struct ContainerConfig {
     /// The image's own files, shared by all its containers.
     pub files: Rc<FileTree>,
     /// Files laid over the image's: `/etc/hosts`, ConfigMaps, Secrets, volumes.
-    pub mounts: Vec<Mount>,
+    pub mounts: Rc<[Mount]>,
     /// What the first argument may name, and the module that runs it.
     pub programs: Rc<Programs>,
     /// Where the guest's random numbers come from.
@@ -212,7 +212,7 @@ impl Default for ContainerConfig {
             hostname: Rc::from("localhost"),
             memory_limit_bytes: 0,
             files: Rc::default(),
-            mounts: Vec::new(),
+            mounts: Rc::new([]),
             programs: Rc::default(),
             seed: 0,
             stdin: false,

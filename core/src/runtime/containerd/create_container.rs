@@ -27,7 +27,9 @@ impl Containerd {
             )));
         }
         let pod = b.spec.uid.clone();
-        s.pods.entry(pod.clone()).or_default().containers.push(id);
+        let all = &mut s.pods.entry(pod.clone()).or_default().containers;
+        all.reserve_exact(1);
+        all.push(id);
         let container = Container {
             id,
             sandbox,
@@ -47,7 +49,7 @@ impl Containerd {
             waiters: None,
             followers: Default::default(),
         };
-        s.containers.insert(id, container);
+        s.containers.insert(id, Box::new(container));
         Ok(id)
     }
 }

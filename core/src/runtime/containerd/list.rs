@@ -9,7 +9,7 @@ impl Containerd {
     pub fn pod_sandbox_status<T>(&self, id: Id, f: impl FnOnce(&Sandbox) -> T) -> Result<T, CriError> {
         self.check_up()?;
         let s = self.state.borrow();
-        s.sandboxes.get(&id).map(f).ok_or_else(|| {
+        s.sandboxes.get(&id).map(|b| f(b)).ok_or_else(|| {
             CriError::NotFound(format!("an error occurred when try to find sandbox: not found: \"{id}\""))
         })
     }
@@ -18,7 +18,7 @@ impl Containerd {
     pub fn container_status<T>(&self, id: Id, f: impl FnOnce(&Container) -> T) -> Result<T, CriError> {
         self.check_up()?;
         let s = self.state.borrow();
-        s.containers.get(&id).map(f).ok_or_else(|| {
+        s.containers.get(&id).map(|c| f(c)).ok_or_else(|| {
             CriError::NotFound(format!("an error occurred when try to find container \"{id}\": not found"))
         })
     }
@@ -28,8 +28,10 @@ impl Containerd {
         self.check_up()?;
         let s = self.state.borrow();
         let Some(index) = s.pods.get(uid) else { return Ok(f(&[], &[])) };
-        let sandboxes: Vec<&Sandbox> = index.sandboxes.iter().filter_map(|i| s.sandboxes.get(i)).collect();
-        let containers: Vec<&Container> = index.containers.iter().filter_map(|i| s.containers.get(i)).collect();
+        let sandboxes: Vec<&Sandbox> =
+            index.sandboxes.iter().filter_map(|i| s.sandboxes.get(i).map(|b| &**b)).collect();
+        let containers: Vec<&Container> =
+            index.containers.iter().filter_map(|i| s.containers.get(i).map(|c| &**c)).collect();
         Ok(f(&sandboxes, &containers))
     }
 
@@ -43,7 +45,7 @@ impl Containerd {
         self.check_up()?;
         let s = self.state.borrow();
         let ids = s.pods.values().flat_map(|p| p.sandboxes.iter());
-        Ok(ids.filter_map(|i| s.sandboxes.get(i).cloned()).collect())
+        Ok(ids.filter_map(|i| s.sandboxes.get(i).map(|b| (**b).clone())).collect())
     }
 
     /// Looks at every container, in the order of their pods' uids.
@@ -51,7 +53,7 @@ impl Containerd {
         self.check_up()?;
         let s = self.state.borrow();
         for c in s.pods.values().flat_map(|p| p.containers.iter()).filter_map(|i| s.containers.get(i)) {
-            f(c, s.sandboxes.get(&c.sandbox));
+            f(c, s.sandboxes.get(&c.sandbox).map(|b| &**b));
         }
         Ok(())
     }

@@ -34,7 +34,10 @@ impl Containerd {
             (Some(ip), Some(netns))
         };
         let uid = spec.uid.clone();
-        s.pods.entry(uid.clone()).or_default().sandboxes.push(id);
+        let all = &mut s.pods.entry(uid.clone()).or_default().sandboxes;
+        // Most pods have one all their life.
+        all.reserve_exact(1);
+        all.push(id);
         let sandbox = Sandbox {
             id,
             spec,
@@ -44,7 +47,7 @@ impl Containerd {
             ip,
             netns,
         };
-        s.sandboxes.insert(id, sandbox);
+        s.sandboxes.insert(id, Box::new(sandbox));
         drop(s);
         self.trace("RunPodSandbox", &about, "");
         self.touch(&uid);

@@ -46,13 +46,13 @@ impl Containerd {
                 ("", dir) | (dir, _) => dir,
             };
             let config = ContainerConfig {
-                args: c.command_line().into(),
-                env: env.into(),
+                args: s.lines.share(c.command_line()),
+                env: s.environments.share(env),
                 working_dir: working_dir.into(),
                 hostname: b.spec.hostname.clone(),
                 memory_limit_bytes: c.spec.memory_limit_bytes,
                 files: image.files.clone(),
-                mounts: std::mem::take(&mut c.spec.mounts),
+                mounts: std::mem::take(&mut c.spec.mounts).into(),
                 programs: c.image.programs.clone(),
                 seed: self.sim.random_u64(),
                 stdin: c.spec.stdin,

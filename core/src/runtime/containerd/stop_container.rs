@@ -54,7 +54,7 @@ impl Containerd {
     }
 
     fn runs(&self, id: Id) -> bool {
-        self.state.borrow().containers.get(&id).is_some_and(super::Container::is_running)
+        self.state.borrow().containers.get(&id).is_some_and(|c| c.is_running())
     }
 
     /// Sends a signal to a container's process, as `kill` on the machine does: containerd need not be there.

@@ -17,7 +17,10 @@ const PROC: &str = "/proc";
 
 /// Files by absolute path; their directories come with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileTree(pub BTreeMap<String, Rc<[u8]>>);
+pub struct FileTree(
+    /// In order, and without room for more: every container has a few small trees.
+    Vec<(Box<str>, Rc<[u8]>)>,
+);
 
 impl FileTree {
     /// The tree with one more file.
@@ -29,8 +32,44 @@ impl FileTree {
     /// The tree with one more file, whose bytes others may have too.
     #[must_use]
     pub fn with_shared(mut self, path: &str, bytes: Rc<[u8]>) -> Self {
-        self.0.insert(normalize("/", path), bytes);
+        let path = normalize("/", path);
+        match self.place(&path) {
+            Ok(at) => {
+                if let Some((_, there)) = self.0.get_mut(at) {
+                    *there = bytes;
+                }
+            }
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, (path.into(), bytes));
+            }
+        }
         self
+    }
+
+    fn place(&self, path: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(there, _)| (**there).cmp(path))
+    }
+
+    /// The file at a path.
+    pub fn get(&self, path: &str) -> Option<&Rc<[u8]>> {
+        self.0.get(self.place(path).ok()?).map(|(_, bytes)| bytes)
+    }
+
+    /// All files, by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Rc<[u8]>)> {
+        self.0.iter().map(|(path, bytes)| (&**path, bytes))
+    }
+
+    /// All files strictly below a directory.
+    fn below(&self, dir: &str) -> impl Iterator<Item = (&str, &Rc<[u8]>)> {
+        let prefix = format!("{}/", dir.trim_end_matches('/'));
+        let (Ok(from) | Err(from)) = self.place(&prefix);
+        self.iter().skip(from).take_while(move |(path, _)| path.starts_with(&prefix))
+    }
+
+    fn has_dir(&self, dir: &str) -> bool {
+        self.below(dir).next().is_some()
     }
 }
 
@@ -68,35 +107,38 @@ pub(super) enum Node {
 #[derive(Debug)]
 pub(super) struct Files {
     image: Rc<FileTree>,
-    mounts: Vec<Mount>,
+    mounts: Rc<[Mount]>,
     hostname: Rc<str>,
     /// Written and removed paths; `None` hides what lies below.
     written: BTreeMap<String, Option<Node>>,
     written_bytes: usize,
-    /// The container's processes by number, each with its command line: what `/proc` shows.
-    processes: BTreeMap<u32, Rc<[String]>>,
+    /// The container's processes, each with its number and its command line: what `/proc` shows. Mostly there is one.
+    processes: Vec<(u32, Rc<[String]>)>,
 }
 
 impl Files {
-    pub(super) fn new(image: Rc<FileTree>, mounts: Vec<Mount>, hostname: Rc<str>) -> Self {
-        Files { image, mounts, hostname, written: BTreeMap::new(), written_bytes: 0, processes: BTreeMap::new() }
+    pub(super) fn new(image: Rc<FileTree>, mounts: Rc<[Mount]>, hostname: Rc<str>) -> Self {
+        let processes = Vec::with_capacity(1);
+        Files { image, mounts, hostname, written: BTreeMap::new(), written_bytes: 0, processes }
     }
 
     /// A process began, or another program took its place.
     pub(super) fn process_runs(&mut self, pid: u32, args: Rc<[String]>) {
-        self.processes.insert(pid, args);
+        self.process_ended(pid);
+        self.processes.push((pid, args));
     }
 
     /// A process ended.
     pub(super) fn process_ended(&mut self, pid: u32) {
-        self.processes.remove(&pid);
+        self.processes.retain(|(there, _)| *there != pid);
     }
 
     /// What `/proc` has of a process at a path below it: `/1`, `/1/cmdline`.
     fn process_node(&self, path: &str) -> Option<Node> {
         let path = path.strip_prefix('/')?;
         let (pid, file) = path.split_once('/').unwrap_or((path, ""));
-        let args = self.processes.get(&pid.parse().ok()?)?;
+        let pid: u32 = pid.parse().ok()?;
+        let (_, args) = self.processes.iter().find(|(there, _)| *there == pid)?;
         match file {
             "" => Some(Node::Directory),
             "cmdline" => {
@@ -114,10 +156,10 @@ impl Files {
         }
         for mount in self.mounts.iter().rev() {
             let Some(inner) = inside(&mount.path, path) else { continue };
-            if let Some(bytes) = mount.files.0.get(inner) {
+            if let Some(bytes) = mount.files.get(inner) {
                 return Some(Node::File(bytes.clone()));
             }
-            if is_dir_of(&mount.files.0, inner) || (inner == "/" && mount.path != "/") {
+            if mount.files.has_dir(inner) || (inner == "/" && mount.path != "/") {
                 return Some(Node::Directory);
             }
         }
@@ -127,11 +169,11 @@ impl Files {
         if path == "/etc/hostname" {
             return Some(Node::File(format!("{}\n", self.hostname).into_bytes().into()));
         }
-        if let Some(bytes) = self.image.0.get(path) {
+        if let Some(bytes) = self.image.get(path) {
             return Some(Node::File(bytes.clone()));
         }
         let is_dir = STANDARD_DIRS.contains(&path)
-            || is_dir_of(&self.image.0, path)
+            || self.image.has_dir(path)
             || self.mounts.iter().any(|mount| inside(path, &mount.path).is_some())
             || children(&self.written, path).any(|(_, node)| node.is_some());
         is_dir.then_some(Node::Directory)
@@ -201,15 +243,15 @@ impl Files {
                 names.insert(name.to_owned());
             }
         };
-        children(&self.image.0, path).for_each(|(full, _)| add(full));
+        self.image.below(path).for_each(|(full, _)| add(full));
         STANDARD_DIRS.iter().for_each(|dir| add(dir));
         add("/etc/hostname");
         if path.starts_with(PROC) {
-            self.processes.keys().for_each(|pid| add(&format!("{PROC}/{pid}/cmdline")));
+            self.processes.iter().for_each(|(pid, _)| add(&format!("{PROC}/{pid}/cmdline")));
         }
-        for mount in &self.mounts {
+        for mount in self.mounts.iter() {
             add(&mount.path);
-            for file in mount.files.0.keys() {
+            for (file, _) in mount.files.iter() {
                 add(&format!("{}{file}", mount.path.trim_end_matches('/')));
             }
         }
@@ -272,8 +314,4 @@ fn children<'a, T>(tree: &'a BTreeMap<String, T>, dir: &str) -> impl Iterator<It
     let prefix = format!("{}/", dir.trim_end_matches('/'));
     let end = prefix.clone();
     tree.range(prefix..).take_while(move |(path, _)| path.starts_with(&end))
-}
-
-fn is_dir_of<T>(tree: &BTreeMap<String, T>, dir: &str) -> bool {
-    children(tree, dir).next().is_some()
 }
