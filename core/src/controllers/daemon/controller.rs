@@ -360,7 +360,7 @@ impl DaemonSetsController {
                 (self.pod_control.clone(), ds.clone(), template.clone(), needing[i].clone());
             async move {
                 let pod = pod_from_template(&for_node(&template, &node), &ds.metadata, Some(new_controller_ref(&*ds)));
-                match control.create_pod(pod, &*ds).await {
+                match control.create_pod(Rc::new(pod), &*ds).await {
                     Err(SyncError::Client(e)) if is_namespace_terminating(&e) => Ok(()),
                     other => other.map(|_| ()),
                 }

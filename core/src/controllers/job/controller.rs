@@ -369,7 +369,7 @@ impl Controller {
                 if generated.is_some() {
                     pod.metadata.generate_name = generated;
                 }
-                let pod = control.create_pod(pod, &*job).await?;
+                let pod = control.create_pod(Rc::new(pod), &*job).await?;
                 made.borrow_mut().push(pod);
                 Ok(())
             }

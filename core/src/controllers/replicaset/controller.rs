@@ -306,7 +306,7 @@ impl<K: Replicated> ReplicaSetController<K> {
         let (created, outcome) = slow_start_batch(&self.client, count, |_| {
             let (control, pod, rs) = (self.pod_control.clone(), pod.clone(), rs.clone());
             async move {
-                match control.create_pod((*pod).clone(), &*rs).await {
+                match control.create_pod(Rc::new((*pod).clone()), &*rs).await {
                     // The owner goes with its namespace: nothing is left to do.
                     Err(SyncError::Client(e)) if is_namespace_terminating(&e) => Ok(()),
                     other => other.map(|_| ()),

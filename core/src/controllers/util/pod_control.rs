@@ -52,12 +52,12 @@ pub fn pod_from_template(template: &PodTemplateSpec, parent: &ObjectMeta, owner:
 }
 
 impl PodControl {
-    /// Creates a pod for `owner`.
-    pub async fn create_pod(&self, pod: Pod, owner: &dyn Object) -> Result<Rc<Pod>, SyncError> {
+    /// Creates a pod for `owner`. The pod is large, and many wait for their turn to be created.
+    pub async fn create_pod(&self, pod: Rc<Pod>, owner: &dyn Object) -> Result<Rc<Pod>, SyncError> {
         if pod.metadata.labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty) {
             return Err(SyncError::message("unable to create pods, no labels"));
         }
-        match self.client.create(pod).await {
+        match self.client.create_held(&mut Some(pod)).await {
             Ok(made) => {
                 let message = format!("Created pod: {}", name(&made.metadata));
                 self.recorder.event(owner, EventType::Normal, "SuccessfulCreate", &message);
