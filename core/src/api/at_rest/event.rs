@@ -5,9 +5,6 @@ use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
 use serde::{Deserialize, Serialize};
 
-/// Room for most: what is too much is given back.
-const BYTES: usize = 640;
-
 type Text<'a> = Option<&'a str>;
 
 /// What an event usually says.
@@ -41,8 +38,7 @@ fn text(words: Text<'_>) -> Option<String> {
 
 /// Packs an event; `None` if it says more than events usually do.
 pub(crate) fn pack(event: &Event) -> Option<Box<[u8]>> {
-    let bytes = postcard::to_extend(&Parts::of(event)?, Vec::with_capacity(BYTES)).ok()?;
-    Some(bytes.into_boxed_slice())
+    super::packed(&Parts::of(event)?)
 }
 
 /// The event again.

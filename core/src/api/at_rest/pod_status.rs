@@ -11,9 +11,6 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
-/// Room for most: what is too much is given back.
-const BYTES: usize = 640;
-
 type Text<'a> = Option<&'a str>;
 type Amounts<'a> = Option<Vec<(&'a str, &'a str)>>;
 
@@ -100,8 +97,7 @@ struct Mount<'a> {
 
 /// Packs a status; `None` if it says more than statuses usually do.
 pub(crate) fn pack(status: &PodStatus) -> Option<Box<[u8]>> {
-    let bytes = postcard::to_extend(&Status::of(status)?, Vec::with_capacity(BYTES)).ok()?;
-    Some(bytes.into_boxed_slice())
+    super::packed(&Status::of(status)?)
 }
 
 /// The status again.
