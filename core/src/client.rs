@@ -19,11 +19,21 @@ pub use shared::SharedInformers;
 
 /// `namespace/name`, or the name alone for cluster-scoped objects: client-go's MetaNamespaceKeyFunc.
 pub fn object_key(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> std::rc::Rc<str> {
+    let mut key = String::new();
+    write_key(meta, &mut key);
+    key.into()
+}
+
+/// Writes an object's key over what a text held.
+fn write_key(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta, key: &mut String) {
+    key.clear();
     let name = meta.name.as_deref().unwrap_or_default();
-    match meta.namespace.as_deref() {
-        Some(ns) if !ns.is_empty() => [ns, "/", name].concat().into(),
-        _ => name.into(),
+    if let Some(ns) = meta.namespace.as_deref().filter(|ns| !ns.is_empty()) {
+        key.reserve(ns.len() + 1 + name.len());
+        key.push_str(ns);
+        key.push('/');
     }
+    key.push_str(name);
 }
 
 /// A key's namespace (empty for cluster-scoped objects) and name.

@@ -11,6 +11,7 @@ mod time;
 mod trace;
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -99,7 +100,10 @@ impl Sim {
     /// A random version 4 UUID, as upstream gives each object.
     pub fn random_uuid(&self) -> String {
         let (a, b) = (self.random_u64(), self.random_u64());
-        format!(
+        let mut uuid = String::with_capacity(36);
+        // Writing to a string can't fail.
+        let _ = write!(
+            uuid,
             "{:08x}-{:04x}-4{:03x}-{:x}{:03x}-{:012x}",
             a >> 32,
             (a >> 16) & 0xffff,
@@ -107,7 +111,8 @@ impl Sim {
             8 + (b >> 62),
             (b >> 48) & 0xfff,
             b & 0xffff_ffff_ffff
-        )
+        );
+        uuid
     }
 
     /// `len` characters of the alphabet that upstream's `util/rand` uses for generated names.

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
 use super::rest::{Client, ClientError};
-use super::{object_key, split_key};
+use super::{split_key, write_key};
 use crate::api::object::{Kind, Obj, Object, revision, typed, typed_rc};
 use crate::api::status::Status;
 use crate::apiserver::{ListOptions, WatchEventType, WatchStream};
@@ -190,6 +190,8 @@ struct Inner {
     synced: Cell<bool>,
     sync: Notify,
     revision: Cell<u64>,
+    /// Where keys are written before they are looked up.
+    key: RefCell<String>,
 }
 
 /// A local copy of a kind, untyped. Clones share it.
@@ -344,6 +346,7 @@ impl ObjectInformer {
             synced: Cell::new(id.is_none()),
             sync: Notify::new(client.sim()),
             revision: Cell::new(0),
+            key: RefCell::default(),
         }));
         if let Some(id) = id {
             let (i, c) = (informer.clone(), client.clone());
@@ -441,6 +444,14 @@ impl ObjectInformer {
         }
     }
 
+    /// An object's key: the one that it is kept under, if it is.
+    fn key(&self, object: &Obj) -> Rc<str> {
+        let mut key = self.0.key.borrow_mut();
+        write_key(object.meta(), &mut key);
+        let store = self.0.store.borrow();
+        store.places.get_key_value(key.as_str()).map_or_else(|| key.as_str().into(), |(kept, _)| kept.clone())
+    }
+
     fn put(&self, key: Rc<str>, new: &Obj) {
         let old = self.0.store.borrow_mut().put(key, new.clone());
         self.0.followers.borrow().iter().for_each(|f| f(old.as_ref(), Some(new)));
@@ -461,7 +472,7 @@ impl ObjectInformer {
     fn replace(&self, items: &[Obj]) {
         let mut gone: BTreeSet<Rc<str>> = self.0.store.borrow().order.sorted().keys().cloned().collect();
         for o in items {
-            let key = object_key(o.meta());
+            let key = self.key(o);
             gone.remove(&key);
             let same = self.get(&key).is_some_and(|h| h.meta().resource_version == o.meta().resource_version);
             if !same {
@@ -542,12 +553,12 @@ impl ObjectInformer {
             match event.kind {
                 WatchEventType::Added | WatchEventType::Modified => {
                     let r = revision(o.meta());
-                    let key = object_key(o.meta());
+                    let key = self.key(&o);
                     if self.0.store.borrow().get(&key).is_none_or(|h| revision(h.meta()) < r) {
                         self.put(key, &o);
                     }
                 }
-                WatchEventType::Deleted => self.remove(&object_key(o.meta()), Some(&o)),
+                WatchEventType::Deleted => self.remove(&self.key(&o), Some(&o)),
                 WatchEventType::Bookmark => {}
             }
         }

@@ -28,7 +28,7 @@ fn state(c: &ContainerView) -> ContainerState {
         },
         Running::Exited => ContainerState {
             terminated: Some(ContainerStateTerminated {
-                container_id: Some(format!("containerd://{}", c.id)),
+                container_id: Some(c.id.reference()),
                 exit_code: c.exit_code,
                 reason: (!c.reason.is_empty()).then(|| c.reason.to_string()),
                 message: (!c.message.is_empty()).then(|| c.message.to_string()),
@@ -74,7 +74,7 @@ fn convert(c: &ContainerView, declared: &Container) -> ContainerStatus {
         restart_count: i32::try_from(c.attempt).unwrap_or(i32::MAX),
         image: image.name.to_string(),
         image_id: image.reference(),
-        container_id: Some(format!("containerd://{}", c.id)),
+        container_id: Some(c.id.reference()),
         state: Some(state(c)),
         last_state: Some(ContainerState::default()),
         resources,

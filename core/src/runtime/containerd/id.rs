@@ -19,6 +19,17 @@ impl Id {
         self.to_string().chars().take(13).collect()
     }
 
+    /// As statuses name it.
+    pub fn reference(&self) -> String {
+        use fmt::Write as _;
+        const SCHEME: &str = "containerd://";
+        let mut text = String::with_capacity(SCHEME.len() + 64);
+        text.push_str(SCHEME);
+        // Writing to a string can't fail.
+        let _ = write!(text, "{self}");
+        text
+    }
+
     /// Reads an id in full.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != 64 || !text.is_ascii() {
