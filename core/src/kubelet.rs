@@ -91,6 +91,8 @@ struct Inner {
     objects: ObjectCache,
     /// By namespace, for pods that ask for nothing else.
     resolv: RefCell<BTreeMap<String, volumes::ResolvConf>>,
+    /// By namespace and whether all its services are meant, with the revision that it is of.
+    service_env: RefCell<BTreeMap<(String, bool), (u64, env::ServiceEnv)>>,
     /// What many pods have in common: names of images, of containers, of namespaces.
     words: RefCell<BTreeSet<Rc<str>>>,
     started_at: SimTime,
@@ -117,6 +119,7 @@ impl Kubelet {
             started_at: sim.now(),
             objects: ObjectCache::default(),
             resolv: RefCell::default(),
+            service_env: RefCell::default(),
             words: RefCell::default(),
             status_changed: Notify::new(&sim),
             pull_done: Notify::new(&sim),

@@ -1,12 +1,19 @@
 //! A container's environment. Models `makeEnvironmentVariables` of `pkg/kubelet/kubelet_pods.go` and `pkg/kubelet/envvars`.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use k8s_openapi::api::core::v1::{Container, ObjectFieldSelector, Pod, ResourceFieldSelector};
 
 use super::Kubelet;
 use super::pod;
 use crate::api::quantity::Quantity;
+
+/// The variables that name services.
+pub(super) type ServiceEnv = Rc<[(String, String)]>;
+
+/// Those of so many namespaces are kept.
+const SERVICE_ENV_MAX: usize = 32;
 
 /// Replaces `$(NAME)` by what the environment has, `$$` by `$`. Models third_party/forked/golang/expansion.
 pub(super) fn expand(text: &str, env: &[(String, String)]) -> String {
@@ -117,9 +124,25 @@ impl Kubelet {
         Ok(divided.to_string())
     }
 
-    /// The variables that name services: `NAME_SERVICE_HOST` and their like.
-    fn service_env(&self, p: &Pod) -> Vec<(String, String)> {
+    /// The variables that name services: `NAME_SERVICE_HOST` and their like. The pods of a namespace have the same.
+    fn service_env(&self, p: &Pod) -> ServiceEnv {
         let links = pod::spec(p).enable_service_links != Some(false);
+        let revision = self.0.services.revision();
+        let mut known = self.0.service_env.borrow_mut();
+        if let Some((at, env)) = known.get(&(pod::namespace(p).to_owned(), links))
+            && *at == revision
+        {
+            return env.clone();
+        }
+        let env: ServiceEnv = self.new_service_env(p, links).into();
+        if known.len() >= SERVICE_ENV_MAX {
+            known.pop_first();
+        }
+        known.insert((pod::namespace(p).to_owned(), links), (revision, env.clone()));
+        env
+    }
+
+    fn new_service_env(&self, p: &Pod, links: bool) -> Vec<(String, String)> {
         let mut env = Vec::new();
         let mut services = self.0.services.list_namespace(pod::namespace(p));
         if !links {
@@ -229,7 +252,7 @@ impl Kubelet {
                     }
                 }
                 (Some(v), None) if v.contains('$') => {
-                    let mut known = services.clone();
+                    let mut known = services.to_vec();
                     known.extend(env.iter().cloned());
                     expand(v, &known)
                 }
@@ -237,9 +260,9 @@ impl Kubelet {
             };
             set(&mut env, &v.name, value);
         }
-        for (name, value) in services {
-            if !env.iter().any(|(n, _)| *n == name) {
-                env.push((name, value));
+        for (name, value) in services.iter() {
+            if !env.iter().any(|(n, _)| n == name) {
+                env.push((name.clone(), value.clone()));
             }
         }
         Ok(env)

@@ -15,7 +15,7 @@ use super::objects::Contents;
 use super::pod;
 use crate::client::{ClientError, EventType};
 use crate::network::dns::Resolv;
-use crate::runtime::engine::{FileTree, Mount};
+use crate::runtime::engine::{Content, FileTree, Mount};
 
 /// What a pod's volumes hold, each with its name.
 #[derive(Debug, Default)]
@@ -41,6 +41,78 @@ const RESOLV_MAX: usize = 32;
 pub(super) struct ResolvConf {
     pub text: Rc<[u8]>,
     pub read: Rc<Resolv>,
+}
+
+/// A pod's hosts file: what it is made of when somebody reads it.
+struct Hosts {
+    ip: Option<IpAddr>,
+    host: Rc<str>,
+    /// The domain of the pod's subdomain, if it has one.
+    subdomain: Option<Box<str>>,
+    /// Addresses, each with its names.
+    aliases: Vec<(String, String)>,
+}
+
+impl Hosts {
+    fn text(&self) -> String {
+        let mut hosts = String::from(
+            "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n",
+        );
+        let host = &self.host;
+        if let Some(ip) = self.ip {
+            match &self.subdomain {
+                Some(domain) => hosts.push_str(&format!("{ip}\t{host}.{domain}\t{host}\n")),
+                None => hosts.push_str(&format!("{ip}\t{host}\n")),
+            }
+        }
+        if !self.aliases.is_empty() {
+            hosts.push_str("\n# Entries added by HostAliases.\n");
+            self.aliases.iter().for_each(|(ip, names)| hosts.push_str(&format!("{ip}\t{names}\n")));
+        }
+        hosts
+    }
+}
+
+/// A service account's token: what it is made of when somebody reads it.
+struct Token {
+    domain: Rc<str>,
+    audience: Option<Rc<str>>,
+    account: Rc<str>,
+    namespace: Rc<str>,
+    pod: Rc<str>,
+    uid: Rc<str>,
+    node: Rc<str>,
+    /// In seconds since 1970.
+    from: i64,
+    seconds: i64,
+    signature: [u64; 4],
+}
+
+impl Token {
+    /// In the shape of a JWT: its claims are the real ones, its signature is random, since no guest can check one.
+    fn text(&self) -> String {
+        use base64::Engine as _;
+        let b64 = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let issuer = format!("https://kubernetes.default.svc.{}", self.domain);
+        let claims = Claims {
+            aud: [self.audience.as_deref().unwrap_or(&issuer)],
+            exp: self.from + self.seconds,
+            iat: self.from,
+            iss: &issuer,
+            kubernetes: Bound {
+                namespace: &self.namespace,
+                node: Named { name: &self.node, uid: None },
+                pod: Named { name: &self.pod, uid: Some(&self.uid) },
+                serviceaccount: Named { name: &self.account, uid: None },
+            },
+            nbf: self.from,
+            sub: &format!("system:serviceaccount:{}:{}", self.namespace, self.account),
+        };
+        // Nothing of it can fail to be JSON.
+        let claims = serde_json::to_vec(&claims).unwrap_or_default();
+        let signature: Vec<u8> = self.signature.iter().flat_map(|word| word.to_le_bytes()).collect();
+        format!("{}.{}.{}", b64.encode(r#"{"alg":"RS256"}"#), b64.encode(claims), b64.encode(signature))
+    }
 }
 
 /// What a service account's token says.
@@ -72,8 +144,8 @@ struct Named<'a> {
     uid: Option<&'a str>,
 }
 
-fn add(tree: &mut FileTree, path: &str, bytes: impl Into<Rc<[u8]>>) {
-    *tree = std::mem::take(tree).with_shared(path, bytes.into());
+fn add(tree: &mut FileTree, path: &str, content: impl Into<Content>) {
+    *tree = std::mem::take(tree).with_content(path, content);
 }
 
 /// Chosen keys, or all.
@@ -109,7 +181,7 @@ impl Kubelet {
         }
         let mut mounted = Volumes(Vec::with_capacity(volumes.len()));
         for v in volumes {
-            match self.volume(p, v).await {
+            match self.volume(uid, p, v).await {
                 Ok(tree) => {
                     mounted.0.push((v.name.clone(), Rc::new(tree)));
                 }
@@ -132,7 +204,7 @@ impl Kubelet {
         Ok(true)
     }
 
-    async fn volume(&self, p: &Rc<Pod>, v: &Volume) -> Result<FileTree, String> {
+    async fn volume(&self, uid: &Rc<str>, p: &Rc<Pod>, v: &Volume) -> Result<FileTree, String> {
         let ns = pod::namespace(p);
         let mut tree = FileTree::default();
         if let Some(c) = &v.config_map {
@@ -154,8 +226,8 @@ impl Kubelet {
                     self.add_downward(&mut tree, p, d.items.as_deref().unwrap_or_default())?;
                 }
                 if let Some(t) = &source.service_account_token {
-                    let token = self.token(p, t);
-                    add(&mut tree, &t.path, token.as_bytes());
+                    let token = self.token(uid, p, t);
+                    add(&mut tree, &t.path, Content::Made(Rc::new(move || token.text())));
                 }
             }
         } else if let Some(h) = &v.host_path {
@@ -238,32 +310,21 @@ impl Kubelet {
         Ok(())
     }
 
-    /// A service account's token, in the shape of a JWT: its claims are the real ones, its signature is random, since
-    /// no guest can check one.
-    fn token(&self, p: &Pod, t: &ServiceAccountTokenProjection) -> String {
-        use base64::Engine as _;
-        let b64 = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-        let account = pod::spec(p).service_account_name.as_deref().unwrap_or("default");
-        let now = self.0.sim.timestamp().as_second();
-        let issuer = format!("https://kubernetes.default.svc.{}", self.0.config.cluster_domain);
-        let claims = Claims {
-            aud: [t.audience.as_deref().unwrap_or(&issuer)],
-            exp: now + t.expiration_seconds.unwrap_or(3600),
-            iat: now,
-            iss: &issuer,
-            kubernetes: Bound {
-                namespace: pod::namespace(p),
-                node: Named { name: &self.0.config.node_name, uid: None },
-                pod: Named { name: pod::name(p), uid: Some(pod::uid(p)) },
-                serviceaccount: Named { name: account, uid: None },
-            },
-            nbf: now,
-            sub: &format!("system:serviceaccount:{}:{account}", pod::namespace(p)),
-        };
-        // Nothing of it can fail to be JSON.
-        let claims = serde_json::to_vec(&claims).unwrap_or_default();
-        let signature: Vec<u8> = (0..4).flat_map(|_| self.0.sim.random_u64().to_le_bytes()).collect();
-        format!("{}.{}.{}", b64.encode(r#"{"alg":"RS256"}"#), b64.encode(claims), b64.encode(signature))
+    /// A service account's token for a pod, from now on.
+    fn token(&self, uid: &Rc<str>, p: &Pod, t: &ServiceAccountTokenProjection) -> Token {
+        let sim = &self.0.sim;
+        Token {
+            domain: self.0.config.cluster_domain.clone(),
+            audience: t.audience.as_deref().map(|audience| self.word(audience)),
+            account: self.word(pod::spec(p).service_account_name.as_deref().unwrap_or("default")),
+            namespace: self.word(pod::namespace(p)),
+            pod: pod::name(p).into(),
+            uid: uid.clone(),
+            node: self.0.config.node_name.clone(),
+            from: sim.timestamp().as_second(),
+            seconds: t.expiration_seconds.unwrap_or(3600),
+            signature: std::array::from_fn(|_| sim.random_u64()),
+        }
     }
 
     /// What is mounted into a container: its volumes, and the files that every container gets.
@@ -276,16 +337,16 @@ impl Kubelet {
                 None => files.clone(),
                 Some(sub) => {
                     let root = format!("/{}", sub.trim_matches('/'));
-                    if let Some(bytes) = files.get(&root) {
+                    if let Some(content) = files.get(&root) {
                         // A single file: mounted by its name over whatever the directory holds.
-                        let tree = FileTree::default().with_shared(&m.mount_path, bytes.clone());
+                        let tree = FileTree::default().with_content(&m.mount_path, content.clone());
                         mounts.push(Mount { path: "/".into(), files: Rc::new(tree), read_only: false });
                         continue;
                     }
-                    let inner = files.iter().filter_map(|(path, bytes)| {
-                        Some((path.strip_prefix(&root).filter(|r| r.starts_with('/'))?, bytes))
+                    let inner = files.iter().filter_map(|(path, content)| {
+                        Some((path.strip_prefix(&root).filter(|r| r.starts_with('/'))?, content.clone()))
                     });
-                    Rc::new(inner.fold(FileTree::default(), |tree, (path, b)| tree.with_shared(path, b.clone())))
+                    Rc::new(inner.fold(FileTree::default(), |tree, (path, content)| tree.with_content(path, content)))
                 }
             };
             let writable = pod::spec(p).volumes.iter().flatten().find(|v| v.name == m.name).is_some_and(|v| {
@@ -299,29 +360,20 @@ impl Kubelet {
 
     /// `/etc/hosts` and `/etc/resolv.conf`. Models ensureHostsFile and `pkg/kubelet/network/dns`.
     fn etc(&self, p: &Pod, ip: Option<IpAddr>) -> FileTree {
-        let mut hosts = String::from(
-            "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n",
-        );
         let spec = pod::spec(p);
-        if let Some(ip) = ip {
-            let host = self.hostname(p);
-            match spec.subdomain.as_deref().filter(|s| !s.is_empty()) {
-                Some(sub) => {
-                    let domain = &self.0.config.cluster_domain;
-                    hosts.push_str(&format!("{ip}\t{host}.{sub}.{}.svc.{domain}\t{host}\n", pod::namespace(p)));
-                }
-                None => hosts.push_str(&format!("{ip}\t{host}\n")),
-            }
-        }
-        let aliases = spec.host_aliases.as_deref().unwrap_or_default();
-        if !aliases.is_empty() {
-            hosts.push_str("\n# Entries added by HostAliases.\n");
-            for a in aliases {
-                hosts.push_str(&format!("{}\t{}\n", a.ip, a.hostnames.as_deref().unwrap_or_default().join("\t")));
-            }
-        }
-        let resolv = self.resolv_conf(p).text;
-        FileTree::default().with("/etc/hosts", hosts.as_bytes()).with_shared("/etc/resolv.conf", resolv)
+        let aliases = spec.host_aliases.iter().flatten();
+        let hosts = Hosts {
+            ip,
+            host: self.hostname(p),
+            subdomain: spec
+                .subdomain
+                .as_deref()
+                .filter(|s| !s.is_empty())
+                .map(|sub| format!("{sub}.{}.svc.{}", pod::namespace(p), self.0.config.cluster_domain).into()),
+            aliases: aliases.map(|a| (a.ip.clone(), a.hostnames.as_deref().unwrap_or_default().join("\t"))).collect(),
+        };
+        let hosts = Content::Made(Rc::new(move || hosts.text()));
+        FileTree::default().with_content("/etc/hosts", hosts).with_content("/etc/resolv.conf", self.resolv_conf(p).text)
     }
 
     /// A pod's resolv.conf. Most pods of a namespace have one in common.

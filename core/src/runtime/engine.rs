@@ -27,7 +27,7 @@ mod process;
 mod snapshot;
 mod wasm;
 
-pub use files::{FileTree, Mount};
+pub use files::{Content, FileTree, Mount};
 pub use wasm::{ModuleCache, WasmEngine};
 
 /// Fuel that one simulated microsecond of one core pays for: 1,000, so a simple instruction is one

@@ -15,33 +15,77 @@ const STANDARD_DIRS: &[&str] =
 /// Where the container's processes are shown.
 const PROC: &str = "/proc";
 
+/// What a file holds.
+#[derive(Clone)]
+pub enum Content {
+    /// These bytes.
+    Kept(Rc<[u8]>),
+    /// What this makes, the same each time: of files that every container has and hardly any reads.
+    Made(Rc<dyn Fn() -> String>),
+}
+
+impl Content {
+    fn bytes(&self) -> Rc<[u8]> {
+        match self {
+            Content::Kept(bytes) => bytes.clone(),
+            Content::Made(make) => make().into_bytes().into(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.bytes().fmt(f)
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Content {}
+
+impl From<Rc<[u8]>> for Content {
+    fn from(bytes: Rc<[u8]>) -> Self {
+        Content::Kept(bytes)
+    }
+}
+
+impl From<&[u8]> for Content {
+    fn from(bytes: &[u8]) -> Self {
+        Content::Kept(bytes.into())
+    }
+}
+
 /// Files by absolute path; their directories come with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileTree(
     /// In order, and without room for more: every container has a few small trees.
-    Vec<(Box<str>, Rc<[u8]>)>,
+    Vec<(Box<str>, Content)>,
 );
 
 impl FileTree {
     /// The tree with one more file.
     #[must_use]
     pub fn with(self, path: &str, bytes: &[u8]) -> Self {
-        self.with_shared(path, Rc::from(bytes))
+        self.with_content(path, bytes)
     }
 
-    /// The tree with one more file, whose bytes others may have too.
+    /// The tree with one more file, whose bytes others may have too, or that is made when it is read.
     #[must_use]
-    pub fn with_shared(mut self, path: &str, bytes: Rc<[u8]>) -> Self {
+    pub fn with_content(mut self, path: &str, content: impl Into<Content>) -> Self {
         let path = normalize("/", path);
         match self.place(&path) {
             Ok(at) => {
                 if let Some((_, there)) = self.0.get_mut(at) {
-                    *there = bytes;
+                    *there = content.into();
                 }
             }
             Err(at) => {
                 self.0.reserve_exact(1);
-                self.0.insert(at, (path.into(), bytes));
+                self.0.insert(at, (path.into(), content.into()));
             }
         }
         self
@@ -52,17 +96,17 @@ impl FileTree {
     }
 
     /// The file at a path.
-    pub fn get(&self, path: &str) -> Option<&Rc<[u8]>> {
-        self.0.get(self.place(path).ok()?).map(|(_, bytes)| bytes)
+    pub fn get(&self, path: &str) -> Option<&Content> {
+        self.0.get(self.place(path).ok()?).map(|(_, content)| content)
     }
 
     /// All files, by path.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Rc<[u8]>)> {
-        self.0.iter().map(|(path, bytes)| (&**path, bytes))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Content)> {
+        self.0.iter().map(|(path, content)| (&**path, content))
     }
 
     /// All files strictly below a directory.
-    fn below(&self, dir: &str) -> impl Iterator<Item = (&str, &Rc<[u8]>)> {
+    fn below(&self, dir: &str) -> impl Iterator<Item = (&str, &Content)> {
         let prefix = format!("{}/", dir.trim_end_matches('/'));
         let (Ok(from) | Err(from)) = self.place(&prefix);
         self.iter().skip(from).take_while(move |(path, _)| path.starts_with(&prefix))
@@ -156,8 +200,8 @@ impl Files {
         }
         for mount in self.mounts.iter().rev() {
             let Some(inner) = inside(&mount.path, path) else { continue };
-            if let Some(bytes) = mount.files.get(inner) {
-                return Some(Node::File(bytes.clone()));
+            if let Some(content) = mount.files.get(inner) {
+                return Some(Node::File(content.bytes()));
             }
             if mount.files.has_dir(inner) || (inner == "/" && mount.path != "/") {
                 return Some(Node::Directory);
@@ -169,8 +213,8 @@ impl Files {
         if path == "/etc/hostname" {
             return Some(Node::File(format!("{}\n", self.hostname).into_bytes().into()));
         }
-        if let Some(bytes) = self.image.get(path) {
-            return Some(Node::File(bytes.clone()));
+        if let Some(content) = self.image.get(path) {
+            return Some(Node::File(content.bytes()));
         }
         let is_dir = STANDARD_DIRS.contains(&path)
             || self.image.has_dir(path)
@@ -314,4 +358,25 @@ fn children<'a, T>(tree: &'a BTreeMap<String, T>, dir: &str) -> impl Iterator<It
     let prefix = format!("{}/", dir.trim_end_matches('/'));
     let end = prefix.clone();
     tree.range(prefix..).take_while(move |(path, _)| path.starts_with(&end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_are_found_by_path_whatever_order_they_came_in() {
+        let made = Content::Made(Rc::new(|| "made".to_owned()));
+        let tree = FileTree::default().with("/b/d", b"1").with("a", b"2").with("/b/c", b"3").with("/a", b"4");
+        let tree = tree.with_content("/b/e", made.clone());
+        let read = |path| tree.get(path).map(|content| content.bytes().to_vec());
+        assert_eq!((read("/a"), read("/b/c"), read("/b")), (Some(b"4".to_vec()), Some(b"3".to_vec()), None));
+        assert_eq!(tree.iter().map(|(path, _)| path).collect::<Vec<_>>(), ["/a", "/b/c", "/b/d", "/b/e"]);
+        assert_eq!(tree.below("/b").count(), 3);
+        assert!(tree.has_dir("/b/") && tree.has_dir("/") && !tree.has_dir("/b/c"));
+        let mount = Mount { path: "/m".into(), files: Rc::new(tree), read_only: true };
+        let files = Files::new(Rc::default(), Rc::new([mount]), "host".into());
+        assert_eq!(files.get("/m/b/e"), Some(Node::File(Rc::from(*b"made"))));
+        assert_eq!(files.list("/m/b"), Ok(["c", "d", "e"].map(str::to_owned).to_vec()));
+    }
 }
