@@ -1,6 +1,7 @@
 //! The object model: kinds and their scope, labels and fields, quantities, patches, Status.
 
 pub(crate) mod at_rest;
+pub mod cel;
 pub mod decode;
 pub(crate) mod duration;
 pub mod dynamic;

@@ -11,6 +11,7 @@ mod bootstrap;
 mod cacher;
 mod custom;
 mod delete;
+mod device_claims;
 mod eviction;
 pub mod handle;
 mod list;
@@ -36,6 +37,7 @@ pub use selection::Selection;
 pub use store::Updater;
 
 use crate::api::decode::Numbers;
+use crate::api::object::Obj;
 use crate::api::schema::Descriptions;
 use crate::api::status::Status;
 use crate::etcd::Etcd;
@@ -100,6 +102,8 @@ pub struct ApiServer {
     encoded: Rc<handle::encoded::Encoded>,
     started_at: SimTime,
     extras: Rc<Extras>,
+    /// The policies that are bound and their bindings, newest last; empty as long as none is bound.
+    policies: Rc<(Vec<Obj>, Vec<Obj>)>,
     /// Itself, for what it does later.
     me: Weak<RefCell<ApiServer>>,
 }
@@ -204,6 +208,7 @@ impl ApiServer {
             encoded: Rc::new(handle::encoded::Encoded::new(etcd.owners.clone())),
             started_at: sim.now(),
             extras: Rc::default(),
+            policies: Rc::default(),
             me: Weak::new(),
         };
         let server = Rc::new(RefCell::new(server));
@@ -224,6 +229,7 @@ impl ApiServer {
             });
         }
         server.borrow_mut().learn_definitions();
+        server.borrow_mut().learn_policies();
         server.borrow_mut().begin_caches();
         // Changes made through another api-server reach this one's watch caches as etcd tells it.
         sim.spawn(process, {
@@ -331,6 +337,8 @@ impl ApiServer {
             self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
             if group == custom::GROUP {
                 self.learn_definitions();
+            } else if group == admission::policies::GROUP {
+                self.learn_policies();
             }
         }
         self.seen_revision = store.revision();

@@ -48,6 +48,7 @@ mod stateful_set;
 mod storage_class;
 mod strategy;
 pub mod validation;
+mod volume_attributes_class;
 mod warnings;
 
 use std::any::TypeId;
@@ -59,8 +60,8 @@ use indexmap::IndexMap;
 use k8s_openapi::Resource;
 use rustc_hash::FxBuildHasher;
 
-pub(crate) use custom::schema_errors;
 pub use custom::{Column as CustomColumn, Version as CustomVersion};
+pub(crate) use custom::{rule_complaints, schema_errors};
 pub(crate) use daemon_set::TEMPLATE_GENERATION;
 pub(crate) use endpoints::repack as repack_subsets;
 pub use served::Served;
@@ -262,6 +263,7 @@ impl Registry {
             Typed::boxed(role_binding::RoleBindings),
             Typed::boxed(role::Roles),
             Typed::boxed(storage_class::StorageClasses),
+            Typed::boxed(volume_attributes_class::VolumeAttributesClasses),
             Typed::boxed(priority_class::PriorityClasses),
             Typed::boxed(lease::Leases),
             Typed::boxed(runtime_class::RuntimeClasses),

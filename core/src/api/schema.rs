@@ -121,6 +121,12 @@ pub struct Schema {
     packages: BTreeMap<(&'static str, &'static str), &'static str>,
 }
 
+/// What every group's version has besides its own kinds. Models apimachinery `pkg/apis/meta/v1/register.go`.
+const OPTIONS: &[&str] =
+    &["WatchEvent", "ListOptions", "GetOptions", "DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions"];
+/// What belongs to no group, and the list of anything.
+const UNVERSIONED: &[&str] = &["Status", "APIVersions", "APIGroupList", "APIGroup", "APIResourceList", "List"];
+
 /// The schema of Kubernetes v1.36.
 pub fn schema() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
@@ -206,7 +212,10 @@ impl Schema {
 
     /// Whether upstream's scheme knows the kind, served or not.
     pub fn is_registered(&self, api_version: &str, kind: &str) -> bool {
+        let of_every_version = OPTIONS.contains(&kind) && self.kinds.keys().any(|(v, _)| *v == api_version);
         self.kinds.contains_key(&(api_version, kind))
+            || of_every_version
+            || (api_version == "v1" && UNVERSIONED.contains(&kind))
     }
 
     /// The Go package of a kind's group: `core`, `apps`.

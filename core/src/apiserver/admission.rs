@@ -8,6 +8,7 @@ mod limit_ranger;
 mod namespace_lifecycle;
 mod nodes;
 mod pod_security;
+pub(in crate::apiserver) mod policies;
 mod priority;
 mod resource_quota;
 mod runtime_class;
@@ -101,6 +102,11 @@ pub fn admit(server: &ApiServer, a: &Attributes<'_>, obj: &mut Obj, old: Option<
         ("", "persistentvolumes") if a.verb == Verb::Create && server.enabled("StorageObjectInUseProtection") => {
             storage::protect(obj, "kubernetes.io/pv-protection");
         }
+        ("storage.k8s.io", "volumeattributesclasses")
+            if a.verb == Verb::Create && server.enabled("StorageObjectInUseProtection") =>
+        {
+            storage::protect(obj, "kubernetes.io/vac-protection");
+        }
         _ => {}
     }
     Ok(())
@@ -112,6 +118,9 @@ pub fn validate(server: &ApiServer, a: &Attributes<'_>, obj: &Obj, old: Option<&
     if a.verb == Verb::Delete {
         if info.resource == "namespaces" && info.group.is_empty() && server.enabled("NamespaceLifecycle") {
             namespace_lifecycle::validate_delete(info, &**obj)?;
+        }
+        if server.enabled("ValidatingAdmissionPolicy") {
+            policies::validate(server, a, info, obj, old)?;
         }
         return Ok(());
     }
@@ -133,6 +142,9 @@ pub fn validate(server: &ApiServer, a: &Attributes<'_>, obj: &Obj, old: Option<&
     }
     if info.resource == "priorityclasses" && server.enabled("Priority") {
         priority::validate_class(server, info, obj)?;
+    }
+    if server.enabled("ValidatingAdmissionPolicy") {
+        policies::validate(server, a, info, obj, old)?;
     }
     if a.subresource.is_empty() && info.namespaced && server.enabled("ResourceQuota") {
         resource_quota::validate(server, a, info, obj, old)?;

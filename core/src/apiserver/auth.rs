@@ -72,7 +72,7 @@ impl ApiServer {
     }
 
     /// Whether the user may do this; the refusal.
-    fn check_authorized(&self, user: &User, attributes: &Attributes<'_>) -> Result<(), Status> {
+    pub(super) fn check_authorized(&self, user: &User, attributes: &Attributes<'_>) -> Result<(), Status> {
         let decision = self.authorize(user, attributes);
         if decision.allowed {
             return Ok(());

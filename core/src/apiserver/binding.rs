@@ -21,7 +21,7 @@ impl ApiServer {
             if !uid.is_empty() && meta.uid.as_deref() != Some(uid) {
                 let have = meta.uid.as_deref().unwrap_or_default();
                 let key = format!("/registry/pods/{namespace}/{name}");
-                return Err(Status::conflict("", "pods", name, &other_object(&key, uid, have)));
+                return Err(Status::conflict("", "pods", name, &other_object(&key, uid, have, false)));
             }
             if meta.deletion_timestamp.is_some() {
                 let why = format!("pod {name} is being deleted, cannot be assigned to a host");

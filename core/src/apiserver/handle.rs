@@ -31,6 +31,7 @@ pub use info::RequestInfo;
 pub use watch::WatchBody;
 
 use super::{ApiServer, Caller, User};
+use crate::api::object::Object;
 use crate::api::status::Status;
 use crate::sim::ProcessId;
 
@@ -53,6 +54,16 @@ pub struct Request {
     pub certificate: Option<User>,
     /// Whether the client lives in real time: then its door ends its watches, when [`WatchBody::timeout`] has passed there.
     pub real_time: bool,
+}
+
+/// An object of a kind as clients see it in the version that is stored.
+pub(super) fn shown_object(
+    server: &ApiServer,
+    info: &crate::registry::ResourceInfo,
+    o: &dyn Object,
+) -> serde_json::Value {
+    let served = server.registry().served(info.group, info.version, info.resource);
+    served.map_or_else(|| o.to_value(), |served| encode::object(o, &served))
 }
 
 impl Request {

@@ -43,13 +43,31 @@ impl ApiServer {
     }
 
     /// Whether a read that is to be as new as this can be answered. An error of the storage, so no reason is given.
-    pub(super) fn check_reached(&self, version: &str) -> Result<(), Status> {
-        let asked = read_revision(version).map_err(|why| Status::other(500, "", why))?;
+    pub(super) fn check_reached(&self, id: ResourceId, version: &str) -> Result<(), Status> {
+        let asked = match self.is_cached(id) {
+            true => read_revision(version).map_err(|why| Status::other(500, "", why))?,
+            false => parse_revision(version)?,
+        };
         let current = self.etcd.store.borrow().revision();
         match asked.filter(|r| *r > current) {
-            Some(r) => Err(Status::too_large_resource_version(r, current)),
+            Some(r) => Err(self.too_large(id, r, current)),
             None => Ok(()),
         }
+    }
+
+    /// Whether reads may be answered by the watch cache: events have none by default.
+    fn is_cached(&self, id: ResourceId) -> bool {
+        let info = self.registry.info(id);
+        !(info.resource == "events" && info.group.is_empty())
+    }
+
+    /// The cache expects to get there soon; etcd doesn't say when to ask again.
+    fn too_large(&self, id: ResourceId, asked: u64, current: u64) -> Status {
+        let mut status = Status::too_large_resource_version(asked, current);
+        if let Some(details) = status.details.as_mut().filter(|_| !self.is_cached(id)) {
+            details.retry_after_seconds = 0;
+        }
+        status
     }
 
     fn prefix_of(&self, id: ResourceId, namespace: Option<&str>) -> String {
@@ -78,7 +96,8 @@ impl ApiServer {
         let store = self.etcd.store.borrow();
         let current = store.revision();
         // Whoever takes any version takes all objects of it at once: only the cache answers, and it has no pages.
-        let limit = if one || (asked == Some(0) && continued.is_none()) { 0 } else { o.limit };
+        let any = asked == Some(0) && continued.is_none() && self.is_cached(id);
+        let limit = if one || any { 0 } else { o.limit };
         // With a limit and no rule how to match, a revision is taken exactly, for clients older than the rule.
         let exact = o.resource_version_match == "Exact" || (o.resource_version_match.is_empty() && limit > 0);
         let at = match &continued {
@@ -86,7 +105,7 @@ impl ApiServer {
             None => asked.filter(|r| exact && *r > 0),
         };
         if let Some(r) = asked.max(at).filter(|r| *r > current) {
-            return Err(Status::too_large_resource_version(r, current));
+            return Err(self.too_large(id, r, current));
         }
         let mut list = ObjectList { resource_version: at.unwrap_or(current), ..ObjectList::default() };
         if continued.is_none() && limit == 0 && list.resource_version == current {

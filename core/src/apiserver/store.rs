@@ -20,7 +20,9 @@ pub type Updater<'a> = Box<dyn FnMut(&Obj) -> Result<Obj, Status> + 'a>;
 const PATCH_RETRIES: usize = 5;
 
 /// What the storage says of an object that isn't the one that was meant. Models `Preconditions.Check` and `StorageError`.
-pub(super) fn other_object(key: &str, asked: &str, have: &str) -> String {
+/// A dry run asks without the storage's prefix.
+pub(super) fn other_object(key: &str, asked: &str, have: &str, dry_run: bool) -> String {
+    let key = if dry_run { key.strip_prefix("/registry").unwrap_or(key) } else { key };
     format!(
         "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: \
          UID in precondition: {asked}, UID in object meta: {have}"
@@ -153,7 +155,9 @@ impl ApiServer {
         self.check_etcd()?;
         let info = *self.registry.info(id);
         let object = make_mut(obj);
-        check_namespace(&info, namespace, object)?;
+        if wants_namespace(&info, namespace, object)? {
+            object.meta_mut().namespace = info.namespaced.then(|| namespace.to_owned());
+        }
         self.registry.strategy(id).default(object);
         let attributes = admission::Attributes {
             caller,
@@ -220,7 +224,8 @@ impl ApiServer {
 
     fn validate_new(&self, id: ResourceId, object: &dyn Object) -> Result<(), Status> {
         let (info, meta) = (self.registry.info(id), object.meta());
-        let mut errors = self.registry.strategy(id).validate(object);
+        let mut errors = self.new_claim_errors(info, object);
+        errors.extend(self.registry.strategy(id).validate(object));
         if errors.is_empty() {
             errors = validate_object_meta(meta, info.namespaced, name_is_path_segment, &Path::new("metadata"));
         }
@@ -291,6 +296,9 @@ impl ApiServer {
         for _ in 0..PATCH_RETRIES {
             let Some((old, at)) = self.load(id, namespace, name) else { return Err(self.not_found(id, name)) };
             let mut new = updater(&old)?;
+            if wants_namespace(&info, namespace, &*new)? {
+                make_mut(&mut new).meta_mut().namespace = info.namespaced.then(|| namespace.to_owned());
+            }
             let attributes = admission::Attributes {
                 caller,
                 id,
@@ -300,7 +308,10 @@ impl ApiServer {
                 dry_run: o.dry_run,
             };
             if !direct {
-                self.check_update(id, verb, name, at, &*new, &*old)?;
+                // A patch has no object of its own before it is applied, so nothing is known of its uid beforehand.
+                if verb != "patch" {
+                    self.check_uid(id, name, &*new, &*old, o.dry_run)?;
+                }
                 // Of a status update the spec is dropped anyway, and the statuses of pods, which are most of them, have no
                 // defaults.
                 if subresource != "status" || info.resource != "pods" {
@@ -308,6 +319,7 @@ impl ApiServer {
                 }
                 admission::admit(self, &attributes, &mut new, Some(&old))?;
                 self.check_escalation(caller, &info, namespace, &new, Some(&old))?;
+                self.check_revision(id, name, at, &*new)?;
                 if subresource.is_empty() {
                     self.begin_update(&mut new, &old, o.dry_run)?;
                 }
@@ -320,6 +332,7 @@ impl ApiServer {
                 let path = Path::new("metadata");
                 let mut errors = validate_object_meta(object.meta(), info.namespaced, name_is_path_segment, &path);
                 errors.extend(validate_object_meta_update(object.meta(), old.meta(), &path));
+                errors.extend(self.claim_status_errors((caller, verb), &info, subresource, object, &*old));
                 errors.extend(self.registry.strategy(id).validate_update(&cx, object, &*old));
                 if !errors.is_empty() {
                     let name = object.meta().name.as_deref().unwrap_or_default();
@@ -331,6 +344,10 @@ impl ApiServer {
                 self.registry.strategy(id).canonicalize(make_mut(&mut new));
             }
             admission::validate(self, &attributes, &new, Some(&old))?;
+            // What is stored has no link; a dry run answers with what was sent.
+            if !o.dry_run && new.meta().self_link.is_some() {
+                make_mut(&mut new).meta_mut().self_link = None;
+            }
             if new.meta().resource_version != old.meta().resource_version {
                 make_mut(&mut new).meta_mut().resource_version.clone_from(&old.meta().resource_version);
             }
@@ -360,33 +377,36 @@ impl ApiServer {
             && self.registry.strategy(id).may_go(new)
     }
 
-    /// The checks of an update that come before everything else: identity and version.
-    fn check_update(
+    /// The object that is meant must be the one that is stored: a precondition of the storage.
+    fn check_uid(
         &self,
         id: ResourceId,
-        verb: &str,
         name: &str,
-        at: u64,
         new: &dyn Object,
         old: &dyn Object,
+        dry_run: bool,
     ) -> Result<(), Status> {
         let info = self.registry.info(id);
-        // A patch has no object of its own before it is applied, so nothing is known of its uid beforehand.
-        if verb != "patch"
-            && let (Some(asked), Some(have)) =
-                (new.meta().uid.as_deref().filter(|u| !u.is_empty()), old.meta().uid.as_deref())
+        if let (Some(asked), Some(have)) =
+            (new.meta().uid.as_deref().filter(|u| !u.is_empty()), old.meta().uid.as_deref())
             && asked != have
         {
             let namespace = old.meta().namespace.as_deref().unwrap_or_default();
-            let why = other_object(&info.key(namespace, name), asked, have);
+            let why = other_object(&info.key(namespace, name), asked, have, dry_run);
             return Err(Status::conflict(info.group, info.resource, name, &why));
         }
+        Ok(())
+    }
+
+    /// The version that an update was made from must be the one that is stored.
+    fn check_revision(&self, id: ResourceId, name: &str, at: u64, new: &dyn Object) -> Result<(), Status> {
+        let info = self.registry.info(id);
         let text = new.meta().resource_version.as_deref().unwrap_or_default();
         if let Some(why) = complaint_of_revision(text) {
             return Err(Status::other(500, "", why));
         }
         let given = revision(new.meta());
-        if given == 0 && verb == "update" && !self.strategy(id).allow_unconditional_update() {
+        if given == 0 && !self.strategy(id).allow_unconditional_update() {
             let path = Path::new("metadata.resourceVersion");
             let e = Error::invalid(&path, &serde_json::json!(0), "must be specified for an update");
             return Err(Status::invalid(info.group, info.resource, name, &vec![e]));
@@ -409,31 +429,23 @@ pub(super) fn complaint_of_revision(text: &str) -> Option<String> {
     Some(format!("strconv.ParseUint: parsing {}: {why}", quote(text)))
 }
 
-/// The namespace in the path and the one in the object must be one. Models `EnsureObjectNamespaceMatchesRequestNamespace`.
-fn check_namespace(
-    info: &crate::registry::ResourceInfo,
-    namespace: &str,
-    object: &mut dyn Object,
-) -> Result<(), Status> {
+/// The namespace in the path and the one in the object must be one; whether the object's is to be set or cleared for that.
+/// Models `EnsureObjectNamespaceMatchesRequestNamespace`.
+fn wants_namespace(info: &crate::registry::ResourceInfo, namespace: &str, object: &dyn Object) -> Result<bool, Status> {
     let given = object.meta().namespace.as_deref().unwrap_or_default();
-    if !info.namespaced {
-        if !given.is_empty() {
-            object.meta_mut().namespace = None;
-        }
-    } else if given.is_empty() {
-        object.meta_mut().namespace = Some(namespace.to_owned());
-    } else if given != namespace {
-        return Err(Status::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
+    let wanted = if info.namespaced { namespace } else { "" };
+    if given == wanted {
+        return Ok(false);
     }
-    Ok(())
+    if given.is_empty() || wanted.is_empty() {
+        return Ok(true);
+    }
+    Err(Status::bad_request("the namespace of the provided object does not match the namespace sent on the request"))
 }
 
 /// What an update can't set of the metadata, whatever was sent. Models the first half of `rest.BeforeUpdate`.
 fn keep_system_fields(new: &mut dyn Object, old: &dyn Object) {
     let (from, meta) = (old.meta(), new.meta_mut());
-    meta.self_link = None;
     meta.generation = from.generation;
     if meta.namespace.as_deref().unwrap_or_default().is_empty() {
         meta.namespace.clone_from(&from.namespace);

@@ -249,7 +249,7 @@ fn nginx_comes_and_goes() {
         "web",
         expect![[r#"
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.022s (3.022s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.061s (3.061s including waiting). Image size: 72404038 bytes.
             Normal Created x1 Container created
             Normal Started x1 Container started
             Normal Killing x1 Stopping container nginx
@@ -270,7 +270,7 @@ fn crash_loop_backs_off() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            1.0 Running [c:Error(1) ready=false restarts=0] !Ready !ContainersReady
+            0.9 Running [c:Error(1) ready=false restarts=0] !Ready !ContainersReady
             1.8 Running [c:CrashLoopBackOff ready=false restarts=1] !Ready !ContainersReady
             11.8 Running [c:CrashLoopBackOff ready=false restarts=2] !Ready !ContainersReady
             31.8 Running [c:CrashLoopBackOff ready=false restarts=3] !Ready !ContainersReady
@@ -282,11 +282,11 @@ fn crash_loop_backs_off() {
         "crash",
         expect![[r#"
             Normal Pulling x1 Pulling image "busybox:1.36"
-            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 563ms (563ms including waiting). Image size: 2219949 bytes.
+            Normal Pulled x1 Successfully pulled image "busybox:1.36" in 504ms (504ms including waiting). Image size: 2219949 bytes.
             Normal Pulled x4 Container image "busybox:1.36" already present on machine and can be accessed by the pod
             Normal Created x5 Container created
             Normal Started x5 Container started
-            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(3e6cae83-ea80-44fc-a9ac-302da6c3ebc3)
+            Warning BackOff x4 Back-off restarting failed container c in pod crash_default(aa1dd587-4647-487c-b18a-3de988563b7f)
         "#]],
     );
 }
@@ -305,10 +305,10 @@ fn unknown_image_backs_off() {
             0.0 Pending [] 
             0.0 Pending [c:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
             0.8 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            11.4 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-            24.0 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
-            34.5 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
-            48.2 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            13.0 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            26.4 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
+            38.0 Pending [c:ImagePullBackOff ready=false restarts=0] !Ready !ContainersReady
+            53.2 Pending [c:ErrImagePull ready=false restarts=0] !Ready !ContainersReady
         "#]],
     );
     events(
@@ -341,7 +341,7 @@ fn init_containers_run_one_after_another_and_a_job_pod_completes() {
             0.0 gone
             0.0 Pending [] 
             0.0 Pending [first:PodInitializing ready=false restarts=0, main:PodInitializing ready=false restarts=0] !PodReadyToStartContainers !Initialized !Ready !ContainersReady
-            1.0 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
+            0.9 Pending [first:Completed(0) ready=true restarts=0, main:PodInitializing ready=false restarts=0] !Ready !ContainersReady
             1.8 Running [first:Completed(0) ready=true restarts=0, main:Running ready=true restarts=0] 
             4.8 Running [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !Ready !ContainersReady
             4.8 Succeeded [first:Completed(0) ready=true restarts=0, main:Completed(0) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
@@ -379,7 +379,7 @@ fn probes_decide_readiness_and_restart() {
         "probed",
         expect![[r#"
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.022s (3.022s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.061s (3.061s including waiting). Image size: 72404038 bytes.
             Warning Unhealthy x4 Liveness probe failed: Get "http://10.244.1.2:81/": dial tcp 10.244.1.2:81: connect: connection refused
             Normal Killing x2 Container nginx failed liveness probe, will be restarted
             Normal Pulled x2 Container image "nginx:1.27" already present on machine and can be accessed by the pod
@@ -408,7 +408,7 @@ fn config_that_is_missing_is_waited_for() {
         Duration::from_secs(20),
         expect![[r#"
             0.0 Pending [nginx:ContainerCreating ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-            4.7 Running [nginx:Running ready=true restarts=0] 
+            4.4 Running [nginx:Running ready=true restarts=0] 
         "#]],
     );
     events(
@@ -417,7 +417,7 @@ fn config_that_is_missing_is_waited_for() {
         expect![[r#"
             Warning FailedMount x3 MountVolume.SetUp failed for volume "cfg" : configmap "settings" not found
             Normal Pulling x1 Pulling image "nginx:1.27"
-            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 3.272s (3.526s including waiting). Image size: 72404038 bytes.
+            Normal Pulled x1 Successfully pulled image "nginx:1.27" in 2.91s (3.186s including waiting). Image size: 72404038 bytes.
             Normal Created x1 Container created
             Normal Started x1 Container started
         "#]],
@@ -478,7 +478,7 @@ fn a_power_cut_restarts_containers() {
             Normal Starting x1 
             Normal Starting x1 Starting kubelet.
             Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
-            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: fe2d3bfb-95ec-409d-b87f-08a7bed5e042
+            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 9b26ff23-3c81-4a43-8aa5-3cd4de440b57
             Normal Starting x1 
         "#]],
     );

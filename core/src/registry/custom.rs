@@ -5,10 +5,11 @@
 
 mod formats;
 mod prune;
+pub(super) mod rules;
 mod schema;
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,8 @@ use crate::api::managed_fields::{CustomType, Scope};
 use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
 use crate::api::validation::{name_is_dns_subdomain, validate_object_meta, validate_object_meta_update};
+
+pub(crate) use rules::complaints as rule_complaints;
 
 /// What a value has against it by a schema.
 pub(crate) fn schema_errors(value: &Value, of: &Value) -> ErrorList {
@@ -80,6 +83,8 @@ pub struct Version {
     served: bool,
     stored_as: Rc<str>,
     schema: Value,
+    /// What its schema asks in the expression language, once somebody asks.
+    rules: OnceCell<Option<rules::Node>>,
     /// Its objects' type, for server-side apply.
     ty: Option<Rc<CustomType>>,
     /// Whether its status is a subresource.
@@ -165,6 +170,7 @@ fn read(o: &DynamicObject) -> Option<(ResourceInfo, Definition)> {
             served: flag_of(v, "served"),
             stored_as: stored_as.clone(),
             schema: v["schema"]["openAPIV3Schema"].clone(),
+            rules: OnceCell::new(),
             ty: CustomType::of_kind(&v["schema"]["openAPIV3Schema"]).map(Rc::new),
             status: v["subresources"]["status"].is_object(),
             columns: columns(v),
@@ -273,6 +279,15 @@ impl CustomKind {
         let Some(version) = self.stored() else { return ErrorList::new() };
         schema::validate(&Value::Object(o.fields.clone()), &version.schema)
     }
+
+    /// What the schema's rules find, after those errors.
+    fn judge(&self, o: &DynamicObject, old: Option<&DynamicObject>, before: &ErrorList) -> rules::Findings {
+        let Some(version) = self.stored() else { return rules::Findings::default() };
+        let Some(node) = version.rules.get_or_init(|| rules::Node::of(&version.schema, true)) else {
+            return rules::Findings::default();
+        };
+        node.judge(&o.to_value(), old.map(Object::to_value).as_ref(), before)
+    }
 }
 
 impl Version {
@@ -362,8 +377,15 @@ impl Strategy for CustomKind {
     fn validate(&self, o: &dyn Object) -> ErrorList {
         let path = Path::new("metadata");
         let mut errors = validate_object_meta(o.meta(), self.names().namespaced, name_is_dns_subdomain, &path);
-        errors.extend(DynamicObject::of(o).map(|o| self.errors(o)).unwrap_or_default());
+        if let Some(o) = DynamicObject::of(o) {
+            errors.extend(self.errors(o));
+            errors.extend(self.judge(o, None, &errors).errors);
+        }
         errors
+    }
+    fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String> {
+        let pair = DynamicObject::of(o).zip(old.and_then(DynamicObject::of));
+        pair.map(|(o, old)| self.judge(o, Some(old), &ErrorList::new()).warnings).unwrap_or_default()
     }
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object) {
         let (Some(new), Some(old)) = (DynamicObject::of_mut(new), DynamicObject::of(old)) else { return };
@@ -390,6 +412,7 @@ impl Strategy for CustomKind {
             // What was wrong before and did not change stays tolerated, as upstream's ratcheting has it.
             let before = self.errors(old);
             errors.extend(self.errors(new).into_iter().filter(|e| !before.contains(e)));
+            errors.extend(self.judge(new, Some(old), &errors).errors);
         }
         errors
     }

@@ -20,15 +20,83 @@ pub mod storage;
 pub mod webhooks;
 pub mod workloads;
 
-/// Keeps apart, through decoding, a selector that is empty from one that is missing: the typed object has no room for
-/// the difference, and upstream's complaints differ. To be called on the body of a ReplicaSet, Deployment, DaemonSet or
-/// StatefulSet before it is decoded.
-pub fn mark_empty_selector(body: &mut Value) {
+/// Stands for an exit code list that is null, in the first place of one.
+const NO_CODES: [i32; 2] = [i32::MIN, i32::MIN];
+/// Stands for a text that is there and empty.
+const EMPTY_TEXT: &str = "\u{0}";
+
+/// Keeps apart, through decoding, what the typed object has no room to tell apart and upstream's complaints do: what is
+/// empty from what is missing. To be called on the body before it is decoded.
+pub fn keep_apart(resource: &str, body: &mut Value) {
+    match resource {
+        "replicasets" | "deployments" | "daemonsets" | "statefulsets" => mark_empty_selector(body),
+        "ingresses" => mark_path_types(body),
+        "jobs" => mark_exit_codes(body.pointer_mut("/spec/podFailurePolicy")),
+        "poddisruptionbudgets" | "services" => mark_untimed(body.pointer_mut("/status/conditions")),
+        "cronjobs" => mark_exit_codes(body.pointer_mut("/spec/jobTemplate/spec/podFailurePolicy")),
+        _ => {}
+    }
+}
+
+fn mark_empty_selector(body: &mut Value) {
     if let Some(selector) = body.pointer_mut("/spec/selector").and_then(Value::as_object_mut)
         && selector.is_empty()
     {
         selector.insert("matchLabels".to_owned(), Value::Object(serde_json::Map::new()));
     }
+}
+
+/// The items of a list at a path.
+fn items_at<'a>(value: &'a mut Value, path: &str) -> impl Iterator<Item = &'a mut Value> {
+    value.pointer_mut(path).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+fn mark_path_types(body: &mut Value) {
+    for rule in items_at(body, "/spec/rules") {
+        for path in items_at(rule, "/http/paths") {
+            if let Some(kind) = path.get_mut("pathType").filter(|t| **t == "") {
+                *kind = EMPTY_TEXT.into();
+            }
+        }
+    }
+}
+
+/// Whether a path's type was given as an empty text.
+pub fn is_marked_empty(text: &str) -> bool {
+    text == EMPTY_TEXT
+}
+
+fn mark_exit_codes(policy: Option<&mut Value>) {
+    for rule in policy.into_iter().flat_map(|p| items_at(p, "/rules")) {
+        let codes = rule.get_mut("onExitCodes").and_then(Value::as_object_mut);
+        if let Some(codes) = codes.filter(|c| c.get("values").is_none_or(Value::is_null)) {
+            codes.insert("values".to_owned(), NO_CODES.to_vec().into());
+        }
+    }
+}
+
+/// Go's zero time, which stands for one that is missing.
+const NO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// Gives conditions that don't say since when they are Go's zero time.
+pub fn mark_untimed(conditions: Option<&mut Value>) {
+    let conditions = conditions.and_then(Value::as_array_mut);
+    for c in conditions.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let since = c.entry("lastTransitionTime").or_insert(Value::Null);
+        if since.is_null() {
+            *since = NO_TIME.into();
+        }
+    }
+}
+
+/// Whether a time is Go's zero time.
+pub fn is_untimed(time: jiff::Timestamp) -> bool {
+    NO_TIME.parse().is_ok_and(|none: jiff::Timestamp| time == none)
+}
+
+/// An exit code list; nothing where it was null.
+pub fn exit_codes(values: &[i32]) -> Option<&[i32]> {
+    (values != NO_CODES).then_some(values)
 }
 
 /// Sets a text that is absent or empty.

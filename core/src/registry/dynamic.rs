@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::strategy::{bump_generation, keep, reset_meta_for_status};
 use super::validation::dynamic::{
-    admission as hooks, aggregation, certificates, extensions, flow_control, mutating, networking, storage as volumes,
+    admission as hooks, aggregation, certificates, extensions, flow_control, mutating, networking,
+    resource_claim as claims, resource_slice as slices, storage as volumes,
 };
 use super::{ResourceInfo, Strategy, StrategyContext};
 use crate::api::dynamic::DynamicObject;
@@ -291,27 +292,38 @@ const ROWS: &[Row] = &[
         },
     ),
     ruled(
-        row(storage("volumeattributesclasses", "volumeattributesclass", "VolumeAttributesClass").short(&["vac"])),
-        rules(volumes::volume_attributes_class, volumes::volume_attributes_class_update),
+        counted(ResourceInfo::cluster("resource.k8s.io", "v1", "deviceclasses", "deviceclass", "DeviceClass")),
+        rules(claims::device_class, claims::device_class_update),
     ),
-    counted(ResourceInfo::cluster("resource.k8s.io", "v1", "deviceclasses", "deviceclass", "DeviceClass")),
-    with_status(row(ResourceInfo::namespaced(
-        "resource.k8s.io",
-        "v1",
-        "resourceclaims",
-        "resourceclaim",
-        "ResourceClaim",
-    )
-    .subresources(STATUS))),
-    row(ResourceInfo::namespaced(
-        "resource.k8s.io",
-        "v1",
-        "resourceclaimtemplates",
-        "resourceclaimtemplate",
-        "ResourceClaimTemplate",
-    )),
+    ruled(
+        with_status(row(ResourceInfo::namespaced(
+            "resource.k8s.io",
+            "v1",
+            "resourceclaims",
+            "resourceclaim",
+            "ResourceClaim",
+        )
+        .subresources(STATUS))),
+        Rules {
+            default: claims::claim_defaults,
+            prepare: claim_status,
+            status: Some(claims::claim_status),
+            ..rules(claims::claim, claims::claim_update)
+        },
+    ),
+    ruled(
+        row(ResourceInfo::namespaced(
+            "resource.k8s.io",
+            "v1",
+            "resourceclaimtemplates",
+            "resourceclaimtemplate",
+            "ResourceClaimTemplate",
+        )),
+        Rules { default: claims::template_defaults, ..rules(claims::template, claims::template_update) },
+    ),
     Row {
         fields: &["spec.nodeName", "spec.driver"],
+        rules: Rules { prepare: resource_slice, warn: slices::warnings, ..rules(slices::slice, slices::slice_update) },
         ..counted(ResourceInfo::cluster("resource.k8s.io", "v1", "resourceslices", "resourceslice", "ResourceSlice"))
     },
     ruled(
@@ -417,6 +429,17 @@ fn stamp_conditions(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
             }
         }
     }
+}
+
+fn claim_status(cx: &StrategyContext<'_>, o: &mut DynamicObject, old: Option<&DynamicObject>) {
+    if let Some(old) = old.filter(|_| cx.subresource == "status") {
+        claims::drop_deallocated(o, old);
+    }
+}
+
+fn resource_slice(cx: &StrategyContext<'_>, o: &mut DynamicObject, old: Option<&DynamicObject>) {
+    slices::stamp_taints(o, &now(cx));
+    slices::drop_disabled(o, old);
 }
 
 fn now(cx: &StrategyContext<'_>) -> Value {

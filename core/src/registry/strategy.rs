@@ -301,9 +301,7 @@ impl<S: KindStrategy> Strategy for Typed<S> {
         &self.info
     }
     fn decode(&self, mut body: Value) -> Result<Obj, String> {
-        if self.info.group == "apps" {
-            super::defaults::mark_empty_selector(&mut body);
-        }
+        super::defaults::keep_apart(self.info.resource, &mut body);
         serde_json::from_value::<S::Kind>(body).map(|o| std::rc::Rc::new(o) as Obj).map_err(|e| e.to_string())
     }
     fn default(&self, o: &mut dyn Object) {

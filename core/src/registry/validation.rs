@@ -14,6 +14,7 @@ pub mod endpoints;
 pub mod event;
 mod go;
 mod go_diff;
+mod go_schema;
 mod go_struct;
 mod go_volume;
 pub(crate) mod json;

@@ -123,7 +123,9 @@ fn access_reviews() {
             (
                 &review("subjectaccessreviews"),
                 &format!(r#"{{"metadata":{{"name":"x"}},"spec":{{{ask}}}}}"#),
-                &format!("{refused} metadata: Invalid value: {{\"name\":\"x\"}}: must be empty"),
+                &format!(
+                    "{refused} metadata: Invalid value: {{\"name\":\"x\",\"managedFields\":[{{\"manager\":\"unknown\",\"operation\":\"Update\",\"apiVersion\":\"authorization.k8s.io/v1\",\"time\":\"2026-01-01T00:00:00Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{{\"f:spec\":{{\"f:resourceAttributes\":{{\".\":{{}},\"f:namespace\":{{}},\"f:resource\":{{}},\"f:verb\":{{}}}},\"f:user\":{{}}}}}}}}]}}: must be empty"
+                ),
             ),
             (
                 &review("selfsubjectaccessreviews"),

@@ -228,3 +228,20 @@ fn ephemeral_claims_come_and_go_with_their_pod() {
     plane.run(4.0);
     assert_eq!(look(&plane), ["v Released p-d"]);
 }
+
+#[test]
+fn a_class_of_attributes_stays_while_a_claim_names_it() {
+    let plane = Plane::start(&[]);
+    const CLASSES: &str = "/apis/storage.k8s.io/v1/volumeattributesclasses";
+    let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttributesClass", "metadata": {"name": "fast"},
+        "driverName": "csi.example.com", "parameters": {"iops": "100"}});
+    plane.must("POST", CLASSES, &class);
+    claim(&plane, "c", "1Gi", json!({"volumeAttributesClassName": "fast"}));
+    plane.run(1.0);
+    plane.must("DELETE", &format!("{CLASSES}/fast"), &Value::Null);
+    plane.run(1.0);
+    assert!(plane.get(&format!("{CLASSES}/fast"))["metadata"]["deletionTimestamp"].is_string());
+    plane.must("DELETE", &format!("{CLAIMS}/c"), &Value::Null);
+    plane.run(1.0);
+    assert!(plane.list(CLASSES).is_empty());
+}

@@ -49,6 +49,10 @@ impl Bound {
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&base64::alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
+/// A CRD's schema, and the types of what may stand in its place.
+const SCHEMA: &str = "apiextensions/v1.JSONSchemaProps";
+const SCHEMA_OR: &str = "apiextensions/v1.JSONSchemaPropsOr";
+
 struct Binder<'a> {
     tree: &'a Tree,
     schema: &'static Schema,
@@ -231,6 +235,7 @@ impl Binder<'_> {
                 Err(_) => Err(self.type_error(&format!("number {n}"), "int32")),
             },
             (Shape::IntOrString, other) => Err(self.type_error(other.word(), "int32")),
+            (Shape::Any, _) if t.name.starts_with(SCHEMA_OR) => self.schema_or(id, t.name, depth),
             // What an interface holds is read by the decoder, what encodes itself isn't looked into.
             (Shape::Any, _) if t.go == "interface {}" => self.any(id, depth).map(Some),
             (Shape::Any, _) => tree.value_of(id, depth).map(Some),
@@ -238,6 +243,42 @@ impl Binder<'_> {
                 self.mismatch(other.word(), &t.go);
                 Ok(None)
             }
+        }
+    }
+
+    /// A CRD's schema or something else in its place. Those types read their text by themselves: without strictness, and
+    /// what they say ends the reading. Models apiextensions `pkg/apis/apiextensions/v1/marshal.go`.
+    fn schema_or(&mut self, id: u32, name: &str, depth: usize) -> Result<Option<Value>, String> {
+        let tree = self.tree;
+        let mut own = Binder {
+            tree,
+            schema: self.schema,
+            structure: "",
+            fields: Vec::new(),
+            path: String::new(),
+            first_error: None,
+            strict_errors: Vec::new(),
+        };
+        let mut read = |id: u32, name: &str| -> Result<Option<Value>, String> {
+            let Some(ty) = own.schema.named(name) else { return Ok(None) };
+            let value = own.value(id, ty, depth + 1)?;
+            own.first_error.take().map_or(Ok(value), Err)
+        };
+        let item = match name.strip_prefix(SCHEMA_OR).unwrap_or_default() {
+            "StringArray" => "string",
+            "Array" => SCHEMA,
+            _ => "",
+        };
+        match tree.get(id) {
+            Node::Object(_) => read(id, SCHEMA),
+            Node::Bool(b) if item.is_empty() => Ok(Some(Value::Bool(*b))),
+            _ if item.is_empty() => Err("boolean or JSON schema expected".to_owned()),
+            Node::Array(items) => {
+                let all: Result<Vec<_>, String> =
+                    items.iter().map(|i| Ok(read(*i, item)?.unwrap_or_default())).collect();
+                all.map(|all| Some(Value::Array(all)))
+            }
+            _ => Ok(None),
         }
     }
 

@@ -110,7 +110,7 @@ fn parse(text: &str) -> Policy {
             ["bind", name, subjects @ ..] => p.cluster_role_bindings.push(ClusterRoleBinding {
                 metadata: meta(name, ""),
                 role_ref: role_ref("ClusterRole", name),
-                subjects: Some(subjects.iter().filter_map(|s| subject(s)).collect()),
+                subjects: (!subjects.is_empty()).then(|| subjects.iter().filter_map(|s| subject(s)).collect()),
             }),
             ["nsbind", namespace, name, role, subjects @ ..] => p.role_bindings.push(RoleBinding {
                 metadata: meta(name, namespace),

@@ -6,8 +6,13 @@ use serde_json::{Value, json};
 use super::virtual_resources::Virtual;
 use super::{ApiServer, Context, Response, encode, negotiate, options};
 use crate::api::decode;
-use crate::api::field::{Error, Path, quote};
+use crate::api::field::{Error, ErrorList, Path, quote};
+use crate::api::fields;
+use crate::api::labels;
+use crate::api::managed_fields::{Managers, Scope};
+use crate::api::schema::{go_json, schema};
 use crate::api::status::Status;
+use crate::api::validation;
 use crate::apiserver::User;
 use crate::apiserver::auth::{Attributes, ISSUER};
 
@@ -45,6 +50,13 @@ impl ApiServer {
             ));
         } else if let Some(metadata) = body["metadata"].as_object_mut().filter(|_| !v.namespaced) {
             metadata.remove("namespace");
+        }
+        wipe_system_fields(&mut body);
+        let scope = Scope::new(&api_version, v.kind, "");
+        let managers = Managers::default();
+        let managers = managers.update(None, &body, None, &cx.caller.manager, &scope, self.sim.timestamp());
+        if let Some(entries) = managers.to_value() {
+            body["metadata"]["managedFields"] = entries;
         }
         if v.group == "authorization.k8s.io" && v.resource != "selfsubjectrulesreviews" {
             check_access_review(v, &body)?;
@@ -87,6 +99,9 @@ impl ApiServer {
         let mut status = json!({"allowed": decision.allowed});
         if !decision.reason.is_empty() {
             status["reason"] = decision.reason.into();
+        }
+        if let Some(error) = evaluation_error(resource) {
+            status["evaluationError"] = error.into();
         }
         status
     }
@@ -182,7 +197,7 @@ fn check_access_review(v: &Virtual, body: &Value) -> Result<(), Status> {
         errors.push(Error::invalid_str(&path.child("user"), "", "at least one of user or group must be specified"));
     }
     let attributes = Path::new("spec.resourceAttributes");
-    for field in ["fieldSelector", "labelSelector"] {
+    for (field, is_label) in [("fieldSelector", false), ("labelSelector", true)] {
         let (selector, at) = (&resource[field], attributes.child(field));
         if selector.is_null() {
             continue;
@@ -196,11 +211,14 @@ fn check_access_review(v: &Virtual, body: &Value) -> Result<(), Status> {
             let detail = format!("when {at} is specified, requirements or rawSelector is required");
             errors.push(Error::required(&at.child("requirements"), detail));
         }
+        for (i, requirement) in selector["requirements"].as_array().into_iter().flatten().enumerate() {
+            check_requirement(requirement, is_label, &at.child("requirements").index(i), &mut errors);
+        }
     }
     let allowed: &[&str] = if v.namespaced { &["namespace", "managedFields"] } else { &["managedFields"] };
     if metadata.as_object().is_some_and(|m| m.keys().any(|k| !allowed.contains(&k.as_str()))) {
         let detail = if v.namespaced { "must be empty except for namespace" } else { "must be empty" };
-        errors.push(Error::invalid(&Path::new("metadata"), metadata, detail));
+        errors.push(Error::invalid_shown(&Path::new("metadata"), shown_meta(metadata), detail));
     }
     if v.namespaced && !resource.is_null() && text(resource, "namespace") != text(metadata, "namespace") {
         let (at, namespace) = (Path::new("spec.resourceAttributes.namespace"), text(resource, "namespace"));
@@ -212,6 +230,78 @@ fn check_access_review(v: &Virtual, body: &Value) -> Result<(), Status> {
     }
     // Upstream passes the group alone, so the message begins with a point.
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid(v.group, "", "", &errors)) }
+}
+
+/// One requirement of a selector; operators that are yet to come are let through. Models apimachinery
+/// `pkg/apis/meta/v1/validation/validation.go`.
+fn check_requirement(requirement: &Value, is_label: bool, path: &Path, errors: &mut ErrorList) {
+    let key = text(requirement, "key");
+    if !is_label && key.is_empty() {
+        errors.push(Error::required(&path.child("key"), "must be specified"));
+    }
+    let (values, at) = (strings(&requirement["values"]), path.child("values"));
+    match text(requirement, "operator") {
+        "In" | "NotIn" if values.is_empty() => {
+            errors.push(Error::required(&at, "must be specified when `operator` is 'In' or 'NotIn'"));
+        }
+        "Exists" | "DoesNotExist" if !values.is_empty() => {
+            let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+            errors.push(Error::forbidden(&at, detail));
+        }
+        _ => {}
+    }
+    if !is_label {
+        return;
+    }
+    for message in validation::is_qualified_name(key) {
+        errors.push(Error::invalid_str(&path.child("key"), key, message));
+    }
+    for (i, value) in values.iter().enumerate() {
+        for message in validation::is_valid_label_value(value) {
+            errors.push(Error::invalid_str(&at.index(i), value, message));
+        }
+    }
+}
+
+/// What nobody may say of an object that is made. Models `rest.WipeObjectMetaSystemFields`.
+fn wipe_system_fields(body: &mut Value) {
+    let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for field in ["creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+        metadata.remove(field);
+    }
+}
+
+/// Metadata as Go's encoder writes it: its fields in their order.
+fn shown_meta(metadata: &Value) -> String {
+    go_json(metadata, schema().named("meta/v1.ObjectMeta"))
+}
+
+/// What of the selectors can't be read, and so isn't looked at. Models `pkg/registry/authorization/util/helpers.go`.
+fn evaluation_error(resource: &Value) -> Option<String> {
+    let mut told = Vec::new();
+    for (field, is_label) in [("fieldSelector", false), ("labelSelector", true)] {
+        let selector = &resource[field];
+        let raw = text(selector, "rawSelector");
+        let all = selector["requirements"].as_array().map_or(&[][..], Vec::as_slice);
+        let unread = all.iter().filter(|r| !is_read(r, is_label)).count();
+        let raw_unread = !raw.is_empty()
+            && if is_label { labels::Selector::parse(raw).is_err() } else { fields::Selector::parse(raw).is_err() };
+        if unread > 0 || raw_unread {
+            let partially = if unread < all.len() { "partially " } else { "" };
+            told.push(format!("spec.resourceAttributes.{field} {partially}ignored due to parse error"));
+        }
+    }
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// Whether a requirement means something to the authorizer.
+fn is_read(requirement: &Value, is_label: bool) -> bool {
+    let values = requirement["values"].as_array().map_or(0, Vec::len);
+    match text(requirement, "operator") {
+        "In" | "NotIn" => is_label || values == 1,
+        "Exists" | "DoesNotExist" => is_label,
+        _ => false,
+    }
 }
 
 /// The user that a SubjectAccessReview asks about.

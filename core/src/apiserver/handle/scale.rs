@@ -5,16 +5,18 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
+use super::encode::{self, IncludeObject};
+use super::negotiate::{self, Accepted, Transform};
 use super::options::{self, WriteOptions};
 use super::write::{check_names, patch_kind};
-use super::{ApiServer, Context, Response, encode, negotiate};
+use super::{ApiServer, Context, Response};
 use crate::api::decode;
 use crate::api::field::{Error, Path};
 use crate::api::managed_fields::{self, Apply, Managers, Scope};
 use crate::api::object::{Obj, make_mut};
 use crate::api::patch::{self, PatchKind};
 use crate::api::status::Status;
-use crate::apiserver::UpdateOptions;
+use crate::apiserver::{UpdateOptions, tables};
 use crate::registry::{Served, Strategy};
 
 const API: &str = "autoscaling/v1";
@@ -92,9 +94,42 @@ fn scaled(strategy: &dyn Strategy, served: &Served, old: &Obj, scale: &Value, wh
 impl ApiServer {
     /// The Scale of an object.
     pub(super) fn scale_read(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
-        let (accepted, _) = Self::presentation(cx)?;
+        let shown = Self::presentation(cx)?;
         let o = self.get(&cx.caller, served.id, &cx.info.namespace, &cx.info.name)?;
-        Ok(encode::value(200, &scale_of(self.strategy(served.id), &o)?, accepted))
+        self.scale_shown(scale_of(self.strategy(served.id), &o)?, shown)
+    }
+
+    /// A Scale as the client wants to see it.
+    fn scale_shown(&self, scale: Value, (accepted, include): (Accepted, IncludeObject)) -> Result<Response, Status> {
+        let answer = match accepted.transform {
+            Transform::None | Transform::Discovery => scale,
+            Transform::PartialObject => encode::partial(scale, accepted.beta),
+            Transform::PartialObjectList => {
+                let why = "you requested PartialObjectMetadataList, but the requested object is not a list \
+                           (*autoscaling.Scale)";
+                return Err(Status::other(406, "NotAcceptable", why));
+            }
+            Transform::Table => {
+                let made = scale["metadata"]["creationTimestamp"].as_str().and_then(|t| t.parse().ok());
+                let age = tables::since(made, self.sim.timestamp());
+                let replicas = |of: &str| scale[of]["replicas"].clone();
+                let cells = json!([scale["metadata"]["name"], replicas("spec"), replicas("status"), age]);
+                let version = scale["metadata"]["resourceVersion"].clone();
+                let object = match include {
+                    IncludeObject::None => Value::Null,
+                    IncludeObject::Object => scale,
+                    IncludeObject::Metadata => encode::partial(scale, accepted.beta),
+                };
+                json!({
+                    "kind": "Table",
+                    "apiVersion": if accepted.beta { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" },
+                    "metadata": {"resourceVersion": version},
+                    "columnDefinitions": tables::columns_of("scale"),
+                    "rows": [{"cells": cells, "object": object}],
+                })
+            }
+        };
+        Ok(encode::value(200, &answer, accepted))
     }
 
     fn scale_sent(&self, cx: &Context<'_>) -> Result<(Sent, WriteOptions), Status> {
@@ -114,7 +149,7 @@ impl ApiServer {
 
     /// Writes the replicas of an object through its Scale.
     pub(super) fn scale_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
-        let (accepted, _) = Self::presentation(cx)?;
+        let shown = Self::presentation(cx)?;
         let (sent, o) = self.scale_sent(cx)?;
         let whole = matches!(sent, Sent::Whole(_));
         let (namespace, name) = (cx.info.namespace.as_str(), cx.info.name.as_str());
@@ -161,6 +196,6 @@ impl ApiServer {
                 self.set_managers(&*stored, managers);
             }
         }
-        Ok(encode::value(200, &scale_of(self.strategy(id), &stored)?, accepted))
+        self.scale_shown(scale_of(self.strategy(id), &stored)?, shown)
     }
 }

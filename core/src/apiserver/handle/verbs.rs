@@ -110,7 +110,7 @@ impl ApiServer {
     fn get_response(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
         let (accepted, include) = Self::presentation(cx)?;
         if let Some(version) = cx.query.get("resourceVersion") {
-            self.check_reached(version)?;
+            self.check_reached(served.id, version)?;
         }
         let o = self.get(&cx.caller, served.id, Self::namespace_of(cx, served), &cx.info.name)?;
         encode::check_partial(served, accepted, false)?;

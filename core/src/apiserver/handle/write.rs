@@ -117,7 +117,7 @@ impl ApiServer {
                 served.check(&*obj, None, namespace)?;
                 if let Some(uid) = obj.meta().uid.as_deref().filter(|u| !u.is_empty()) {
                     let (info, name) = (&served.info, &cx.info.name);
-                    let why = other_object(&info.key(namespace, name), uid, "");
+                    let why = other_object(&info.key(namespace, name), uid, "", dry_run);
                     return Err(Status::conflict(info.group, info.resource, name, &why));
                 }
                 // The storage gives it one of its own.

@@ -1,7 +1,7 @@
 //! Rows of volumes and what makes them.
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
-use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::api::storage::v1::{StorageClass, VolumeAttributesClass};
 use serde_json::Value;
 
 use super::Printer;
@@ -76,6 +76,9 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
             spec.volume_mode.unwrap_or_else(|| "<unset>".into()).into(),
         ]);
     }
+    if let Some(x) = typed::<VolumeAttributesClass>(o) {
+        return Some(vec![p.name(), x.driver_name.as_str().into(), p.age()]);
+    }
     if let Some(x) = typed::<StorageClass>(o) {
         let default = x.metadata.annotations.as_ref().is_some_and(|a| {
             ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"]
@@ -116,6 +119,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
                 texts.collect::<Vec<_>>().join(",")
             };
             let tokens = list(&["spec", "tokenRequests"], Some("audience"));
+            let modes = list(&["spec", "volumeLifecycleModes"], None);
             vec![
                 p.name(),
                 flag(&["spec", "attachRequired"], true),
@@ -123,11 +127,10 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
                 flag(&["spec", "storageCapacity"], false),
                 if tokens.is_empty() { "<unset>".to_owned() } else { tokens }.into(),
                 flag(&["spec", "requiresRepublish"], false),
-                list(&["spec", "volumeLifecycleModes"], None).into(),
+                if modes.is_empty() { "<none>".to_owned() } else { modes }.into(),
                 p.age(),
             ]
         }
-        "volumeattributesclasses" => vec![p.name(), p.text(&["driverName"]).into(), p.age()],
         _ => return None,
     })
 }

@@ -3,10 +3,14 @@
 pub(crate) mod admission;
 pub(crate) mod aggregation;
 pub(crate) mod certificates;
+pub(crate) mod expressions;
 pub(crate) mod extensions;
 pub(crate) mod flow_control;
 pub(crate) mod mutating;
 pub(crate) mod networking;
+mod resource;
+pub(crate) mod resource_claim;
+pub(crate) mod resource_slice;
 pub(crate) mod storage;
 mod structural;
 pub(crate) mod webhook;

@@ -144,7 +144,7 @@ pub(crate) fn pod_template(template: &PodTemplateSpec) -> Go {
 }
 
 /// The fields of embedded metadata that templates have, empty ones left out.
-fn inlined_meta(meta: &ObjectMeta) -> Vec<(String, Go)> {
+pub(super) fn inlined_meta(meta: &ObjectMeta) -> Vec<(String, Go)> {
     let mut all = Vec::new();
     for (name, value) in [
         ("name", &meta.name),

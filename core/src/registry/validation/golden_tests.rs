@@ -23,7 +23,8 @@ const NOT_OURS: &[&str] = &["pod-namespace-mismatch", "pvc-datasource-bad", "def
 
 /// Decodes, defaults and validates a body.
 fn judge(kind: &str, mut body: Value) -> Option<Result<(ErrorList, Vec<String>), String>> {
-    defaults::mark_empty_selector(&mut body);
+    let suffix = if kind == "Ingress" { "es" } else { "s" };
+    defaults::keep_apart(&format!("{}{suffix}", kind.to_lowercase()), &mut body);
     macro_rules! kind {
         ($type:ty, $default:expr, $validate:path) => {
             kind!($type, $default, $validate, |_: &$type| Vec::new())

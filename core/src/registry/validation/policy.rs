@@ -99,6 +99,9 @@ pub(crate) fn conditions(conditions: &[Condition], path: &Path, errs: &mut Error
                 "must be greater than or equal to zero",
             ));
         }
+        if crate::registry::defaults::is_untimed(c.last_transition_time.0) {
+            errs.push(Error::required(&at.child("lastTransitionTime"), ""));
+        }
         let reason_path = at.child("reason");
         if c.reason.is_empty() {
             errs.push(Error::required(&reason_path, ""));

@@ -1,10 +1,10 @@
-//! StorageClasses, and what VolumeAttributesClasses share with them.
+//! StorageClasses and VolumeAttributesClasses.
 //! Models `pkg/apis/storage/validation/validation.go`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::TopologySelectorTerm;
-use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::api::storage::v1::{StorageClass, VolumeAttributesClass};
 
 use super::prelude::*;
 use crate::api::validation::name_is_dns_subdomain;
@@ -32,7 +32,7 @@ pub fn validate_create(class: &StorageClass) -> ErrorList {
     errs
 }
 
-pub(super) fn provisioner(name: &str, path: &Path, errs: &mut ErrorList) {
+fn provisioner(name: &str, path: &Path, errs: &mut ErrorList) {
     if name.is_empty() {
         errs.push(Error::required(path, ""));
     } else {
@@ -40,12 +40,7 @@ pub(super) fn provisioner(name: &str, path: &Path, errs: &mut ErrorList) {
     }
 }
 
-pub(super) fn parameters<'a>(
-    all: impl Iterator<Item = (&'a str, &'a str)>,
-    allow_empty: bool,
-    path: &Path,
-    errs: &mut ErrorList,
-) {
+fn parameters<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, allow_empty: bool, path: &Path, errs: &mut ErrorList) {
     let all: Vec<(&str, &str)> = all.collect();
     if all.len() > PARAMETERS_MAX {
         errs.push(Error::too_long(path, PARAMETERS_MAX));
@@ -112,5 +107,29 @@ pub fn validate_update(new: &StorageClass, old: &StorageClass) -> ErrorList {
     immutable("reclaimPolicy", new.reclaim_policy == old.reclaim_policy, json!(new.reclaim_policy));
     let same = new.volume_binding_mode == old.volume_binding_mode;
     immutable("volumeBindingMode", same, json!(new.volume_binding_mode));
+    errs
+}
+
+/// Checks a new VolumeAttributesClass.
+pub fn validate_attributes(class: &VolumeAttributesClass) -> ErrorList {
+    let mut errs = ErrorList::new();
+    names::object_meta(&class.metadata, false, name_is_dns_subdomain, &mut errs);
+    provisioner(&class.driver_name, &Path::new("driverName"), &mut errs);
+    let all = entries(&class.parameters).map(|(k, v)| (k, v.as_str()));
+    parameters(all, false, &Path::new("parameters"), &mut errs);
+    errs
+}
+
+/// Checks a changed VolumeAttributesClass.
+pub fn validate_attributes_update(new: &VolumeAttributesClass, old: &VolumeAttributesClass) -> ErrorList {
+    let mut errs = ErrorList::new();
+    names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
+    let of = |c: &VolumeAttributesClass| c.parameters.clone().unwrap_or_default();
+    for (field, same) in [("driverName", new.driver_name == old.driver_name), ("parameters", of(new) == of(old))] {
+        if !same {
+            errs.push(Error::forbidden(&Path::new(field), format!("updates to {field} are forbidden.")));
+        }
+    }
+    errs.extend(validate_attributes(new));
     errs
 }

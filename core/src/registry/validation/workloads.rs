@@ -40,7 +40,7 @@ pub use stateful_set::{
     validate_update as validate_stateful_set_update,
 };
 
-/// A selector that may be missing; see `defaults::mark_empty_selector`.
+/// A selector that may be missing; see `defaults::keep_apart`.
 fn is_missing(s: &LabelSelector) -> bool {
     s.match_labels.is_none() && s.match_expressions.is_none()
 }

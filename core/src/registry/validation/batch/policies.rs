@@ -9,6 +9,7 @@ use k8s_openapi::api::batch::v1::{
 };
 
 use super::indexes;
+use crate::registry::defaults::exit_codes;
 use crate::registry::validation::go::{Go, each, fields};
 use crate::registry::validation::prelude::*;
 
@@ -62,7 +63,7 @@ fn failure_rule(
         errs.push(Error::invalid_str(&action_path, &rule.action, "requires the backoffLimitPerIndex to be set"));
     }
     if let Some(codes) = &rule.on_exit_codes {
-        exit_codes(codes, containers, &path.child("onExitCodes"), errs);
+        check_exit_codes(codes, containers, &path.child("onExitCodes"), errs);
     }
     let patterns = list(&rule.on_pod_conditions);
     if !patterns.is_empty() {
@@ -90,7 +91,7 @@ fn pod_conditions(patterns: &[PodFailurePolicyOnPodConditionsPattern], path: &Pa
     }
 }
 
-fn exit_codes(
+fn check_exit_codes(
     codes: &PodFailurePolicyOnExitCodesRequirement,
     containers: &BTreeSet<&str>,
     path: &Path,
@@ -105,9 +106,10 @@ fn exit_codes(
         ));
     }
     let values_path = path.child("values");
-    let values = &codes.values;
+    let given = exit_codes(&codes.values);
+    let values = given.unwrap_or_default();
     if values.is_empty() {
-        errs.push(Error::invalid(&values_path, &json!(values), "at least one value is required"));
+        errs.push(Error::invalid(&values_path, &json!(given), "at least one value is required"));
     } else if values.len() > EXIT_CODES_MAX {
         errs.push(Error::too_many(&values_path, values.len(), EXIT_CODES_MAX));
     }
@@ -187,7 +189,7 @@ pub(super) fn shown_failure(policy: &PodFailurePolicy) -> Go {
             "OnExitCodes": r.on_exit_codes.as_ref().map(|c| fields! {
                 "ContainerName": c.container_name.as_ref(),
                 "Operator": &c.operator,
-                "Values": Go::List(c.values.iter().map(|v| (*v).into()).collect()),
+                "Values": exit_codes(&c.values).map(|all| Go::List(all.iter().map(|v| (*v).into()).collect())),
             }),
             "OnPodConditions": each(&r.on_pod_conditions, |p| fields! {
                 "Type": &p.type_, "Status": text(&p.status)

@@ -1,6 +1,8 @@
 //! Webhook configurations, admission policies and their bindings.
 //! Models `pkg/apis/admissionregistration/validation/validation.go` and `v1/defaults.go`. Expressions are not compiled.
 
+use super::expressions::{self, Known};
+use crate::api::cel::{BOOL, STRING, Type};
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -187,7 +189,7 @@ fn hook(h: &Value, mutating: bool, opts: &Options, path: &Path, errs: &mut Error
     }
     webhook::client_config(&h["clientConfig"], &path.child("clientConfig"), errs);
     if !opts.skip_match_conditions {
-        match_conditions(list_of(h, "matchConditions"), &path.child("matchConditions"), errs);
+        match_conditions(list_of(h, "matchConditions"), false, &path.child("matchConditions"), errs);
     }
 }
 
@@ -290,15 +292,19 @@ fn resources(resources: &[&str], path: &Path, errs: &mut ErrorList) {
     }
 }
 
-pub(super) fn match_conditions(conditions: &[Value], path: &Path, errs: &mut ErrorList) {
+pub(super) fn match_conditions(conditions: &[Value], params: bool, path: &Path, errs: &mut ErrorList) {
     if conditions.len() > MATCH_CONDITIONS_MAX {
         errs.push(Error::too_many(path, conditions.len(), MATCH_CONDITIONS_MAX));
     }
     let mut seen = BTreeSet::new();
     for (i, c) in conditions.iter().enumerate() {
         let at = path.index(i);
-        if str_of(c, "expression").trim().is_empty() {
+        let expression = str_of(c, "expression").trim();
+        if expression.is_empty() {
             errs.push(Error::required(&at.child("expression"), ""));
+        } else {
+            let known = Known { params, authorizer: true, variables: None };
+            expressions::check(expression, expression, known, &[BOOL], &at.child("expression"), errs);
         }
         let name = str_of(c, "name");
         if name.is_empty() {
@@ -362,24 +368,32 @@ pub(super) fn policy(
         errs.push(Error::required(&at, ""));
     }
     if !skip_match_conditions {
-        match_conditions(list_of(spec, "matchConditions"), &path.child("matchConditions"), &mut errs);
+        let params = is_set(spec, "paramKind");
+        match_conditions(list_of(spec, "matchConditions"), params, &path.child("matchConditions"), &mut errs);
     }
     let at = path.child("variables");
+    let known = Known { params: is_set(spec, "paramKind"), authorizer: true, variables: None };
+    let declared = expressions::declared(spec, known);
     for (i, v) in list_of(spec, "variables").iter().enumerate() {
-        variable(v, &at.index(i), &mut errs);
+        // A variable may name those before it.
+        let before = declared.iter().take(i).cloned().collect();
+        variable(v, Known { variables: Some(&before), ..known }, &at.index(i), &mut errs);
     }
     errs
 }
 
-pub(super) fn variable(v: &Value, path: &Path, errs: &mut ErrorList) {
+fn variable(v: &Value, known: Known<'_>, path: &Path, errs: &mut ErrorList) {
     let name = str_of(v, "name");
     if name.trim().is_empty() {
         errs.push(Error::required(&path.child("name"), "name is not specified"));
     } else if !is_cel_identifier(name) {
         errs.push(Error::invalid_str(&path.child("name"), name, "must be a valid CEL identifier"));
     }
-    if str_of(v, "expression").trim().is_empty() {
-        errs.push(Error::required(&path.child("expression"), "expression is not specified"));
+    let (expression, at) = (str_of(v, "expression"), path.child("expression"));
+    if expression.trim().is_empty() {
+        errs.push(Error::required(&at, "expression is not specified"));
+    } else {
+        expressions::check(expression, expression, known, &[], &at, errs);
     }
 }
 
@@ -421,8 +435,11 @@ fn validations(name: &str, spec: &Value, path: &Path, errs: &mut ErrorList) {
         }
         return;
     }
+    let known = Known { params: is_set(spec, "paramKind"), authorizer: true, variables: None };
+    let declared = expressions::declared(spec, known);
+    let known = Known { variables: Some(&declared).filter(|d| !d.is_empty()), ..known };
     for (i, v) in all.iter().enumerate() {
-        validation(v, &at.index(i), errs);
+        validation(v, known, &at.index(i), errs);
     }
     if annotations.len() > AUDIT_ANNOTATIONS_MAX {
         let detail = format!("must not have more than {AUDIT_ANNOTATIONS_MAX} auditAnnotations");
@@ -436,22 +453,27 @@ fn validations(name: &str, spec: &Value, path: &Path, errs: &mut ErrorList) {
     for (i, a) in annotations.iter().enumerate() {
         let at = annotations_path.index(i);
         let key = str_of(a, "key");
-        audit_annotation(name, a, &at, errs);
+        audit_annotation(name, a, known, &at, errs);
         if !seen.insert(key) {
             errs.push(Error::duplicate(&at.child("key"), &json!(key)));
         }
     }
 }
 
-fn validation(v: &Value, path: &Path, errs: &mut ErrorList) {
-    if str_of(v, "expression").trim().is_empty() {
-        errs.push(Error::required(&path.child("expression"), "expression is not specified"));
+fn validation(v: &Value, known: Known<'_>, path: &Path, errs: &mut ErrorList) {
+    let (expression, at) = (str_of(v, "expression"), path.child("expression"));
+    if expression.trim().is_empty() {
+        errs.push(Error::required(&at, "expression is not specified"));
+    } else {
+        expressions::check(expression, expression, known, &[BOOL], &at, errs);
     }
     for field in ["messageExpression", "message"] {
         let value = str_of(v, field);
         let at = path.child(field);
         if !value.is_empty() && value.trim().is_empty() {
             errs.push(Error::invalid_str(&at, value, "must be non-empty if specified"));
+        } else if field == "messageExpression" && !value.is_empty() {
+            expressions::check(value, value, Known { authorizer: false, ..known }, &[STRING], &at, errs);
         } else if field == "message" && value.trim().contains(['\n', '\r']) {
             errs.push(Error::invalid_str(&at, value, "must not contain line breaks"));
         }
@@ -462,7 +484,7 @@ fn validation(v: &Value, path: &Path, errs: &mut ErrorList) {
     }
 }
 
-fn audit_annotation(name: &str, a: &Value, path: &Path, errs: &mut ErrorList) {
+fn audit_annotation(name: &str, a: &Value, known: Known<'_>, path: &Path, errs: &mut ErrorList) {
     let (key, at) = (str_of(a, "key"), path.child("key"));
     if name.is_empty() {
         errs.push(Error::invalid_str(&at, key, "requires metadata.name be non-empty"));
@@ -475,6 +497,9 @@ fn audit_annotation(name: &str, a: &Value, path: &Path, errs: &mut ErrorList) {
     } else if expression.len() > VALUE_EXPRESSION_BYTES_MAX {
         let detail = format!("must not exceed {VALUE_EXPRESSION_BYTES_MAX} bytes in length");
         errs.push(Error::required(&at, detail));
+    } else {
+        let shown = str_of(a, "valueExpression");
+        expressions::check(expression, shown, known, &[STRING, Type::Null], &at, errs);
     }
 }
 

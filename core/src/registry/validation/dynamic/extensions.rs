@@ -241,6 +241,34 @@ fn selectable_fields(fields: &[Value], schema: &Value, path: &Path, above: &str,
     }
 }
 
+/// A rule's field path as errors print it. Models `ValidFieldPath`.
+pub(crate) fn field_path(schema: &Value, path: &str) -> Result<String, String> {
+    let (mut at, mut rest, mut shown) = (schema, path, String::new());
+    let wrong = || "does not refer to a valid field".to_owned();
+    while !rest.is_empty() {
+        let (name, tail) = if let Some(tail) = rest.strip_prefix('.') {
+            let end = tail.find(['.', '[', ']']).unwrap_or(tail.len());
+            tail.split_at(end)
+        } else if let Some(tail) = rest.strip_prefix("['") {
+            let (name, tail) = tail.split_once("']").ok_or("unexpected end of JSON path")?;
+            (name, tail)
+        } else {
+            return Err(format!("expected [ or . but got: {}", rest.split(['.', '[']).next().unwrap_or_default()));
+        };
+        if let Some(properties) = at["properties"].as_object() {
+            at = properties.get(name).ok_or_else(wrong)?;
+            shown = if shown.is_empty() { name.to_owned() } else { format!("{shown}.{name}") };
+        } else if at["additionalProperties"].is_object() {
+            at = &at["additionalProperties"];
+            shown = format!("{shown}[{name}]");
+        } else {
+            return Err(wrong());
+        }
+        rest = tail;
+    }
+    Ok(shown)
+}
+
 /// The schema of the field that a simple path names. Models `ValidFieldPath` without array notation.
 fn field_at<'a>(schema: &'a Value, path: &str) -> Result<&'a Value, String> {
     if path.contains('[') {

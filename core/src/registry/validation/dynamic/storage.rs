@@ -1,4 +1,4 @@
-//! CSIDrivers, CSINodes, CSIStorageCapacities, VolumeAttachments and VolumeAttributesClasses.
+//! CSIDrivers, CSINodes, CSIStorageCapacities and VolumeAttachments.
 //! Models `pkg/apis/storage/validation/validation.go` and `pkg/apis/storage/v1/defaults.go`.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,6 @@ use crate::api::validation::{inclusive_range, name_is_dns_subdomain, validate_la
 use crate::registry::validation::json::*;
 use crate::registry::validation::pod::volumes::csi_driver_name;
 use crate::registry::validation::prelude::*;
-use crate::registry::validation::storage_class;
 use crate::registry::warnings::node::deprecated_label;
 
 const METADATA_BYTES_MAX: usize = 256 * 1024;
@@ -305,32 +304,5 @@ pub(crate) fn volume_attachment_update(new: &DynamicObject, old: &DynamicObject)
         };
         errs.push(Error::invalid_shown(&Path::new("spec"), shown.compact(), "field is immutable"));
     }
-    errs
-}
-
-/// Checks a new VolumeAttributesClass.
-pub(crate) fn volume_attributes_class(o: &DynamicObject) -> ErrorList {
-    let mut errs = ErrorList::new();
-    names::object_meta(&o.metadata, false, name_is_dns_subdomain, &mut errs);
-    let driver = o.at(&["driverName"]).as_str().unwrap_or_default();
-    storage_class::provisioner(driver, &Path::new("driverName"), &mut errs);
-    let none = Map::new();
-    let parameters = o.at(&["parameters"]).as_object().unwrap_or(&none);
-    let entries = parameters.iter().map(|(k, v)| (k.as_str(), v.as_str().unwrap_or_default()));
-    storage_class::parameters(entries, false, &Path::new("parameters"), &mut errs);
-    errs
-}
-
-/// Checks a changed VolumeAttributesClass.
-pub(crate) fn volume_attributes_class_update(new: &DynamicObject, old: &DynamicObject) -> ErrorList {
-    let mut errs = ErrorList::new();
-    names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
-    for field in ["driverName", "parameters"] {
-        if new.at(&[field]) != old.at(&[field]) {
-            let detail = format!("updates to {field} are forbidden.");
-            errs.push(Error::forbidden(&Path::new(field), detail));
-        }
-    }
-    errs.extend(volume_attributes_class(new));
     errs
 }

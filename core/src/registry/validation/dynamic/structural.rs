@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::extensions::field_path;
+use crate::registry::validation::go_schema::internal;
 use crate::registry::validation::json::*;
 use crate::registry::validation::prelude::*;
 
@@ -49,7 +51,94 @@ pub(super) fn schema_into(schema: &Value, path: &str, errs: &mut ErrorList) {
         errs.push(Error::forbidden(&Path::new(&format!("{path}.nullable")), "nullable cannot be true at the root"));
     }
     errs.extend(structural);
+    let (before, mut of_rules) = (errs.len(), ErrorList::new());
     fitting(schema, path, errs);
+    rules(schema, true, None, path, errs, &mut of_rules);
+    // Expressions aren't looked at in a schema that is wrong otherwise.
+    if errs.len() == before {
+        errs.extend(of_rules);
+    }
+}
+
+const REASONS: &[&str] = &["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
+
+/// The rules of a schema and of what is below it: what their fields say, and apart from that what their expressions do.
+/// `unmatched` is where what is below can't be told from what was there before.
+fn rules(s: &Value, root: bool, unmatched: Option<&str>, path: &str, errs: &mut ErrorList, of_rules: &mut ErrorList) {
+    if s["additionalProperties"].is_object() {
+        rules(&s["additionalProperties"], false, unmatched, &child(path, "additionalProperties"), errs, of_rules);
+    }
+    for (_, at, of) in properties(s, path) {
+        rules(of, false, unmatched, &at, errs, of_rules);
+    }
+    if s["items"].is_object() {
+        let matched = opt_str(s, "x-kubernetes-list-type") == Some("map");
+        let unmatched = if matched { unmatched } else { unmatched.or(Some(path)) };
+        rules(&s["items"], false, unmatched, &child(path, "items"), errs, of_rules);
+    }
+    let at = child(path, "x-kubernetes-validations");
+    let all = list_of(s, "x-kubernetes-validations");
+    let before = errs.len();
+    for (i, rule) in all.iter().enumerate() {
+        rule_fields(rule, s, &format!("{at}[{i}]"), errs);
+    }
+    if errs.len() > before {
+        return;
+    }
+    for (i, field, why) in crate::registry::rule_complaints(s, root) {
+        let rule = all.get(i).unwrap_or(&Value::Null);
+        let at = format!("{at}[{i}]");
+        let of = |field: &str| child(&at, field);
+        match (field, unmatched) {
+            ("oldSelf", None) => {}
+            ("oldSelf", Some(unmatched)) => {
+                let why =
+                    format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {unmatched}");
+                of_rules.push(Error::invalid_str(&Path::new(&of("rule")), str_of(rule, "rule"), why));
+            }
+            ("optionalOldSelf", _) => {
+                of_rules.push(Error::invalid(&Path::new(&of(field)), &rule["optionalOldSelf"], why));
+            }
+            _ => {
+                let shown = internal(rule, "apiextensions/v1.ValidationRule").compact();
+                of_rules.push(Error::invalid_shown(&Path::new(&of(field)), shown, why));
+            }
+        }
+    }
+}
+
+fn rule_fields(rule: &Value, schema: &Value, path: &str, errs: &mut ErrorList) {
+    let (text, message) = (str_of(rule, "rule"), str_of(rule, "message"));
+    let at = |field: &str| child(path, field);
+    if text.trim().is_empty() {
+        errs.push(Error::required(&Path::new(&at("rule")), "rule is not specified"));
+    } else if !message.is_empty() && message.trim().is_empty() {
+        errs.push(Error::invalid_str(&Path::new(&at("message")), message, "must be non-empty if specified"));
+    } else if message.trim().contains('\n') {
+        errs.push(Error::invalid_str(&Path::new(&at("message")), message, "must not contain line breaks"));
+    } else if text.trim().contains('\n') && message.trim().is_empty() {
+        let why = "message must be specified if rule contains line breaks";
+        errs.push(Error::required(&Path::new(&at("message")), why));
+    }
+    let expression = str_of(rule, "messageExpression");
+    if !expression.is_empty() && expression.trim().is_empty() {
+        let why = "messageExpression must be non-empty if specified";
+        errs.push(Error::required(&Path::new(&at("messageExpression")), why));
+    }
+    if let Some(reason) = opt_str(rule, "reason") {
+        one_of(reason, REASONS, &Path::new(&at("reason")), errs);
+    }
+    let field = str_of(rule, "fieldPath");
+    let mut bad = |why: &str| errs.push(Error::invalid_str(&Path::new(&at("fieldPath")), field, why));
+    if !field.is_empty() && field.trim().is_empty() {
+        bad("must be non-empty if specified");
+    }
+    if field.contains('\n') {
+        bad("must not contain line breaks");
+    }
+    if !field.is_empty() && field_path(schema, field).is_err() {
+        bad("must be a valid path");
+    }
 }
 
 fn child(path: &str, name: &str) -> String {

@@ -9,6 +9,7 @@ use crate::api::validation::{
     is_dns1123_subdomain, is_path_segment_name, is_valid_ip_for_legacy_field, is_valid_port_name, is_valid_port_num,
     is_wildcard_dns1123_subdomain, name_is_dns_label, name_is_dns_subdomain, parse_ip_sloppy,
 };
+use crate::registry::defaults::is_marked_empty;
 use crate::registry::validation::go::{Go, each};
 use crate::registry::validation::prelude::*;
 
@@ -163,7 +164,7 @@ fn http_path(http: &HTTPIngressPath, path: &Path, errs: &mut ErrorList) {
         }
         other => errs.push(Error::not_supported(
             &path.child("pathType"),
-            other,
+            if is_marked_empty(other) { "" } else { other },
             &["Exact", "ImplementationSpecific", "Prefix"],
         )),
     }

@@ -212,30 +212,34 @@ fn source(v: &Volume, pod_name: Option<&str>, path: &Path, errs: &mut ErrorList)
 }
 
 fn claim_template(template: &PersistentVolumeClaimTemplate, path: &Path, errs: &mut ErrorList) {
-    let meta_path = path.child("metadata");
     if let Some(meta) = &template.metadata {
-        names::annotations(&meta.annotations, &meta_path.child("annotations"), errs);
-        names::labels(&meta.labels, &meta_path.child("labels"), errs);
-        let set = [
-            ("name", !text(&meta.name).is_empty()),
-            ("generateName", !text(&meta.generate_name).is_empty()),
-            ("namespace", !text(&meta.namespace).is_empty()),
-            ("selfLink", !text(&meta.self_link).is_empty()),
-            ("uID", !text(&meta.uid).is_empty()),
-            ("resourceVersion", !text(&meta.resource_version).is_empty()),
-            ("generation", meta.generation.is_some_and(|g| g != 0)),
-            ("creationTimestamp", meta.creation_timestamp.is_some()),
-            ("deletionTimestamp", meta.deletion_timestamp.is_some()),
-            ("deletionGracePeriodSeconds", meta.deletion_grace_period_seconds.is_some()),
-            ("ownerReferences", meta.owner_references.is_some()),
-            ("finalizers", meta.finalizers.is_some()),
-            ("managedFields", meta.managed_fields.is_some()),
-        ];
-        for (name, _) in set.iter().filter(|(_, is_set)| *is_set) {
-            errs.push(Error::forbidden(&meta_path.child(name), "cannot be set"));
-        }
+        only_labels_and_annotations(meta, &path.child("metadata"), errs);
     }
     crate::registry::validation::persistent_volume_claim::spec(&template.spec, &path.child("spec"), errs);
+}
+
+/// Upstream's `ValidateTemplateObjectMeta`: the metadata of what is made from a template.
+pub(crate) fn only_labels_and_annotations(meta: &ObjectMeta, path: &Path, errs: &mut ErrorList) {
+    names::annotations(&meta.annotations, &path.child("annotations"), errs);
+    names::labels(&meta.labels, &path.child("labels"), errs);
+    let set = [
+        ("name", !text(&meta.name).is_empty()),
+        ("generateName", !text(&meta.generate_name).is_empty()),
+        ("namespace", !text(&meta.namespace).is_empty()),
+        ("selfLink", !text(&meta.self_link).is_empty()),
+        ("uID", !text(&meta.uid).is_empty()),
+        ("resourceVersion", !text(&meta.resource_version).is_empty()),
+        ("generation", meta.generation.is_some_and(|g| g != 0)),
+        ("creationTimestamp", meta.creation_timestamp.is_some()),
+        ("deletionTimestamp", meta.deletion_timestamp.is_some()),
+        ("deletionGracePeriodSeconds", meta.deletion_grace_period_seconds.is_some()),
+        ("ownerReferences", meta.owner_references.is_some()),
+        ("finalizers", meta.finalizers.is_some()),
+        ("managedFields", meta.managed_fields.is_some()),
+    ];
+    for (name, _) in set.iter().filter(|(_, is_set)| *is_set) {
+        errs.push(Error::forbidden(&path.child(name), "cannot be set"));
+    }
 }
 
 pub(crate) fn required(value: &str, field: &str, path: &Path, errs: &mut ErrorList) {

@@ -1,0 +1,86 @@
+//! The Common Expression Language, in which rules of custom kinds and admission policies are written: read, checked, evaluated.
+//! Models cel-go and what apiserver `pkg/cel` adds to it. Costs aren't estimated; an evaluation only has a bound of steps.
+
+mod check;
+mod eval;
+mod format;
+mod functions;
+mod lex;
+mod library;
+mod parse;
+mod schema;
+mod types;
+mod value;
+
+pub use eval::Outcome;
+pub use schema::{declared, to_val};
+pub use types::{BOOL, INT, STRING, TIMESTAMP, Type};
+pub use value::{Question, Stage, Val};
+
+use check::Checker;
+use eval::Evaluator;
+use parse::{Complaint, Expr};
+
+/// Answers whether somebody may do something: the question and the verb; whether, and why.
+pub type Authorize<'a> = dyn Fn(&Question, &str) -> (bool, String) + 'a;
+
+/// An expression that fits its variables.
+#[derive(Debug)]
+pub struct Program {
+    tree: Expr,
+    /// What it evaluates to.
+    pub output: Type,
+}
+
+/// Errors as cel-go shows them, with the line and an arrow below the place.
+fn show(text: &str, complaints: &[Complaint]) -> String {
+    let mut all: Vec<&Complaint> = complaints.iter().collect();
+    all.sort_by_key(|c| c.at);
+    let shown: Vec<String> = all.iter().map(|c| show_one(text, c)).collect();
+    shown.join("\n")
+}
+
+fn show_one(text: &str, c: &Complaint) -> String {
+    let before: String = text.chars().take(c.at).collect();
+    let (line, column) = (before.matches('\n').count(), before.rsplit('\n').next().map_or(0, |l| l.chars().count()));
+    let snippet = text.split('\n').nth(line).unwrap_or_default().replace('\t', " ");
+    let arrow: String = snippet
+        .chars()
+        .chain(std::iter::repeat(' '))
+        .take(column + 1)
+        .enumerate()
+        .map(|(i, c)| match (i == column, c.len_utf8() > 1) {
+            (false, false) => '.',
+            (false, true) => '\u{ff0e}',
+            (true, false) => '^',
+            (true, true) => '\u{ff3e}',
+        })
+        .collect();
+    format!("ERROR: <input>:{}:{}: {}\n | {snippet}\n | {arrow}", line + 1, column + 1, c.message)
+}
+
+impl Program {
+    /// Reads and checks an expression; the error is cel-go's.
+    pub fn compile(text: &str, variables: &[(&str, Type)]) -> Result<Self, String> {
+        let tree = parse::parse(text).map_err(|c| show(text, &[c]))?;
+        let mut checker = Checker::new(variables);
+        let output = checker.check(&tree);
+        if !checker.complaints.is_empty() {
+            return Err(show(text, &checker.complaints));
+        }
+        Ok(Program { tree, output })
+    }
+
+    /// Whether it names a variable.
+    pub fn uses(&self, name: &str) -> bool {
+        parse::names(&self.tree, name)
+    }
+
+    /// Evaluates it.
+    pub fn eval(&self, variables: &dyn Fn(&str) -> Option<Outcome>, authorize: Option<&Authorize<'_>>) -> Outcome {
+        Evaluator { variables, authorize, scopes: Vec::new(), steps: 0 }.eval(&self.tree)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Checks an expression's names and types. Models cel-go `checker/checker.go`.
+
+use std::rc::Rc;
+
+use super::parse::{Complaint, Expr, Fold, Kind};
+use super::types::{self, BOOL, Bound, INT, Type, fits, overloads, resolve};
+use super::value::Val;
+
+/// The variables that are known, the innermost last.
+pub(super) struct Checker<'a> {
+    variables: &'a [(&'a str, Type)],
+    scopes: Vec<(String, Type)>,
+    pub complaints: Vec<Complaint>,
+}
+
+impl<'a> Checker<'a> {
+    pub fn new(variables: &'a [(&'a str, Type)]) -> Self {
+        Checker { variables, scopes: Vec::new(), complaints: Vec::new() }
+    }
+
+    fn complain(&mut self, at: usize, message: String) -> Type {
+        self.complaints.push(Complaint { at, message });
+        Type::Dyn
+    }
+
+    fn variable(&self, name: &str) -> Option<Type> {
+        let inner = self.scopes.iter().rev().find(|(n, _)| n == name).map(|(_, t)| t);
+        inner.or_else(|| self.variables.iter().find(|(n, _)| *n == name).map(|(_, t)| t)).cloned()
+    }
+
+    pub fn check(&mut self, e: &Expr) -> Type {
+        match &e.kind {
+            Kind::Literal(v) => match v {
+                Val::Null => Type::Null,
+                other => Type::Named(other.type_name()),
+            },
+            Kind::Ident(name) => self.ident(e.at, name),
+            Kind::Select { of, field, test, optional } => self.select(e, of, field, *test, *optional),
+            Kind::Call { name, target, args } => self.call(e.at, name, target.as_deref(), args),
+            Kind::List(items) => {
+                let mut of = None;
+                for (item, optional) in items {
+                    let t = self.check(item);
+                    let t = if *optional { inner_of(&t) } else { t };
+                    of = Some(join(of, t));
+                }
+                Type::list(of.unwrap_or(Type::Param('_')).or_dyn())
+            }
+            Kind::Map(entries) => {
+                let (mut key, mut value) = (None, None);
+                for (k, v, optional) in entries {
+                    let k = self.check(k);
+                    let v = self.check(v);
+                    key = Some(join(key, k));
+                    value = Some(join(value, if *optional { inner_of(&v) } else { v }));
+                }
+                Type::map(key.unwrap_or(Type::Dyn), value.unwrap_or(Type::Dyn))
+            }
+            Kind::Fold { op, over, names, steps } => self.fold(*op, over, names, steps),
+            Kind::Bind { name, value, body, optional } => {
+                let value = self.check(value);
+                let inner = if optional.is_some() { inner_of(&value) } else { value };
+                self.scopes.push((name.clone(), inner));
+                let result = self.check(body);
+                self.scopes.pop();
+                match optional {
+                    Some(false) => Type::Optional(Rc::new(result)),
+                    _ => result,
+                }
+            }
+        }
+    }
+
+    fn ident(&mut self, at: usize, name: &str) -> Type {
+        const TYPES: [&str; 10] =
+            ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"];
+        match self.variable(name) {
+            Some(t) => t,
+            None if TYPES.contains(&name) => Type::TypeOf,
+            None => self.complain(at, format!("undeclared reference to '{name}' (in container '')")),
+        }
+    }
+
+    fn select(&mut self, e: &Expr, of: &Expr, field: &str, test: bool, optional: bool) -> Type {
+        // A variable's name may have dots, such as authorizer.requestResource.
+        if let Some(t) = e.dotted().filter(|_| !test).and_then(|name| self.variable(&name)) {
+            return t;
+        }
+        let of = self.check(of);
+        let (plain, of_optional) = match &of {
+            Type::Optional(t) => ((**t).clone(), true),
+            other => (other.clone(), false),
+        };
+        let found = match &plain {
+            Type::Map(_, value) => (**value).clone(),
+            Type::Dyn | Type::Param(_) => Type::Dyn,
+            Type::Object(o) => match o.fields.get(field) {
+                Some(t) => t.clone(),
+                None => self.complain(e.at, format!("undefined field '{field}'")),
+            },
+            other => {
+                let message = format!("type '{}' does not support field selection", other.shown());
+                self.complain(e.at, message)
+            }
+        };
+        match (test, optional || of_optional) {
+            (true, _) => BOOL,
+            (false, true) => Type::Optional(Rc::new(found)),
+            (false, false) => found,
+        }
+    }
+
+    fn call(&mut self, at: usize, name: &str, target: Option<&Expr>, args: &[Expr]) -> Type {
+        // What looks like a member call may be of a namespace's function.
+        let spaced = target.and_then(Expr::dotted).filter(|space| self.variable(space).is_none());
+        let spaced = spaced.map(|space| format!("{space}.{name}")).filter(|full| overloads(full).is_some());
+        let (name, target) = match &spaced {
+            Some(full) => (full.as_str(), None),
+            None => (name, target),
+        };
+        let receiver = target.map(|t| self.check(t));
+        let given: Vec<Type> = args.iter().map(|a| self.check(a)).collect();
+        let Some(ways) = overloads(name) else {
+            return self.complain(at, format!("undeclared reference to '{name}' (in container '')"));
+        };
+        let all: Vec<Type> = receiver.iter().cloned().chain(given.iter().cloned()).collect();
+        let mut result: Option<Type> = None;
+        for way in ways.iter().filter(|w| w.member == receiver.is_some() && w.params.len() == all.len()) {
+            let mut bound = Bound::new();
+            if way.params.iter().zip(&all).all(|(wanted, given)| fits(wanted, given, &mut bound)) {
+                let r = resolve(&way.result, &bound);
+                result = Some(match result {
+                    // Several ways fit what isn't known: so does any result.
+                    Some(have) if have != r => Type::Dyn,
+                    _ => r,
+                });
+            }
+        }
+        result.unwrap_or_else(|| {
+            let shown: Vec<String> = given.iter().map(Type::shown).collect();
+            let args = format!("({})", shown.join(", "));
+            let of = receiver.map_or(args.clone(), |r| format!("{}.{args}", r.shown()));
+            self.complain(at, format!("found no matching overload for '{name}' applied to '{of}'"))
+        })
+    }
+
+    fn fold(&mut self, op: Fold, over: &Expr, names: &(String, Option<String>), steps: &[Expr]) -> Type {
+        let range = self.check(over);
+        let (first, second) = match &range {
+            Type::List(item) if names.1.is_some() => (INT, (**item).clone()),
+            Type::List(item) => ((**item).clone(), Type::Dyn),
+            Type::Map(key, value) => ((**key).clone(), (**value).clone()),
+            Type::Dyn | Type::Param(_) => (Type::Dyn, Type::Dyn),
+            other => {
+                let message = format!(
+                    "expression of type '{}' cannot be range of a comprehension (must be list, map, or dynamic)",
+                    other.shown()
+                );
+                (self.complain(over.at, message), Type::Dyn)
+            }
+        };
+        let item = first.clone();
+        self.scopes.push((names.0.clone(), first));
+        if let Some(second_name) = &names.1 {
+            self.scopes.push((second_name.clone(), second));
+        }
+        let found: Vec<(usize, Type)> = steps.iter().map(|s| (s.at, self.check(s))).collect();
+        self.scopes.truncate(self.scopes.len() - 1 - usize::from(names.1.is_some()));
+        let conditions = if op == Fold::Map { found.len().saturating_sub(1) } else { found.len() };
+        for (at, t) in found.iter().take(conditions) {
+            if !matches!(t, Type::Dyn) && *t != BOOL {
+                let call = match op {
+                    Fold::All => "_&&_",
+                    Fold::Exists => "_||_",
+                    _ => "_?_:_",
+                };
+                let applied = match op {
+                    Fold::All | Fold::Exists => format!("(bool, {})", t.shown()),
+                    _ => format!("({}, list({item}), list({item}))", t.shown(), item = item.shown()),
+                };
+                self.complain(*at, format!("found no matching overload for '{call}' applied to '{applied}'"));
+            }
+        }
+        match op {
+            Fold::All | Fold::Exists | Fold::ExistsOne => BOOL,
+            Fold::Filter => Type::list(item),
+            Fold::Map => Type::list(found.last().map_or(Type::Dyn, |(_, t)| t.clone())),
+        }
+    }
+}
+
+impl Type {
+    fn or_dyn(self) -> Type {
+        if matches!(self, Type::Param(_)) { Type::Dyn } else { self }
+    }
+}
+
+fn inner_of(t: &Type) -> Type {
+    match t {
+        Type::Optional(of) => (**of).clone(),
+        _ => Type::Dyn,
+    }
+}
+
+/// What holds both types.
+fn join(have: Option<Type>, t: Type) -> Type {
+    match have {
+        None => t,
+        Some(have) if have == t || fits(&have, &t, &mut types::Bound::new()) => have,
+        Some(_) => Type::Dyn,
+    }
+}

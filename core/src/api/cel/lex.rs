@@ -1,0 +1,196 @@
+//! From text to tokens. Models cel-go `parser/gen/CEL.g4` and `parser/unescape.go`.
+
+use super::parse::Complaint;
+
+/// A word, a number, a text or an operator.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    Ident(String),
+    /// A field's name between back quotes.
+    Quoted(String),
+    Number(String),
+    Text(String),
+    Bytes(Vec<u8>),
+    Op(&'static str),
+    End,
+}
+
+impl Token {
+    /// As errors name it.
+    pub fn shown(&self) -> String {
+        match self {
+            Token::Ident(s) | Token::Number(s) => s.clone(),
+            Token::Quoted(s) => format!("`{s}`"),
+            Token::Text(s) => format!("\"{s}\""),
+            Token::Bytes(_) => "b\"\"".to_owned(),
+            Token::Op(o) => (*o).to_owned(),
+            Token::End => "<EOF>".to_owned(),
+        }
+    }
+}
+
+const OPS: &[&str] = &[
+    "==", "!=", "<=", ">=", "&&", "||", "<", ">", "(", ")", "[", "]", "{", "}", ".", ",", "-", "!", "?", ":", "+", "*",
+    "/", "%",
+];
+
+pub(super) struct Lexer {
+    chars: Vec<char>,
+    at: usize,
+}
+
+impl Lexer {
+    pub fn new(text: &str) -> Self {
+        Lexer { chars: text.chars().collect(), at: 0 }
+    }
+
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.chars.get(self.at + ahead).copied()
+    }
+
+    fn starts_with(&self, text: &str) -> bool {
+        text.chars().enumerate().all(|(i, c)| self.peek(i) == Some(c))
+    }
+
+    fn take_while(&mut self, keep: impl Fn(char) -> bool) -> String {
+        let from = self.at;
+        while self.peek(0).is_some_and(&keep) {
+            self.at += 1;
+        }
+        self.chars.get(from..self.at).unwrap_or_default().iter().collect()
+    }
+
+    /// All tokens with where they stand, an end at last.
+    pub fn tokens(mut self) -> Result<Vec<(usize, Token)>, Complaint> {
+        let mut all = Vec::new();
+        loop {
+            self.take_while(char::is_whitespace);
+            if self.starts_with("//") {
+                self.take_while(|c| c != '\n');
+                continue;
+            }
+            let at = self.at;
+            let Some(c) = self.peek(0) else {
+                all.push((at, Token::End));
+                return Ok(all);
+            };
+            all.push((at, self.token(c)?));
+        }
+    }
+
+    fn token(&mut self, c: char) -> Result<Token, Complaint> {
+        if c.is_ascii_digit() || (c == '.' && self.peek(1).is_some_and(|d| d.is_ascii_digit())) {
+            return Ok(Token::Number(self.number()));
+        }
+        if let Some(token) = self.text()? {
+            return Ok(token);
+        }
+        if c.is_ascii_alphabetic() || c == '_' {
+            let word = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
+            return Ok(if word == "in" { Token::Op("in") } else { Token::Ident(word) });
+        }
+        if c == '`' {
+            self.at += 1;
+            let word = self.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ' '));
+            if self.peek(0) == Some('`') {
+                self.at += 1;
+                return Ok(Token::Quoted(word));
+            }
+        }
+        if let Some(op) = OPS.iter().find(|o| self.starts_with(o)) {
+            self.at += op.len();
+            return Ok(Token::Op(op));
+        }
+        Err(Complaint { at: self.at, message: format!("Syntax error: token recognition error at: '{c}'") })
+    }
+
+    fn number(&mut self) -> String {
+        let hex = self.starts_with("0x") || self.starts_with("0X");
+        let mut text = if hex {
+            self.take_while(|c| c.is_ascii_alphanumeric())
+        } else {
+            let mut text = self.take_while(|c| c.is_ascii_digit());
+            if self.peek(0) == Some('.') && self.peek(1).is_some_and(|c| c.is_ascii_digit()) {
+                self.at += 1;
+                text = format!("{text}.{}", self.take_while(|c| c.is_ascii_digit()));
+            }
+            let sign = usize::from(matches!(self.peek(1), Some('+' | '-')));
+            if matches!(self.peek(0), Some('e' | 'E')) && self.peek(1 + sign).is_some_and(|c| c.is_ascii_digit()) {
+                let from = self.at;
+                self.at += 1 + sign;
+                self.take_while(|c| c.is_ascii_digit());
+                text.extend(self.chars.get(from..self.at).unwrap_or_default());
+            }
+            text
+        };
+        if let Some(c @ ('u' | 'U')) = self.peek(0) {
+            self.at += 1;
+            text.push(c);
+        }
+        text
+    }
+
+    /// A text or bytes, if one begins here: raw or not, with one or three quotes of a kind.
+    fn text(&mut self) -> Result<Option<Token>, Complaint> {
+        let (mut raw, mut bytes, mut skip) = (false, false, 0);
+        while let Some(c) = self.peek(skip) {
+            match c {
+                'r' | 'R' if !raw => raw = true,
+                'b' | 'B' if !bytes => bytes = true,
+                _ => break,
+            }
+            skip += 1;
+        }
+        let Some(quote @ ('"' | '\'')) = self.peek(skip) else { return Ok(None) };
+        let begin = self.at;
+        self.at += skip;
+        let close = match self.starts_with(&quote.to_string().repeat(3)) {
+            true => quote.to_string().repeat(3),
+            false => quote.to_string(),
+        };
+        self.at += close.len();
+        let mut out = Vec::new();
+        let mut put = |c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        let unclosed =
+            || Complaint { at: begin, message: format!("Syntax error: token recognition error at: '{quote}'") };
+        loop {
+            if self.starts_with(&close) {
+                self.at += close.len();
+                break;
+            }
+            let c = self.peek(0).filter(|c| close.len() == 3 || *c != '\n').ok_or_else(unclosed)?;
+            self.at += 1;
+            if c != '\\' || raw {
+                put(c);
+                continue;
+            }
+            let escape = self.peek(0).ok_or_else(unclosed)?;
+            self.at += 1;
+            let code = |l: &mut Lexer, digits: usize, base: u32, first: &str| {
+                let rest: String = l.chars.get(l.at..l.at + digits).unwrap_or_default().iter().collect();
+                l.at += digits;
+                u32::from_str_radix(&format!("{first}{rest}"), base).ok().and_then(char::from_u32)
+            };
+            let found = match escape {
+                'a' => Some('\u{7}'),
+                'b' => Some('\u{8}'),
+                'f' => Some('\u{c}'),
+                'n' => Some('\n'),
+                'r' => Some('\r'),
+                't' => Some('\t'),
+                'v' => Some('\u{b}'),
+                '\\' | '\'' | '"' | '`' | '?' => Some(escape),
+                'x' | 'X' => code(self, 2, 16, ""),
+                'u' => code(self, 4, 16, ""),
+                'U' => code(self, 8, 16, ""),
+                '0'..='3' => code(self, 2, 8, &escape.to_string()),
+                _ => None,
+            };
+            put(found.ok_or_else(|| Complaint { at: begin, message: "unable to unescape string".to_owned() })?);
+        }
+        Ok(Some(match bytes {
+            true => Token::Bytes(out),
+            false => Token::Text(String::from_utf8_lossy(&out).into_owned()),
+        }))
+    }
+}

@@ -1,0 +1,135 @@
+//! Types and values of what a custom kind's schema describes. Models apiextensions `pkg/apiserver/schema/cel/model` and
+//! apiserver `pkg/cel/{common,escaping.go}`.
+
+use std::rc::Rc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::types::{BOOL, BYTES, DOUBLE, DURATION, INT, STRING, TIMESTAMP, Type};
+use super::value::{Key, Val, parse_duration};
+
+const WORDS: [&str; 21] = [
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+/// A property's name as expressions write it; nothing where they can't.
+fn escape(name: &str) -> Option<String> {
+    if WORDS.contains(&name) {
+        return Some(format!("__{name}__"));
+    }
+    let first = name.chars().next()?;
+    if first.is_ascii_digit() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/'))
+    {
+        return None;
+    }
+    let marks = [("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__")];
+    Some(marks.iter().fold(name.to_owned(), |n, (plain, mark)| n.replace(plain, mark)))
+}
+
+/// What is known of every object's metadata.
+fn metadata() -> Type {
+    Type::object("metadata", [("name".to_owned(), STRING), ("generateName".to_owned(), STRING)])
+}
+
+/// The type that a schema describes; nothing where expressions see nothing of it. `root`: whether it is a whole object.
+pub fn declared(schema: &Value, root: bool) -> Option<Type> {
+    if schema["x-kubernetes-int-or-string"] == true {
+        return Some(Type::Dyn);
+    }
+    let root = root || schema["x-kubernetes-embedded-resource"] == true;
+    Some(match schema["type"].as_str().unwrap_or_default() {
+        "boolean" => BOOL,
+        "integer" => INT,
+        "number" => DOUBLE,
+        "string" => match schema["format"].as_str().unwrap_or_default() {
+            "byte" => BYTES,
+            "duration" => DURATION,
+            "date" | "date-time" => TIMESTAMP,
+            _ => STRING,
+        },
+        "array" => Type::list(declared(&schema["items"], false)?),
+        "object" => {
+            if schema["additionalProperties"].is_object() {
+                return Some(Type::map(STRING, declared(&schema["additionalProperties"], false)?));
+            }
+            let properties = schema["properties"].as_object();
+            let fields = properties.into_iter().flatten();
+            let fields = fields.filter_map(|(name, s)| Some((escape(name)?, declared(s, false)?)));
+            let mut all: Vec<(String, Type)> = fields.collect();
+            if root {
+                all.retain(|(name, _)| !matches!(name.as_str(), "apiVersion" | "kind" | "metadata"));
+                all.extend([
+                    ("apiVersion".to_owned(), STRING),
+                    ("kind".to_owned(), STRING),
+                    ("metadata".to_owned(), metadata()),
+                ]);
+            }
+            Type::object("object", all)
+        }
+        _ => return None,
+    })
+}
+
+/// A value as its schema has it.
+pub fn to_val(v: &Value, schema: &Value, root: bool) -> Val {
+    if schema["x-kubernetes-int-or-string"] == true {
+        return Val::of(v);
+    }
+    let root = root || schema["x-kubernetes-embedded-resource"] == true;
+    match (schema["type"].as_str().unwrap_or_default(), v) {
+        ("number", Value::Number(n)) => Val::Double(n.as_f64().unwrap_or(0.0)),
+        ("string", Value::String(s)) => formatted(schema["format"].as_str().unwrap_or_default(), s),
+        ("array", Value::Array(items)) => Val::list(items.iter().map(|i| to_val(i, &schema["items"], false)).collect()),
+        ("object", Value::Object(o)) if schema["additionalProperties"].is_object() => {
+            let of = &schema["additionalProperties"];
+            Val::Map(Rc::new(o.iter().map(|(k, v)| (Key::Text(k.as_str().into()), to_val(v, of, false))).collect()))
+        }
+        ("object", Value::Object(o)) => {
+            let property = |name: &str, v: &Value| match name {
+                "apiVersion" | "kind" if root => Some(Val::of(v)),
+                "metadata" if root => {
+                    let known = ["name", "generateName"].into_iter();
+                    let fields = known.filter_map(|f| Some((f.to_owned(), Val::text(v[f].as_str()?))));
+                    Some(Val::Object(Rc::new(fields.collect())))
+                }
+                _ => schema["properties"].get(name).map(|s| to_val(v, s, false)),
+            };
+            let fields = o.iter().filter_map(|(name, v)| Some((escape(name)?, property(name, v)?)));
+            Val::Object(Rc::new(fields.collect()))
+        }
+        _ => Val::of(v),
+    }
+}
+
+fn formatted(format: &str, s: &str) -> Val {
+    let found = match format {
+        "byte" => STANDARD.decode(s).ok().map(|b| Val::Bytes(b.into())),
+        "duration" => parse_duration(s).map(Val::Duration),
+        "date" => format!("{s}T00:00:00Z").parse().ok().map(Val::Timestamp),
+        "date-time" => s.parse().ok().map(Val::Timestamp),
+        _ => None,
+    };
+    found.unwrap_or_else(|| Val::text(s))
+}

@@ -1,0 +1,441 @@
+//! ValidatingAdmissionPolicies: which of them a request falls under, and what they say of it.
+//! Models apiserver `pkg/admission/plugin/policy/{generic,matching,validating}`.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde_json::{Value, json};
+
+use super::{Attributes, Verb, forbidden};
+use crate::api::cel::{self, Outcome, Program, Question, STRING, Stage, Type, Val};
+use crate::api::dynamic::DynamicObject;
+use crate::api::labels::Selector;
+use crate::api::object::{Obj, Object};
+use crate::api::status::{Cause, Status};
+use crate::apiserver::auth::Attributes as Asked;
+use crate::apiserver::handle::shown_object;
+use crate::apiserver::selection::Selection;
+use crate::apiserver::{ApiServer, User};
+use crate::registry::ResourceInfo;
+use crate::registry::validation::dynamic::expressions::{self, Known};
+use crate::registry::validation::json::{is_set, list_of, opt_str, selector_of, str_of, texts_of};
+
+/// The group of the policies and their bindings.
+pub(in crate::apiserver) const GROUP: &str = "admissionregistration.k8s.io";
+const MESSAGE_BYTES_MAX: usize = 5 * 1024;
+
+/// A request as policies see it.
+struct Request<'a> {
+    server: &'a ApiServer,
+    a: &'a Attributes<'a>,
+    info: ResourceInfo,
+    object: Value,
+    old: Value,
+    request: Value,
+    namespace: Value,
+}
+
+/// What a policy decided against a request.
+struct Denial {
+    message: String,
+    reason: String,
+}
+
+impl Denial {
+    fn of(message: String) -> Self {
+        Denial { message, reason: String::new() }
+    }
+}
+
+/// Asks every policy that is bound. Nothing is asked of the policies and their like themselves.
+pub(super) fn validate(
+    server: &ApiServer,
+    a: &Attributes<'_>,
+    info: &ResourceInfo,
+    obj: &Obj,
+    old: Option<&Obj>,
+) -> Result<(), Status> {
+    let (policies, bindings) = &*server.policies.clone();
+    let other_door = matches!(a.subresource, "binding" | "eviction" | "scale");
+    if bindings.is_empty() || info.group == GROUP || other_door {
+        return Ok(());
+    }
+    let request = Request::new(server, a, info, obj, old);
+    let mut denied: Option<(String, Denial)> = None;
+    for policy in policies.iter().filter_map(|o| DynamicObject::of(&**o)) {
+        let name = policy.metadata.name.as_deref().unwrap_or_default();
+        let bound: Vec<&DynamicObject> = bindings
+            .iter()
+            .filter_map(|o| DynamicObject::of(&**o))
+            .filter(|b| str_of(b.at(&["spec"]), "policyName") == name)
+            .collect();
+        if bound.is_empty() || !request.matches(&policy.at(&["spec"])["matchConstraints"])? {
+            continue;
+        }
+        for binding in bound {
+            if !request.matches(&binding.at(&["spec"])["matchResources"])? {
+                continue;
+            }
+            for denial in request.judge(policy, binding) {
+                let binding_name = binding.metadata.name.as_deref().unwrap_or_default();
+                for action in texts_of(binding.at(&["spec"]), "validationActions") {
+                    let told = format!("ValidatingAdmissionPolicy '{name}' with binding '{binding_name}'");
+                    if action == "Warn" {
+                        server.warnings.add(|| format!("Validation failed for {told}: {}", denial.message));
+                    } else if action == "Deny" && denied.is_none() {
+                        let message = format!("{told} denied request: {}", denial.message);
+                        denied = Some((message, Denial { message: String::new(), reason: denial.reason.clone() }));
+                    }
+                }
+            }
+        }
+    }
+    denied.map_or(Ok(()), |(message, denial)| Err(refusal(info, &**obj, &message, &denial.reason)))
+}
+
+/// A refusal that has a policy's reason.
+fn refusal(info: &ResourceInfo, o: &dyn Object, message: &str, reason: &str) -> Status {
+    let mut status = forbidden(info, o, message);
+    let reason = if reason.is_empty() { "Invalid" } else { reason };
+    status.code = match reason {
+        "Forbidden" => 403,
+        "Unauthorized" => 401,
+        "RequestEntityTooLarge" => 413,
+        _ => 422,
+    };
+    status.reason = reason.to_owned();
+    if let Some(details) = &mut status.details {
+        details.causes.push(Cause { message: message.to_owned(), ..Cause::default() });
+    }
+    status
+}
+
+impl ApiServer {
+    /// Takes note of the policies that are bound. Upstream looks every second; here a change counts at once.
+    pub(in crate::apiserver) fn learn_policies(&mut self) {
+        let all = |kind: &str| {
+            let id = self.registry().find_kind(GROUP, kind);
+            id.map(|id| self.list_silently(id, None, &Selection::default())).unwrap_or_default()
+        };
+        let bindings = all("ValidatingAdmissionPolicyBinding");
+        let policies = if bindings.is_empty() { Vec::new() } else { all("ValidatingAdmissionPolicy") };
+        self.policies = Rc::new((policies, bindings));
+    }
+}
+
+impl<'a> Request<'a> {
+    fn new(server: &'a ApiServer, a: &'a Attributes<'a>, info: &ResourceInfo, obj: &Obj, old: Option<&Obj>) -> Self {
+        let shown = |o: &Obj| shown_object(server, info, &**o);
+        let deletes = a.verb == Verb::Delete;
+        let object = if deletes { Value::Null } else { shown(obj) };
+        let old = match old {
+            Some(old) => shown(old),
+            None if deletes => shown(obj),
+            None => Value::Null,
+        };
+        let meta = obj.meta();
+        let name = meta.name.as_deref().unwrap_or_default();
+        // A namespace is in itself.
+        let is_namespace = info.resource == "namespaces" && info.group.is_empty();
+        let within = if is_namespace { name } else { a.namespace };
+        let kind = json!({"group": info.group, "version": info.version, "kind": info.kind});
+        let resource = json!({"group": info.group, "version": info.version, "resource": info.resource});
+        let user = &a.caller.user;
+        let mut request = json!({
+            "uid": "", "kind": kind, "resource": resource, "requestKind": kind, "requestResource": resource,
+            "operation": operation(a.verb), "dryRun": a.dry_run, "options": {},
+            "userInfo": {"username": user.name, "groups": user.groups},
+        });
+        let more = [
+            ("name", name),
+            ("namespace", within),
+            ("subResource", a.subresource),
+            ("requestSubResource", a.subresource),
+        ];
+        for (field, value) in more.into_iter().filter(|(_, v)| !v.is_empty()) {
+            request[field] = value.into();
+        }
+        if !user.uid.is_empty() {
+            request["userInfo"]["uid"] = user.uid.as_str().into();
+        }
+        let namespaces = server.registry().find("", "v1", "namespaces").filter(|_| !is_namespace && !within.is_empty());
+        let namespace = namespaces.and_then(|id| Some((id, server.load(id, "", within)?.0)));
+        let namespace = namespace.map_or(Value::Null, |(id, o)| shown_object(server, server.registry().info(id), &*o));
+        Request { server, a, info: *info, object, old, request, namespace }
+    }
+
+    /// Whether what is said of resources and selectors is true of the request.
+    fn matches(&self, resources: &Value) -> Result<bool, Status> {
+        if resources.is_null() {
+            return Ok(true);
+        }
+        let fits = |key: &str, labels: &dyn Fn(&Selector) -> bool| {
+            let selector = selector_of(resources, key);
+            let parsed = selector.as_ref().map(|s| Selector::from_label_selector(Some(s)));
+            parsed.is_none_or(|p| p.is_ok_and(|s| s.is_empty() || labels(&s)))
+        };
+        let is_namespace = self.info.resource == "namespaces" && self.info.group.is_empty();
+        let within = |s: &Selector| {
+            let of = if is_namespace { self.either() } else { &self.namespace };
+            has_labels(s, of)
+        };
+        if (is_namespace || !self.a.namespace.is_empty()) && !fits("namespaceSelector", &within) {
+            return Ok(false);
+        }
+        if !fits("objectSelector", &|s| has_labels(s, &self.object) || has_labels(s, &self.old)) {
+            return Ok(false);
+        }
+        let any = |key: &str| list_of(resources, key).iter().any(|rule| self.fits_rule(rule));
+        if any("excludeResourceRules") {
+            return Ok(false);
+        }
+        Ok(list_of(resources, "resourceRules").is_empty() || any("resourceRules"))
+    }
+
+    /// The object, or where it goes the one that goes.
+    fn either(&self) -> &Value {
+        if self.object.is_null() { &self.old } else { &self.object }
+    }
+
+    fn fits_rule(&self, rule: &Value) -> bool {
+        let one = |key: &str, wanted: &str| texts_of(rule, key).iter().any(|t| *t == "*" || *t == wanted);
+        let is_namespace = self.info.resource == "namespaces" && self.info.group.is_empty();
+        let scoped = match str_of(rule, "scope") {
+            "Namespaced" => !is_namespace && !self.a.namespace.is_empty(),
+            "Cluster" => is_namespace || self.a.namespace.is_empty(),
+            _ => true,
+        };
+        let resource = texts_of(rule, "resources").iter().any(|r| {
+            let (resource, sub) = r.split_once('/').unwrap_or((r, ""));
+            (resource == "*" || resource == self.info.resource) && (sub == "*" || sub == self.a.subresource)
+        });
+        let names = texts_of(rule, "resourceNames");
+        let named = names.is_empty() || names.contains(&str_of(&self.request, "name"));
+        // The version is the stored one: whichever was spoken, its equivalent counts.
+        scoped && one("operations", operation(self.a.verb)) && one("apiGroups", self.info.group) && resource && named
+    }
+
+    /// What a policy with a binding has against the request.
+    fn judge(&self, policy: &DynamicObject, binding: &DynamicObject) -> Vec<Denial> {
+        let spec = policy.at(&["spec"]);
+        let fails = opt_str(spec, "failurePolicy") != Some("Ignore");
+        let error = |message: String| if fails { vec![Denial::of(message)] } else { Vec::new() };
+        let params = match self.params(spec, &binding.at(&["spec"])["paramRef"]) {
+            Ok(params) => params,
+            Err(why) => return error(why),
+        };
+        params.into_iter().flat_map(|p| Evaluation::new(self, spec, p).judge(fails)).collect()
+    }
+
+    /// The parameters to ask with: one null where a policy has none.
+    fn params(&self, spec: &Value, reference: &Value) -> Result<Vec<Value>, String> {
+        let kind = &spec["paramKind"];
+        if kind.is_null() {
+            return Ok(vec![Value::Null]);
+        }
+        let (api_version, kind) = (str_of(kind, "apiVersion"), str_of(kind, "kind"));
+        let group = api_version.split_once('/').map_or("", |(g, _)| g);
+        let Some(id) = self.server.registry().find_kind(group, kind) else {
+            let version = api_version.rsplit('/').next().unwrap_or_default();
+            let shown = format!("{group}/{version}, Kind={kind}");
+            return Err(format!(
+                "failed to configure policy: failed to find resource referenced by paramKind: '{shown}'"
+            ));
+        };
+        if reference.is_null() {
+            return Ok(vec![Value::Null]);
+        }
+        let configured = |why: &str| format!("failed to configure binding: {why}");
+        let info = *self.server.registry().info(id);
+        let asked = str_of(reference, "namespace");
+        let namespace = match (info.namespaced, asked, self.a.namespace) {
+            (false, "", _) => "",
+            (false, _, _) => {
+                return Err(configured("paramRef.namespace must not be provided for a cluster-scoped `paramKind`"));
+            }
+            (true, "", "") => {
+                let why = "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources";
+                return Err(configured(why));
+            }
+            (true, "", own) => own,
+            (true, asked, _) => asked,
+        };
+        let found: Vec<Obj> = match str_of(reference, "name") {
+            "" => {
+                let selector = Selector::from_label_selector(selector_of(reference, "selector").as_ref());
+                let selector = selector.map_err(|e| configured(&e))?;
+                let all =
+                    self.server.list_silently(id, Some(namespace).filter(|n| !n.is_empty()), &Selection::default());
+                all.into_iter().filter(|o| selector.matches_meta(o.meta())).collect()
+            }
+            name => self.server.load(id, namespace, name).map(|(o, _)| o).into_iter().collect(),
+        };
+        if found.is_empty() && opt_str(reference, "parameterNotFoundAction") == Some("Deny") {
+            return Err(configured("no params found for policy binding with `Deny` parameterNotFoundAction"));
+        }
+        Ok(found.iter().map(|o| shown_object(self.server, &info, &**o)).collect())
+    }
+
+    /// Asks the authorizer for an expression.
+    fn authorize(&self, question: &Question, verb: &str) -> (bool, String) {
+        let user = match &question.account {
+            None => self.a.caller.user.clone(),
+            Some((namespace, name)) => Rc::new(User {
+                name: format!("system:serviceaccount:{namespace}:{name}"),
+                uid: String::new(),
+                groups: vec![
+                    "system:serviceaccounts".to_owned(),
+                    format!("system:serviceaccounts:{namespace}"),
+                    "system:authenticated".to_owned(),
+                ],
+            }),
+        };
+        let asked = Asked {
+            verb,
+            namespace: &question.namespace,
+            group: &question.group,
+            resource: &question.resource,
+            subresource: &question.subresource,
+            name: &question.name,
+            path: &question.path,
+            is_resource: question.path.is_empty(),
+        };
+        let decision = self.server.authorize(&user, &asked);
+        (decision.allowed, decision.reason)
+    }
+}
+
+fn has_labels(selector: &Selector, o: &Value) -> bool {
+    let labels = serde_json::from_value(o["metadata"]["labels"].clone()).unwrap_or_default();
+    !o.is_null() && selector.matches(&labels)
+}
+
+fn operation(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create => "CREATE",
+        Verb::Update => "UPDATE",
+        Verb::Delete => "DELETE",
+    }
+}
+
+/// One policy asked with one set of parameters.
+struct Evaluation<'r> {
+    request: &'r Request<'r>,
+    spec: &'r Value,
+    params: Value,
+    declared: expressions::Declared,
+    /// The variables that were asked for already.
+    computed: RefCell<BTreeMap<String, Outcome>>,
+}
+
+impl<'r> Evaluation<'r> {
+    fn new(request: &'r Request<'r>, spec: &'r Value, params: Value) -> Self {
+        let known = Known { params: is_set(spec, "paramKind"), authorizer: true, variables: None };
+        let declared = expressions::declared(spec, known);
+        Evaluation { request, spec, params, declared, computed: RefCell::default() }
+    }
+
+    fn compile(&self, text: &str, authorizer: bool, wanted: &[Type]) -> Result<Program, String> {
+        let variables = Some(&self.declared).filter(|d| !d.is_empty());
+        let known = Known { params: is_set(self.spec, "paramKind"), authorizer, variables };
+        expressions::compile(text, known, wanted).map_err(|e| format!("compilation error: {e}"))
+    }
+
+    /// What a variable is; those of the policy are computed when they are asked for.
+    fn variable(&self, name: &str) -> Option<Outcome> {
+        let r = self.request;
+        if let Some(own) = name.strip_prefix("variables.") {
+            if let Some(have) = self.computed.borrow().get(own) {
+                return Some(have.clone());
+            }
+            let declared = list_of(self.spec, "variables").iter().find(|v| str_of(v, "name") == own)?;
+            let program = self.compile(str_of(declared, "expression"), true, &[]);
+            let outcome = program.and_then(|p| self.run(&p));
+            self.computed.borrow_mut().insert(own.to_owned(), outcome.clone());
+            return Some(outcome);
+        }
+        Some(Ok(match name {
+            "object" => Val::of(&r.object),
+            "oldObject" => Val::of(&r.old),
+            "params" => Val::of(&self.params),
+            "request" => Val::of(&r.request),
+            "namespaceObject" => Val::of(&r.namespace),
+            "authorizer" => Val::Question(Question::default().into()),
+            "authorizer.requestResource" => Val::Question(
+                Question {
+                    stage: Stage::Resource,
+                    group: r.info.group.to_owned(),
+                    resource: r.info.resource.to_owned(),
+                    subresource: r.a.subresource.to_owned(),
+                    namespace: r.a.namespace.to_owned(),
+                    name: str_of(&r.request, "name").to_owned(),
+                    ..Question::default()
+                }
+                .into(),
+            ),
+            _ => return None,
+        }))
+    }
+
+    fn run(&self, program: &Program) -> Outcome {
+        let authorize = |q: &Question, verb: &str| self.request.authorize(q, verb);
+        program.eval(&|name| self.variable(name), Some(&authorize as &cel::Authorize<'_>))
+    }
+
+    fn evaluate(&self, text: &str, authorizer: bool, wanted: &[Type]) -> Outcome {
+        let program = self.compile(text, authorizer, wanted)?;
+        self.run(&program).map_err(|e| format!("expression '{text}' resulted in error: {e}"))
+    }
+
+    fn judge(&self, fails: bool) -> Vec<Denial> {
+        let error = |why: String| if fails { vec![Denial::of(why)] } else { Vec::new() };
+        match self.applies() {
+            Ok(true) => {}
+            Ok(false) => return Vec::new(),
+            Err(why) => return error(why),
+        }
+        let mut denials = Vec::new();
+        for v in list_of(self.spec, "validations") {
+            match self.evaluate(str_of(v, "expression"), true, &[cel::BOOL]) {
+                Ok(Val::Bool(true)) => {}
+                Ok(_) => {
+                    let reason = str_of(v, "reason").to_owned();
+                    denials.push(Denial { message: self.message(v), reason });
+                }
+                Err(why) => denials.extend(error(why)),
+            }
+        }
+        denials
+    }
+
+    /// Whether all its conditions are met: one that isn't settles it, whatever becomes of the others.
+    fn applies(&self) -> Result<bool, String> {
+        let mut failed = Vec::new();
+        for c in list_of(self.spec, "matchConditions") {
+            match self.evaluate(str_of(c, "expression"), true, &[cel::BOOL]) {
+                Ok(Val::Bool(false)) => return Ok(false),
+                Ok(_) => {}
+                Err(why) => failed.push(why),
+            }
+        }
+        match failed.as_slice() {
+            [] => Ok(true),
+            [one] => Err(one.clone()),
+            several => Err(format!("[{}]", several.join(", "))),
+        }
+    }
+
+    fn message(&self, validation: &Value) -> String {
+        let expression = opt_str(validation, "messageExpression").filter(|e| !e.trim().is_empty());
+        let said = expression.and_then(|e| match self.evaluate(e, false, &[STRING]) {
+            Ok(Val::Text(text)) => Some(text.trim().to_owned()),
+            _ => None,
+        });
+        let good = |m: &String| !m.is_empty() && m.len() <= MESSAGE_BYTES_MAX && !m.contains('\n');
+        said.filter(good).unwrap_or_else(|| match str_of(validation, "message").trim() {
+            "" => format!("failed expression: {}", str_of(validation, "expression").trim()),
+            own => own.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,300 @@
+//! The rules of a custom kind's schema: what its objects must be like, and how they may change.
+//! Models apiextensions `pkg/apiserver/schema/cel/{compilation,validation}.go`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::api::cel::{self, Program, Type, Val};
+use crate::api::field::{Error, ErrorList, ErrorType, Path};
+use crate::registry::validation::dynamic::extensions::field_path;
+use crate::registry::validation::json::{flag_of, list_of, opt_str, str_of, texts_of};
+
+const MESSAGE_BYTES_MAX: usize = 5 * 1024;
+
+/// A rule, ready to be asked.
+#[derive(Debug)]
+struct Rule {
+    program: Result<Program, String>,
+    message_program: Option<Program>,
+    uses_old: bool,
+    /// Whether it is asked without an old value too.
+    optional_old: bool,
+    /// The field that it speaks of, below where it stands.
+    field: Option<String>,
+    text: String,
+    message: String,
+    reason: Option<String>,
+}
+
+/// A part of a schema where rules stand, here or below.
+#[derive(Debug)]
+pub(super) struct Node {
+    schema: Value,
+    root: bool,
+    rules: Vec<Rule>,
+    items: Option<Box<Node>>,
+    additional: Option<Box<Node>>,
+    properties: BTreeMap<String, Node>,
+}
+
+/// What rules find: errors, and what was so before and is only warned of.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub errors: ErrorList,
+    pub warnings: Vec<String>,
+}
+
+/// The variables of a rule at a place of a schema.
+fn variables(of: &Type, optional_old: bool) -> [(&'static str, Type); 2] {
+    let old = if optional_old { Type::Optional(std::rc::Rc::new(of.clone())) } else { of.clone() };
+    [("self", of.clone()), ("oldSelf", old)]
+}
+
+/// What is wrong with an expression of a rule that is to be of a type, in upstream's words.
+pub(crate) fn compile(text: &str, of: &Type, rule: &Value, message: bool) -> Result<Program, String> {
+    let known = variables(of, flag_of(rule, "optionalOldSelf"));
+    let what = if message { "messageExpression " } else { "" };
+    let program = Program::compile(text, &known).map_err(|e| format!("{what}compilation failed: {e}"))?;
+    match (message, &program.output) {
+        (false, Type::Named("bool")) | (true, Type::Named("string")) => Ok(program),
+        (false, _) => Err("cel expression must evaluate to a bool".to_owned()),
+        (true, _) => Err("messageExpression must evaluate to a string".to_owned()),
+    }
+}
+
+impl Rule {
+    fn of(rule: &Value, schema: &Value, ty: &Type) -> Self {
+        let text = str_of(rule, "rule");
+        let program = compile(text, ty, rule, false);
+        let expression = opt_str(rule, "messageExpression").filter(|e| !e.is_empty());
+        Rule {
+            uses_old: program.as_ref().is_ok_and(|p| p.uses("oldSelf")),
+            program,
+            message_program: expression.and_then(|e| compile(e, ty, rule, true).ok()),
+            optional_old: flag_of(rule, "optionalOldSelf"),
+            field: opt_str(rule, "fieldPath").and_then(|p| field_path(schema, p).ok()),
+            text: text.trim().to_owned(),
+            message: str_of(rule, "message").trim().to_owned(),
+            reason: opt_str(rule, "reason").map(str::to_owned),
+        }
+    }
+
+    /// What names it in errors.
+    fn shown(&self) -> &str {
+        if self.message.is_empty() { &self.text } else { &self.message }
+    }
+}
+
+/// The old and the new value of a place.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    new: &'a Value,
+    old: Option<&'a Value>,
+    /// Whether it, or what it stands in, is as it was.
+    kept: bool,
+}
+
+impl Node {
+    /// The rules of a schema; nothing if there are none.
+    pub fn of(schema: &Value, root: bool) -> Option<Node> {
+        let ty = cel::declared(schema, root);
+        let all = list_of(schema, "x-kubernetes-validations");
+        let rules = ty.iter().flat_map(|ty| all.iter().map(|r| Rule::of(r, schema, ty))).collect::<Vec<_>>();
+        let below = |s: &Value| s.is_object().then(|| Node::of(s, false)).flatten();
+        let node = Node {
+            root,
+            rules,
+            items: below(&schema["items"]).map(Box::new),
+            additional: below(&schema["additionalProperties"]).map(Box::new),
+            properties: schema["properties"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, s)| Some((name.clone(), below(s)?)))
+                .collect(),
+            schema: schema.clone(),
+        };
+        let some =
+            !node.rules.is_empty() || node.items.is_some() || node.additional.is_some() || !node.properties.is_empty();
+        some.then_some(node)
+    }
+
+    /// Asks all rules about an object; `before` are the errors that it has already, some of which leave nothing to ask.
+    pub fn judge(&self, new: &Value, old: Option<&Value>, before: &ErrorList) -> Findings {
+        let mut found = Findings::default();
+        let blocking = |e: &Error| {
+            matches!(
+                e.kind,
+                ErrorType::NotSupported
+                    | ErrorType::Required
+                    | ErrorType::TooLong
+                    | ErrorType::TooMany
+                    | ErrorType::TypeInvalid
+            )
+        };
+        if before.iter().any(blocking) {
+            let why = "some validation rules were not checked because the object was invalid; correct the existing \
+                       errors to complete validation";
+            found.errors.push(Error::invalid(&Path::root(), &Value::Null, why));
+            return found;
+        }
+        self.visit(Pair { new, old, kept: old.is_some_and(|o| o == new) }, &Path::root(), &mut found);
+        found
+    }
+
+    fn visit(&self, pair: Pair<'_>, path: &Path, found: &mut Findings) {
+        if pair.new.is_null() {
+            return;
+        }
+        if !self.rules.is_empty() {
+            self.ask(pair, path, found);
+        }
+        match pair.new {
+            Value::Array(items) => {
+                let Some(node) = &self.items else { return };
+                for (i, item) in items.iter().enumerate() {
+                    let old = self.old_item(item, pair.old);
+                    node.visit(pair.below(item, old), &path.index(i), found);
+                }
+            }
+            Value::Object(fields) => {
+                // Parts of an atomic map are compared too, those of other kinds of maps aren't.
+                let comparable =
+                    matches!(opt_str(&self.schema, "x-kubernetes-map-type"), None | Some("granular" | "atomic"));
+                for (name, value) in fields {
+                    let old = pair.old.filter(|_| comparable).and_then(|o| o.get(name));
+                    if let Some(node) = &self.additional {
+                        node.visit(pair.below(value, old), &path.key(name), found);
+                    }
+                    if let Some(node) = self.properties.get(name) {
+                        node.visit(pair.below(value, old), &path.child(name), found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What an item of a list was before: only maps that are lists can say.
+    fn old_item<'a>(&self, item: &Value, old: Option<&'a Value>) -> Option<&'a Value> {
+        if opt_str(&self.schema, "x-kubernetes-list-type") != Some("map") {
+            return None;
+        }
+        let keys = texts_of(&self.schema, "x-kubernetes-list-map-keys");
+        old?.as_array()?.iter().find(|o| keys.iter().all(|k| o[*k] == item[*k]))
+    }
+
+    fn ask(&self, pair: Pair<'_>, path: &Path, found: &mut Findings) {
+        let ty = str_of(&self.schema, "type");
+        let value = |v: &Value| cel::to_val(v, &self.schema, self.root);
+        let (new, old) = (value(pair.new), pair.old.filter(|o| !o.is_null()).map(value));
+        for rule in &self.rules {
+            let program = match &rule.program {
+                Ok(program) => program,
+                Err(e) => {
+                    found.errors.push(Error::invalid_str(path, ty, format!("rule compile error: {e}")));
+                    continue;
+                }
+            };
+            if rule.uses_old && old.is_none() && !rule.optional_old {
+                continue;
+            }
+            let known = |name: &str| match (name, &old) {
+                ("self", _) => Some(Ok(new.clone())),
+                ("oldSelf", old) if rule.optional_old => Some(Ok(Val::Optional(old.clone().map(std::rc::Rc::new)))),
+                ("oldSelf", Some(old)) => Some(Ok(old.clone())),
+                _ => None,
+            };
+            match program.eval(&known, None) {
+                Ok(Val::Bool(true)) => {}
+                Ok(_) => {
+                    let said = rule.message_program.as_ref().and_then(|p| message(p.eval(&known, None)));
+                    self.fail(rule, said, pair, path, found);
+                }
+                Err(e) => {
+                    let why = if e.starts_with("no such overload") {
+                        format!(
+                            "'{e}': call arguments did not match a supported operator, function or macro signature for \
+                             rule: {}",
+                            rule.shown()
+                        )
+                    } else if e.starts_with("operation cancelled") {
+                        format!(
+                            "'{e}': no further validation rules will be run due to call cost exceeds limit for rule: {}",
+                            rule.shown()
+                        )
+                    } else {
+                        format!("{e} evaluating rule: {}", rule.shown())
+                    };
+                    found.errors.push(Error::invalid_str(path, ty, why));
+                }
+            }
+        }
+    }
+
+    fn fail(&self, rule: &Rule, said: Option<String>, pair: Pair<'_>, path: &Path, found: &mut Findings) {
+        let detail = said.unwrap_or_else(|| match rule.message.is_empty() {
+            true => format!("failed rule: {}", rule.text),
+            false => rule.message.clone(),
+        });
+        let below = rule.field.as_deref().map(|f| path.child(f));
+        let path = below.as_ref().unwrap_or(path);
+        let whole = matches!(str_of(&self.schema, "type"), "object" | "array");
+        let error = match rule.reason.as_deref() {
+            Some("FieldValueForbidden") => Error::forbidden(path, detail),
+            Some("FieldValueRequired") => Error::required(path, detail),
+            Some("FieldValueDuplicate") if whole => Error { bad_value: None, ..Error::duplicate(path, &Value::Null) },
+            Some("FieldValueDuplicate") => Error::duplicate(path, pair.new),
+            _ if whole => Error::invalid_omitted(path, detail),
+            _ => Error::invalid(path, pair.new, detail),
+        };
+        // What was so before and stays is no reason to refuse.
+        if !rule.uses_old && pair.kept {
+            found.warnings.push(format!("{}: {}", error.field, error.body()));
+        } else {
+            found.errors.push(error);
+        }
+    }
+}
+
+impl<'a> Pair<'a> {
+    fn below(self, new: &'a Value, old: Option<&'a Value>) -> Pair<'a> {
+        let kept = match old {
+            Some(old) => old == new,
+            // What can't be compared is as it was if what it stands in is.
+            None => self.kept,
+        };
+        Pair { new, old, kept }
+    }
+}
+
+/// A message of one line that is not too long.
+fn message(outcome: cel::Outcome) -> Option<String> {
+    let Ok(Val::Text(text)) = outcome else { return None };
+    let text = text.trim();
+    (!text.is_empty() && text.len() <= MESSAGE_BYTES_MAX && !text.contains('\n')).then(|| text.to_owned())
+}
+
+/// What is wrong with the rules at one place of a schema: the field of the rule, whether its value is the rule, and why.
+pub(crate) fn complaints(schema: &Value, root: bool) -> Vec<(usize, &'static str, String)> {
+    let mut all = Vec::new();
+    let Some(ty) = cel::declared(schema, root) else { return all };
+    for (i, rule) in list_of(schema, "x-kubernetes-validations").iter().enumerate() {
+        match compile(str_of(rule, "rule"), &ty, rule, false) {
+            Err(e) => all.push((i, "rule", e)),
+            Ok(program) => {
+                let expression = opt_str(rule, "messageExpression").filter(|e| !e.is_empty());
+                if let Some(e) = expression.and_then(|e| compile(e, &ty, rule, true).err()) {
+                    all.push((i, "messageExpression", e));
+                }
+                if program.uses("oldSelf") {
+                    all.push((i, "oldSelf", String::new()));
+                } else if rule["optionalOldSelf"].is_boolean() {
+                    all.push((i, "optionalOldSelf", "may not be set if oldSelf is not used in rule".to_owned()));
+                }
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,56 @@
+//! Objects that are kept as JSON as upstream's internal structs, for the errors that print them whole. Internal types have the
+//! fields of the version that is stored, in the same order, under their Go names.
+
+use serde_json::Value;
+
+use super::go::Go;
+use super::go_struct::inlined_meta;
+use crate::api::schema::{Schema, Shape, TypeId, schema};
+
+/// A value as the internal form of a type of the schema, such as `resource/v1.ResourceClaimSpec`.
+pub(crate) fn internal(value: &Value, name: &str) -> Go {
+    let schema = schema();
+    schema.named(name).map_or(Go::Null, |ty| of_type(schema, value, ty, false))
+}
+
+fn of_type(schema: &Schema, value: &Value, ty: TypeId, pointer: bool) -> Go {
+    if pointer && value.is_null() {
+        return Go::Null;
+    }
+    match &schema.get(ty).shape {
+        Shape::Struct(s) => {
+            let mut all = Vec::with_capacity(s.fields.len());
+            for f in &s.fields {
+                let value = &value[f.json];
+                if schema.get(f.ty).name == "meta/v1.ObjectMeta" {
+                    all.extend(inlined_meta(&serde_json::from_value(value.clone()).unwrap_or_default()));
+                } else {
+                    all.push((f.go.clone(), of_type(schema, value, f.ty, f.pointer)));
+                }
+            }
+            Go::Fields(all)
+        }
+        Shape::Map(of) => value.as_object().map_or(Go::Null, |entries| {
+            Go::Fields(entries.iter().map(|(k, v)| (k.clone(), of_type(schema, v, *of, false))).collect())
+        }),
+        Shape::List(of) => value
+            .as_array()
+            .map_or(Go::Null, |items| Go::List(items.iter().map(|v| of_type(schema, v, *of, false)).collect())),
+        Shape::String => value.as_str().unwrap_or_default().into(),
+        Shape::Bool => value.as_bool().unwrap_or(false).into(),
+        Shape::Int32 | Shape::Int64 => value.as_i64().unwrap_or(0).into(),
+        Shape::Quantity if value.is_null() => "0".into(),
+        _ => as_it_is(value),
+    }
+}
+
+fn as_it_is(value: &Value) -> Go {
+    match value {
+        Value::Null => Go::Null,
+        Value::Bool(b) => (*b).into(),
+        Value::Number(n) => n.as_i64().map_or_else(|| Go::Text(n.to_string()), Go::Int),
+        Value::String(s) => s.into(),
+        Value::Array(items) => Go::List(items.iter().map(as_it_is).collect()),
+        Value::Object(fields) => Go::Fields(fields.iter().map(|(k, v)| (k.clone(), as_it_is(v))).collect()),
+    }
+}

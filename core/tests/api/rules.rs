@@ -1,0 +1,166 @@
+//! Rules of custom kinds in the expression language: checked with the definition, asked of every object.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::script::run;
+use super::server::Server;
+
+const DEFINITIONS: &str = "POST /apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const FOOS: &str = "/apis/a.b/v1/namespaces/default/foos";
+
+fn definition(spec: Value) -> String {
+    json!({
+        "metadata": {"name": "foos.a.b"},
+        "spec": {
+            "group": "a.b", "scope": "Namespaced", "names": {"plural": "foos", "kind": "Foo"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "properties": {"spec": spec},
+            }}}],
+        },
+    })
+    .to_string()
+}
+
+fn foo(spec: Value) -> String {
+    json!({"apiVersion": "a.b/v1", "kind": "Foo", "metadata": {"name": "f"}, "spec": spec}).to_string()
+}
+
+#[test]
+fn rules_fit_their_schema() {
+    let s = Server::new();
+    let at = "spec.validation.openAPIV3Schema.properties[spec]";
+    let shown = |rule: &str| {
+        format!(
+            "{{\"Rule\":\"{rule}\",\"Message\":\"\",\"MessageExpression\":\"\",\"Reason\":null,\"FieldPath\":\"\",\"OptionalOldSelf\":null}}"
+        )
+    };
+    let refused =
+        |why: &str| format!("422 CustomResourceDefinition.apiextensions.k8s.io \"foos.a.b\" is invalid: {why}");
+    let with = |rules: Value| {
+        definition(json!({
+            "type": "object", "x-kubernetes-validations": rules,
+            "properties": {"n": {"type": "integer"}, "list": {"type": "array", "items": {"type": "string"}}},
+        }))
+    };
+    let cases = [
+        (
+            with(json!([{"rule": "self.m > 1"}])),
+            format!(
+                "{at}.x-kubernetes-validations[0].rule: Invalid value: {}: compilation failed: ERROR: <input>:1:5: undefined \
+                 field 'm'\n | self.m > 1\n | ....^",
+                shown("self.m \\u003e 1")
+            ),
+        ),
+        (
+            with(json!([{"rule": "self.n"}])),
+            format!(
+                "{at}.x-kubernetes-validations[0].rule: Invalid value: {}: cel expression must evaluate to a bool",
+                shown("self.n")
+            ),
+        ),
+        (
+            with(json!([{"rule": " ", "reason": "Odd", "fieldPath": ".m"}])),
+            format!(
+                "[{at}.x-kubernetes-validations[0].rule: Required value: rule is not specified, \
+                 {at}.x-kubernetes-validations[0].reason: Unsupported value: \"Odd\": supported values: \
+                 \"FieldValueDuplicate\", \"FieldValueForbidden\", \"FieldValueInvalid\", \"FieldValueRequired\", \
+                 {at}.x-kubernetes-validations[0].fieldPath: Invalid value: \".m\": must be a valid path]"
+            ),
+        ),
+        (
+            definition(
+                json!({"type": "array", "items": {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}),
+            ),
+            format!(
+                "{at}.items.x-kubernetes-validations[0].rule: Invalid value: \"self == oldSelf\": oldSelf cannot be used on the \
+                 uncorrelatable portion of the schema within {at}"
+            ),
+        ),
+    ];
+    for (body, why) in &cases {
+        run(&s, &[(DEFINITIONS, body, &refused(why))]);
+    }
+}
+
+fn defined() -> Server {
+    let s = Server::new();
+    let spec = json!({
+        "type": "object",
+        "x-kubernetes-validations": [
+            {"rule": "self.min <= self.max"},
+            {"rule": "!has(self.name) || self.name.startsWith('f')", "message": "names begin with f", "fieldPath": ".name"},
+            {"rule": "self.max < 100", "messageExpression": "'max is %d'.format([self.max])", "reason": "FieldValueForbidden"},
+            {"rule": "self.ports.all(p, p.port > 1000)"},
+        ],
+        "properties": {
+            "min": {"type": "integer"}, "max": {"type": "integer"}, "name": {"type": "string"},
+            "size": {"type": "string", "x-kubernetes-validations": [{"rule": "isQuantity(self)"}]},
+            "class": {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "class stays"}]},
+            "ports": {
+                "type": "array", "default": [], "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port"],
+                "items": {
+                    "type": "object", "required": ["port"],
+                    "properties": {"port": {"type": "integer"}, "to": {"type": "integer"}},
+                    "x-kubernetes-validations": [{"rule": "self.to >= oldSelf.to", "message": "to only grows"}],
+                },
+            },
+        },
+    });
+    run(&s, &[(DEFINITIONS, &definition(spec), "201")]);
+    s.sim.run_until(s.sim.now() + Duration::from_millis(100));
+    s
+}
+
+#[test]
+fn rules_are_asked() {
+    let s = defined();
+    let post = format!("POST {FOOS}");
+    let refused = |why: &str| format!("422 Foo.a.b \"f\" is invalid: {why}");
+    let good = json!({"min": 1, "max": 2, "class": "a", "ports": [{"port": 8080, "to": 1}]});
+    run(
+        &s,
+        &[
+            (
+                &post,
+                &foo(json!({"min": 3, "max": 2})),
+                &refused("spec: Invalid value: failed rule: self.min <= self.max"),
+            ),
+            (
+                &post,
+                &foo(json!({"min": 3, "max": 200, "name": "x", "size": "big"})),
+                &refused(
+                    "[spec.name: Invalid value: names begin with f, spec: Forbidden: max is 200, spec.size: Invalid value: \
+                     \"big\": failed rule: isQuantity(self)]",
+                ),
+            ),
+            (
+                &post,
+                &foo(json!({"min": 1})),
+                &refused(
+                    "[spec: Invalid value: \"object\": no such key: max evaluating rule: self.min <= self.max, spec: Invalid \
+                     value: \"object\": no such key: max evaluating rule: self.max < 100]",
+                ),
+            ),
+            (
+                &post,
+                &foo(json!({"min": "x", "max": 2})),
+                &refused(
+                    "[spec.min: Invalid value: \"string\": spec.min in body must be of type integer: \"string\", <nil>: \
+                     Invalid value: null: some validation rules were not checked because the object was invalid; correct the \
+                     existing errors to complete validation]",
+                ),
+            ),
+            (&post, &foo(good), "201"),
+            (
+                &format!("PATCH {FOOS}/f"),
+                r#"{"spec":{"class":"b","ports":[{"port":8080,"to":0},{"port":9090,"to":0}]}}"#,
+                &refused(
+                    "[spec.class: Invalid value: \"b\": class stays, spec.ports[0]: Invalid value: to only grows]",
+                ),
+            ),
+            (&format!("PATCH {FOOS}/f"), r#"{"spec":{"max":7,"class":"a"}}"#, "200 /spec/max=7"),
+        ],
+    );
+}

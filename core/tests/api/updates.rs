@@ -1,0 +1,189 @@
+//! What an update may say of what isn't its own to say: versions, namespaces, links; and how its refusals read.
+
+use super::script::run;
+use super::server::Server;
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+#[test]
+fn what_a_client_says_of_the_metadata() {
+    let s = Server::new();
+    let map = r#"{"metadata":{"name":"a","selfLink":"/x"}}"#;
+    let changed = r#"{"metadata":{"name":"a","selfLink":"/x"},"data":{"a":"b"}}"#;
+    let other = r#"{"metadata":{"name":"a","uid":"x"}}"#;
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    run(
+        &s,
+        &[
+            (&format!("POST {MAPS}"), map, "201 /metadata/selfLink=-"),
+            // A link is never stored, so a dry run alone shows it.
+            (&format!("PUT {MAPS}/a?dryRun=All"), changed, "200 /metadata/selfLink=/x"),
+            (&format!("PUT {MAPS}/a"), changed, "200 /metadata/selfLink=-"),
+            // Of a kind without namespaces an update loses its namespace; of the others it must be the path's.
+            ("POST /api/v1/nodes", r#"{"metadata":{"name":"n"}}"#, "201"),
+            ("PUT /api/v1/nodes/n", r#"{"metadata":{"name":"n","namespace":"x"}}"#, "200 /metadata/namespace=-"),
+            ("PATCH /api/v1/nodes/n", r#"{"metadata":{"namespace":"x"}}"#, "200 /metadata/namespace=-"),
+            (
+                &format!("PATCH {MAPS}/a"),
+                r#"{"metadata":{"namespace":"x"}}"#,
+                "400 the namespace of the provided object does not match the namespace sent on the request",
+            ),
+            // A patch may take the version away where an update needs none.
+            (&format!("PATCH {MAPS}/a"), r#"{"metadata":{"resourceVersion":null},"data":null}"#, "200 /data=-"),
+            (&format!("POST {leases}"), r#"{"metadata":{"name":"l"}}"#, "201"),
+            (
+                &format!("PATCH {leases}/l"),
+                r#"{"metadata":{"resourceVersion":null}}"#,
+                "422 leases.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: 0: must be \
+                 specified for an update",
+            ),
+        ],
+    );
+    for (dry, key) in [("", "/registry/configmaps"), ("?dryRun=All", "/configmaps")] {
+        let answer = s.send("PUT", &format!("{MAPS}/a{dry}"), &[], other.as_bytes());
+        let want = format!(
+            "Operation cannot be fulfilled on configmaps \"a\": StorageError: invalid object, Code: 4, Key: {key}/default/a,"
+        );
+        assert!(answer.code == 409 && answer.message().starts_with(&want), "{}", answer.text);
+    }
+}
+
+#[test]
+fn absent_is_not_empty() {
+    let s = Server::new();
+    let backend = r#""backend":{"service":{"name":"s","port":{"number":80}}}"#;
+    let paths = format!(r#"[{{"path":"/","pathType":"",{backend}}},{{"path":"/",{backend}}}]"#);
+    let ingress = format!(r#"{{"metadata":{{"name":"i"}},"spec":{{"rules":[{{"http":{{"paths":{paths}}}}}]}}}}"#);
+    let rules = r#"[{"action":"Ignore","onExitCodes":{"operator":"In"}},{"action":"Ignore","onExitCodes":{"operator":"In","values":[]}}]"#;
+    let job = format!(
+        r#"{{"metadata":{{"name":"j"}},"spec":{{"podFailurePolicy":{{"rules":{rules}}},"template":{{"spec":{{"restartPolicy":"Never","containers":[{{"name":"c","image":"i"}}]}}}}}}}}"#
+    );
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    run(
+        &s,
+        &[
+            (
+                "POST /apis/networking.k8s.io/v1/namespaces/default/ingresses",
+                &ingress,
+                "422 Ingress.networking.k8s.io \"i\" is invalid: [spec.rules[0].http.paths[0].pathType: Unsupported value: \
+                 \"\": supported values: \"Exact\", \"ImplementationSpecific\", \"Prefix\", \
+                 spec.rules[0].http.paths[1].pathType: Required value: pathType must be specified]",
+            ),
+            (
+                "POST /apis/batch/v1/namespaces/default/jobs",
+                &job,
+                "422 Job.batch \"j\" is invalid: [spec.podFailurePolicy.rules[0].onExitCodes.values: Invalid value: null: at \
+                 least one value is required, spec.podFailurePolicy.rules[1].onExitCodes.values: Invalid value: []: at least \
+                 one value is required]",
+            ),
+            (&format!("POST {budgets}"), r#"{"metadata":{"name":"b"}}"#, "201"),
+            (
+                &format!("PATCH {budgets}/b/status"),
+                r#"{"status":{"conditions":[{"type":"A","status":"True","reason":"R"}]}}"#,
+                "422 PodDisruptionBudget.policy \"b\" is invalid: status.conditions[0].lastTransitionTime: Required value",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn objects_of_other_kinds() {
+    let s = Server::new();
+    let of = |kind: &str, items: &str| format!(r#"{{"apiVersion":"v1","kind":"{kind}","items":{items}}}"#);
+    let definition = |schema: &str| {
+        format!(
+            r#"{{"metadata":{{"name":"foos.a.b"}},"spec":{{"group":"a.b","scope":"Namespaced","names":{{"plural":"foos","kind":"Foo"}},"versions":[{{"name":"v1","served":true,"storage":true,"schema":{{"openAPIV3Schema":{schema}}}}}]}}}}"#
+        )
+    };
+    let definitions = "POST /apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let cannot = "400 CustomResourceDefinition in version \"v1\" cannot be handled as a CustomResourceDefinition:";
+    run(
+        &s,
+        &[
+            (
+                &format!("POST {MAPS}"),
+                &of("ConfigMapList", "[]"),
+                "400 ConfigMapList in version \"v1\" cannot be handled as a ConfigMap: converting (v1.ConfigMapList) to \
+                 (core.ConfigMap): unknown conversion",
+            ),
+            (
+                &format!("POST {MAPS}"),
+                &of("List", "[]"),
+                "400 List in version \"v1\" cannot be handled as a ConfigMap: converting (v1.List) to (core.ConfigMap): \
+                 unknown conversion",
+            ),
+            (
+                &format!("POST {MAPS}"),
+                &of("DeleteOptions", "[]"),
+                "400 DeleteOptions in version \"v1\" cannot be handled as a ConfigMap: converting (v1.DeleteOptions) to \
+                 (core.ConfigMap): unknown conversion",
+            ),
+            (
+                definitions,
+                &definition(r#"{"type":"object","additionalProperties":"x"}"#),
+                &format!("{cannot} boolean or JSON schema expected"),
+            ),
+            (
+                definitions,
+                &definition(
+                    r#"{"type":"object","additionalProperties":{"type":"object","properties":{"a":{"minLength":"x"}}}}"#,
+                ),
+                &format!(
+                    "{cannot} json: cannot unmarshal string into Go struct field JSONSchemaProps.properties.minLength of type \
+                     int64"
+                ),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_the_watch_cache_does_not_hold() {
+    let s = Server::new();
+    let bad = "400 invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": \
+               invalid syntax";
+    run(
+        &s,
+        &[
+            ("GET /api/v1/namespaces/default/events/a?resourceVersion=x", "", bad),
+            ("GET /api/v1/namespaces/default/events?resourceVersion=x", "", bad),
+            ("GET /api/v1/events/a?resourceVersion=x", "", "404"),
+        ],
+    );
+    let future = s.get("/api/v1/namespaces/default/events/a?resourceVersion=999999");
+    assert_eq!((future.code, future.header("Retry-After").as_str()), (504, ""));
+}
+
+#[test]
+fn a_scale_and_a_class_of_attributes() {
+    let s = Server::new();
+    let sets = "/apis/apps/v1/namespaces/default/replicasets";
+    let set = r#"{"metadata":{"name":"r"},"spec":{"replicas":2,"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}"#;
+    let classes = "/apis/storage.k8s.io/v1/volumeattributesclasses";
+    let class = r#"{"metadata":{"name":"v"},"driverName":"a.b","parameters":{"a":"b"}}"#;
+    run(
+        &s,
+        &[
+            (&format!("POST {sets}"), set, "201"),
+            (
+                &format!("GET {sets}/r/scale accept=table"),
+                "",
+                "200 /columnDefinitions/1/name=Desired; /rows/0/cells=[\"r\",2,0,\"0s\"]; \
+                 /rows/0/object/kind=PartialObjectMetadata",
+            ),
+            (&format!("GET {sets}/r/scale accept=partial"), "", "200 /kind=PartialObjectMetadata; /spec=-"),
+            (
+                &format!("POST {classes}"),
+                class,
+                "201 /metadata/finalizers=[\"kubernetes.io/vac-protection\"]; /metadata/generation=-",
+            ),
+            (
+                &format!("PATCH {classes}/v"),
+                r#"{"driverName":"c"}"#,
+                "422 VolumeAttributesClass.storage.k8s.io \"v\" is invalid: driverName: Forbidden: updates to driverName are \
+                 forbidden.",
+            ),
+            (&format!("GET {classes}/v accept=table"), "", "200 /rows/0/cells=[\"v\",\"a.b\",\"0s\"]"),
+        ],
+    );
+}
