@@ -351,14 +351,14 @@ fn nginx_reads_its_configuration() {
     };
     let back = world.run("httpd:2.4", &[], |_| {});
     world.names.insert("back".to_owned(), world.addresses[&back]);
-    let front = world.run("nginx:alpine", &[], |config| config.mounts.push(mount(conf)));
+    let front = world.run("nginx:alpine", &[], |config| config.mounts = [mount(conf)].into());
     assert_eq!(world.exec(front, &["curl", "-s", "localhost:8080/x"]).0, 6);
     world.names.insert("localhost".to_owned(), world.addresses[&front]);
     assert_eq!(world.exec(front, &["curl", "-s", "localhost:8080/x"]), (0, "hi web-0\n".to_owned()));
     assert!(world.exec(front, &["curl", "-s", "localhost:8080/up/"]).1.contains("It works!"));
     assert!(world.main(back).out.contains("\"GET / HTTP/1.1\" 200"), "{}", world.main(back).out);
 
-    let bad = world.run("nginx", &[], |config| config.mounts.push(mount(b"server { lisen 80; }")));
+    let bad = world.run("nginx", &[], |config| config.mounts = [mount(b"server { lisen 80; }")].into());
     assert_eq!(world.main(bad).state, Some(State::Exited { code: 1 }));
     assert!(
         world.main(bad).err.contains("[emerg] 1#1: unknown directive \"lisen\" in /etc/nginx/conf.d/default.conf:1")
