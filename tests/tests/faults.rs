@@ -70,6 +70,10 @@ const EVICTION: [(&str, f64, f64, &str); 4] = [
     ("pod web-1 deleting", 0.0, 0.1, "pod web-2 made"),
 ];
 
+/// By when a kubelet that was cut off has heard of the api-server again, and told it how it is: its reflectors ask 30 to 60 s after
+/// they failed last, the request may still be one that fails after 10 s, and it looks at what they hold every 10 s.
+const RECONNECTED_S: f64 = 80.0;
+
 type Told<'a> = (&'a str, f64, f64, &'a str);
 
 fn all<'a>(parts: &[&[Told<'a>]]) -> Vec<Told<'a>> {
@@ -152,8 +156,8 @@ fn back_in_time(cut: &str, mend: &str) {
     let mended = format!("> {mend}");
     let back = "node worker-1 Ready=True KubeletReady: kubelet is posting ready status";
     let more = [
-        (mended.as_str(), 0.0, 50.0, back),
-        (mended.as_str(), 0.0, 50.0, "pod web-1 Ready=True"),
+        (mended.as_str(), 0.0, RECONNECTED_S, back),
+        (mended.as_str(), 0.0, RECONNECTED_S, "pod web-1 Ready=True"),
         (back, 0.0, 0.1, "node worker-1 -node.kubernetes.io/unreachable:NoSchedule"),
         (back, 0.0, 5.0, "node worker-1 -node.kubernetes.io/unreachable:NoExecute"),
         (
@@ -172,7 +176,7 @@ fn back_in_time(cut: &str, mend: &str) {
             files: &FILES,
             acts: &[APPLY, (20.0, cut), (200.0, mend)],
             until_s: 560.0,
-            told: &all(&[&SILENCE, &later, &[(mended.as_str(), 0.0, 50.0, "service web leads to 1")]]),
+            told: &all(&[&SILENCE, &later, &[(mended.as_str(), 0.0, RECONNECTED_S, "service web leads to 1")]]),
             never: &["pod web-1 deleting", "pod web-2 made", "pod web-1 main restarts*", "pod web-1 main ended*"],
         },
     );
@@ -200,7 +204,10 @@ fn network_back_after_the_eviction() {
             told: &all(&[
                 &SILENCE,
                 &EVICTION,
-                &[("> plug worker-1", 0.0, 50.0, back), ("> plug worker-1", 0.0, 60.0, "pod web-1 gone")],
+                &[
+                    ("> plug worker-1", 0.0, RECONNECTED_S, back),
+                    ("> plug worker-1", 0.0, RECONNECTED_S, "pod web-1 gone"),
+                ],
             ]),
             never: &["pod web-1 main restarts*", "pod web-3 made", "pod web-2 deleting"],
         },
