@@ -81,11 +81,9 @@ impl KeyValue {
         if Rc::strong_count(old) > 1 {
             return false;
         }
-        let whole = next.and_then(|next| match &*next.held.borrow() {
-            Held::Whole(Value::Object(new)) => Some(new.clone()),
-            _ => None,
-        });
-        if let Some(faded) = Faded::of(old, whole.as_ref()) {
+        // The next may have faded first: somebody held this one for longer.
+        let new = next.filter(|_| !Faded::rests(old)).and_then(|next| next.object());
+        if let Some(faded) = Faded::of(old, new.as_ref()) {
             let next = next.filter(|_| !matches!(faded, Faded::Event(_)));
             *held = Held::Faded(faded, next.cloned());
         }
@@ -534,6 +532,44 @@ impl Etcd {
         while let Some(id) = self.leases.expired(now) {
             // The lease was just found, so it can't be missing.
             let _ = self.revoke(id, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::{Pod, PodSpec, PodStatus};
+
+    use super::*;
+
+    fn pod(phase: &str) -> Value {
+        let status = PodStatus { phase: Some(phase.into()), ..PodStatus::default() };
+        Value::Object(Rc::new(Pod { spec: Some(PodSpec::default()), status: Some(status), ..Pod::default() }))
+    }
+
+    fn put(store: &mut Etcd, key: &str, value: Value) -> Rc<KeyValue> {
+        let ops = vec![Op::Put { key: key.into(), value, lease: 0 }];
+        assert!(store.txn(&[], ops, 0).unwrap().succeeded);
+        store.get(key).unwrap()
+    }
+
+    #[test]
+    fn a_version_that_was_held_fades_after_the_one_that_followed_it() {
+        let mut store = Etcd::default();
+        let others = |store: &mut Etcd| {
+            (0..2 * FADES_AFTER).for_each(|_| drop(put(store, "other", Value::Bytes(Rc::from([])))));
+        };
+        let faded = |kv: &KeyValue| matches!(&*kv.held.borrow(), Held::Faded(..));
+        let versions = ["Pending", "Running", "Succeeded"].map(|phase| put(&mut store, "pod", pod(phase)));
+        let held = versions[0].object();
+        others(&mut store);
+        assert_eq!(versions.each_ref().map(|kv| faded(kv)), [false, true, false]);
+        drop(held);
+        others(&mut store);
+        assert_eq!(versions.each_ref().map(|kv| faded(kv)), [true, true, false]);
+        for (kv, phase) in versions.iter().zip(["Pending", "Running", "Succeeded"]) {
+            let (Value::Object(is), Value::Object(was)) = (kv.value(), pod(phase)) else { panic!("{phase}") };
+            assert!(is.equals(&*was), "{phase}");
         }
     }
 }
