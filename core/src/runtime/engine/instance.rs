@@ -11,7 +11,7 @@ use super::abi::{HostFn, export};
 use super::host::{self, Fault, GuestMemory};
 use super::instrument::{GlobalAccess, Metered, STACK_BYTES_MAX};
 use super::process::{Process, TurnState};
-use super::snapshot::{CHUNK, Image, PAGE, Pool, Template, transition};
+use super::snapshot::{CHUNK, Image, PAGE, Pool, Template, ZERO, same, transition};
 use super::{CreateError, FUEL_PER_CALL, KillReason, State, Trap};
 
 /// An instance larger than this isn't given to the next inhabitant, unless that one needs it.
@@ -227,9 +227,8 @@ impl<E: Backend> Slot<E> {
         // Nothing below the stack pointer is alive between calls, so it isn't kept, nor left to the next.
         let top = (stack_top as usize).min(memory.len());
         let stack = memory.get_mut(..top).unwrap_or_default();
-        // A word at a time.
-        let words = stack.as_chunks::<8>().0;
-        let zeros = 8 * words.iter().position(|word| *word != [0; 8]).unwrap_or(words.len());
+        let pieces = stack.as_chunks::<CHUNK>().0;
+        let zeros = CHUNK * pieces.iter().position(|piece| !same(piece, &ZERO)).unwrap_or(pieces.len());
         let rest = stack.get(zeros..).unwrap_or_default();
         if let Some(first) = rest.iter().position(|byte| *byte != 0).map(|first| zeros + first) {
             let stale = stack.get_mut(first..).unwrap_or_default();

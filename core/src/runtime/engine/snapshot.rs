@@ -19,6 +19,9 @@ pub(super) const PAGE: usize = 64 << 10;
 /// Some bytes of memory.
 pub(super) type Chunk = [u8; CHUNK];
 
+/// A piece of nothing.
+pub(super) const ZERO: Chunk = [0; CHUNK];
+
 /// What a fresh instance of a module holds.
 #[derive(Debug)]
 pub(super) struct Template {
@@ -29,7 +32,6 @@ pub(super) struct Template {
 impl Template {
     /// A piece of the fresh memory; zeros beyond its end, as in pages that were grown.
     pub(super) fn chunk(&self, index: usize) -> &Chunk {
-        const ZERO: Chunk = [0; CHUNK];
         self.memory.as_chunks::<CHUNK>().0.get(index).unwrap_or(&ZERO)
     }
 }
@@ -134,9 +136,13 @@ impl Pool {
     }
 }
 
-/// Whether two pieces are equal, a word at a time: in the browser there is no faster comparison.
-fn same(a: &Chunk, b: &Chunk) -> bool {
-    a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).all(|(a, b)| a == b)
+/// Whether two pieces are equal. In the browser there is no faster comparison than a word at a time.
+pub(super) fn same(a: &Chunk, b: &Chunk) -> bool {
+    if cfg!(target_family = "wasm") {
+        a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).all(|(a, b)| a == b)
+    } else {
+        a == b
+    }
 }
 
 /// What to write over memory that holds `from` so that it holds `to`: offsets and bytes, neighbours
