@@ -78,7 +78,7 @@ struct Cached {
     /// Whether somebody else's word is looked at again when the period is over.
     doubted: bool,
     /// Which object it was sent to: a mirror pod that was made anew wants it again.
-    sent_to: Option<String>,
+    sent_to: Option<Rc<str>>,
     /// The revision that sending it made, or 0: of that one nobody else has had a word.
     written: u64,
     cause: TraceSeq,
@@ -153,8 +153,8 @@ impl Kubelet {
             c.status.show(target);
         }
         let again = all.pods.get(uid).is_some_and(|c| {
-            let current = target.as_ref().and_then(|t| t.metadata.uid.as_ref());
-            c.sent < c.version || (current.is_some() && c.sent_to.as_ref() != current)
+            let current = target.as_ref().and_then(|t| t.metadata.uid.as_deref());
+            c.sent < c.version || (current.is_some() && c.sent_to.as_deref() != current)
         });
         if again {
             all.enqueue(uid);
@@ -284,7 +284,7 @@ impl Kubelet {
         if let Some(c) = self.0.statuses.borrow_mut().pods.get_mut(uid) {
             c.sent = c.sent.max(version);
             c.written = revision_made;
-            c.sent_to = target.metadata.uid.clone();
+            c.sent_to = target.metadata.uid.as_deref().map(|to| if *to == **uid { uid.clone() } else { to.into() });
             if let Some(shown) = shown.filter(|_| c.sent == c.version) {
                 c.status.show(&shown);
             }
