@@ -95,7 +95,9 @@ impl Kubelet {
         let mut used = [0i64; 3];
         {
             let pods = self.0.pods.borrow();
-            for (_, e) in pods.iter().filter(|(u, e)| *u != uid && e.state != WorkState::Finished) {
+            let own = pods.get(uid).map(|e| std::ptr::from_ref(&**e));
+            let others = pods.values().filter(|e| own != Some(std::ptr::from_ref(&***e)));
+            for e in others.filter(|e| e.state != WorkState::Finished) {
                 used[0] += 1;
                 used[1] = used[1].saturating_add(e.requests.0);
                 used[2] = used[2].saturating_add(e.requests.1);
