@@ -224,8 +224,8 @@ struct Version {
 /// How many others wait to fade before one does: whoever follows closely has read it by then.
 const FADES_AFTER: usize = 128;
 
-/// How often a version that somebody still holds is tried again.
-const FADE_TRIES: u8 = 8;
+/// How often a version that somebody still holds is tried again: a kubelet holds one as long as it pulls the image.
+const FADE_TRIES: u8 = 64;
 
 /// How many of the newest changes are looked at one by one for where a follower stands.
 const NEWEST: usize = 8;
