@@ -37,7 +37,6 @@ pub use selection::Selection;
 pub use store::Updater;
 
 use crate::api::decode::Numbers;
-use crate::api::object::Obj;
 use crate::api::schema::Descriptions;
 use crate::api::status::Status;
 use crate::etcd::Etcd;
@@ -102,8 +101,7 @@ pub struct ApiServer {
     encoded: Rc<handle::encoded::Encoded>,
     started_at: SimTime,
     extras: Rc<Extras>,
-    /// The policies that are bound and their bindings, newest last; empty as long as none is bound.
-    policies: Rc<(Vec<Obj>, Vec<Obj>)>,
+    policies: Rc<admission::policies::Policies>,
     /// Itself, for what it does later.
     me: Weak<RefCell<ApiServer>>,
 }

@@ -15,7 +15,7 @@ mod value;
 pub use eval::Outcome;
 pub use schema::{declared, to_val};
 pub use types::{BOOL, INT, STRING, TIMESTAMP, Type};
-pub use value::{Question, Stage, Val};
+pub use value::{Question, Stage, Val, misnamed};
 
 use check::Checker;
 use eval::Evaluator;

@@ -24,7 +24,7 @@ mod set;
 mod typed;
 mod validate;
 
-pub use apply::{Applied, Apply, apply};
+pub use apply::{Applied, Apply, apply, merge_config};
 pub use custom::CustomType;
 pub use lazy::{Backlog, ManagedFields, Write};
 pub use set::{Element, Scalar, Set};

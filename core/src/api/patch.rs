@@ -75,6 +75,40 @@ fn judge(
     Err(invalid(&shown(), format!("strict decoding error: {}", errors.join(", "))))
 }
 
+/// Why a patch that the system makes itself can't be applied.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Undone<'o> {
+    /// The operation that can't be done.
+    Operation(&'o Value),
+    /// What is wrong with the object that comes of it.
+    Object(String),
+}
+
+/// Does the operations of a JSON patch one by one.
+pub fn apply_operations<'o>(
+    current: &Value,
+    operations: &'o [Value],
+    api_version: &str,
+    kind: &str,
+) -> Result<Value, Undone<'o>> {
+    let (ty, mut touched) = (schema().kind(api_version, kind), raw::Touched::default());
+    let mut done = current.clone();
+    if let Some(ty) = ty {
+        complete(&mut done, ty);
+    }
+    for op in operations {
+        json::apply(&mut done, std::slice::from_ref(op), &mut touched).map_err(|_| Undone::Operation(op))?;
+    }
+    if ty.is_none() {
+        return Ok(done);
+    }
+    let bound = decode::decode_into(&done, api_version, kind).map_err(Undone::Object)?;
+    if bound.strict_errors.is_empty() {
+        return Ok(bound.value);
+    }
+    Err(Undone::Object(format!("strict decoding error: {}", bound.strict_errors.join(", "))))
+}
+
 /// Applies a patch to an object of this apiVersion and kind.
 pub fn apply(
     patch_kind: PatchKind,

@@ -55,8 +55,18 @@ fn forbidden(info: &ResourceInfo, o: &dyn Object, why: &str) -> Status {
     Status::forbidden(info.group, info.resource, name, why)
 }
 
-/// Runs the plugins that may change the object, in upstream's order.
+/// Runs the plugins that may change the object, in upstream's order; once more where a policy changed it.
 pub fn admit(server: &ApiServer, a: &Attributes<'_>, obj: &mut Obj, old: Option<&Obj>) -> Result<(), Status> {
+    plugins(server, a, obj, old)?;
+    let info = server.registry.info(a.id);
+    if server.enabled("MutatingAdmissionPolicy") && policies::mutate(server, a, info, obj, old, false)? {
+        plugins(server, a, obj, old)?;
+        policies::mutate(server, a, info, obj, old, true)?;
+    }
+    Ok(())
+}
+
+fn plugins(server: &ApiServer, a: &Attributes<'_>, obj: &mut Obj, old: Option<&Obj>) -> Result<(), Status> {
     let info = server.registry.info(a.id);
     if a.verb == Verb::Create && a.subresource.is_empty() && info.namespaced && server.enabled("NamespaceLifecycle") {
         namespace_lifecycle::admit(server, a, info, &**obj)?;

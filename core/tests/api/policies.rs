@@ -209,3 +209,165 @@ fn parameters_and_the_authorizer() {
         ],
     );
 }
+
+fn mutating(name: &str, more: Value) -> String {
+    let mut spec = json!({
+        "reinvocationPolicy": "Never",
+        "matchConstraints": {"resourceRules": [
+            {"apiGroups": ["", "apps"], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps", "deployments"]},
+        ]},
+    });
+    if let (Some(all), Value::Object(more)) = (spec.as_object_mut(), more) {
+        all.extend(more);
+    }
+    json!({"metadata": {"name": name}, "spec": spec}).to_string()
+}
+
+fn applies(expression: &str) -> Value {
+    json!({"mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression}}]})
+}
+
+fn patches(expression: &str) -> Value {
+    json!({"mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}]})
+}
+
+#[test]
+fn mutations_are_checked() {
+    let s = Server::new();
+    let post = format!("POST {GROUP}/mutatingadmissionpolicies");
+    for (spec, at, why) in [
+        (applies("object"), "applyConfiguration", "must evaluate to Object but got dyn".to_owned()),
+        (
+            applies("Foo{a: 1}"),
+            "applyConfiguration",
+            "compilation failed: ERROR: <input>:1:4: undeclared reference to 'Foo' (in container '')\n | Foo{a: 1}\n | ...^"
+                .to_owned(),
+        ),
+        (
+            patches("[JSONPatch{op: 1}]"),
+            "jsonPatch",
+            "compilation failed: ERROR: <input>:1:14: expected type of field 'op' is 'string' but provided type is 'int'\n | [JSONPatch{op: 1}]\n | .............^"
+                .to_owned(),
+        ),
+        (patches("JSONPatch{op: 'a'}"), "jsonPatch", "must evaluate to list(JSONPatch) but got JSONPatch".to_owned()),
+    ] {
+        let key = if at == "jsonPatch" { "jsonPatch" } else { "applyConfiguration" };
+        let text = spec["mutations"][0][key]["expression"].to_string();
+        let message = format!(
+            "422 MutatingAdmissionPolicy.admissionregistration.k8s.io \"p\" is invalid: \
+             spec.mutations[0].{at}.expression: Invalid value: {text}: {why}"
+        );
+        run(&s, &[(&post, &mutating("p", spec), &message)]);
+    }
+    // No object but a mutation's may be made.
+    let spec = json!({"validations": [{"expression": "Object{} == Object{}"}]});
+    let answer = s.send(
+        "POST",
+        &format!("{GROUP}/validatingadmissionpolicies"),
+        &[("Content-Type", "application/json")],
+        policy("p", spec).as_bytes(),
+    );
+    assert!(answer.message().contains("undeclared reference to 'Object'"), "{}", answer.text);
+}
+
+#[test]
+fn mutations_change_what_comes_in() {
+    let bindings = format!("POST {GROUP}/mutatingadmissionpolicybindings");
+    let policies = format!("POST {GROUP}/mutatingadmissionpolicies");
+    let bind = |of: &str| json!({"metadata": {"name": format!("{of}-b")}, "spec": {"policyName": of}}).to_string();
+    let post = format!("POST {MAPS}");
+    let denied = |why: &str| format!("403 policy 'p' with binding 'p-b' denied request: {why}");
+    let unlabelled = json!({"metadata": {"name": "m"}, "data": {"k": "v"}}).to_string();
+    for (spec, expected) in [
+        (
+            applies(
+                "Object{metadata: Object.metadata{labels: {'made': 'by-' + request.operation}}, data: {'a': object.data.k}}",
+            ),
+            r#"201 /metadata/labels/made=by-CREATE; /metadata/labels/a="b"; /data/a="v"; /data/k="v""#.to_owned(),
+        ),
+        (
+            patches(
+                "has(object.data) ? [JSONPatch{op: 'test', path: '/data/k', value: 'v'}, \
+                 JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('a/b'), value: 'x'}, \
+                 JSONPatch{op: 'remove', path: '/metadata/labels/a'}] : []",
+            ),
+            r#"201 /metadata/labels/a~1b="x"; /metadata/labels/a=-"#.to_owned(),
+        ),
+        (
+            patches("[JSONPatch{op: 'test', path: '/data/k', value: 'w'}, JSONPatch{op: 'remove', path: '/data'}]"),
+            r#"201 /data/k="v""#.to_owned(),
+        ),
+        (
+            patches("[JSONPatch{op: 'add', path: '/binaryData/x', value: 'w'}]"),
+            denied(r#"JSON Patch: add operation does not apply: doc is missing path: "/binaryData/x": missing value"#),
+        ),
+        (
+            patches("[JSONPatch{op: 'add', path: '/foo', value: {'a': 1}}]"),
+            r#"500 Internal error occurred: strict decoding error: unknown field "foo""#.to_owned(),
+        ),
+        (
+            applies("Object{metadata: Object.meta{name: 'x'}}"),
+            denied(
+                "type mismatch: unexpected type name \"Object.meta\", expected \"Object.metadata\", which matches field name \
+                 path from root Object type",
+            ),
+        ),
+        (
+            applies("Object{data: {'a': object.data.none}}"),
+            denied("expression 'Object{data: {'a': object.data.none}}' resulted in error: no such key: none"),
+        ),
+        (
+            applies("Object{foo: 1}"),
+            denied(
+                "error applying patch: failed to convert patch object to typed object: .foo: field not declared in schema",
+            ),
+        ),
+    ] {
+        let s = Server::new();
+        run(&s, &[(&policies, &mutating("p", spec), "201"), (&bindings, &bind("p"), "201")]);
+        run(&s, &[(&post, &map("m", json!({"k": "v"})), &expected)]);
+    }
+    // Whoever wants to sees what came later.
+    let s = Server::new();
+    let mut first = applies("Object{data: {'seen': has(object.data.later) ? 'yes' : 'no'}}");
+    first["reinvocationPolicy"] = "IfNeeded".into();
+    run(&s, &[(&policies, &mutating("first", first), "201"), (&bindings, &bind("first"), "201")]);
+    let later = mutating("later", applies("Object{data: {'later': 'x'}}"));
+    run(&s, &[(&policies, &later, "201"), (&bindings, &bind("later"), "201")]);
+    run(&s, &[(&post, &unlabelled, r#"201 /data/seen="yes"; /data/later="x""#)]);
+    // Items of lists are told apart by their keys, and what is left out gets its default.
+    let deployments = "/apis/apps/v1/namespaces/default/deployments";
+    let sidecar = applies(
+        "Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{containers: \
+         [Object.spec.template.spec.containers{name: 'side', image: 'busybox'}]}}}}",
+    );
+    let mut sidecar = sidecar;
+    sidecar["matchConditions"] = json!([{"name": "c", "expression": "object.kind == 'Deployment'"}]);
+    run(&s, &[(&policies, &mutating("side", sidecar), "201"), (&bindings, &bind("side"), "201")]);
+    let atomic = applies("Object{spec: Object.spec{selector: Object.spec.selector{matchLabels: {'a': 'c'}}}}");
+    let body = json!({"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {
+        "metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "main", "image": "nginx"}]}}}})
+    .to_string();
+    let post = format!("POST {deployments}");
+    // The first two are of config maps alone: a deployment has no data.
+    let wanted = "policy 'first' with binding 'first-b' denied request: expression 'Object{data: {'seen': \
+                  has(object.data.later) ? 'yes' : 'no'}}' resulted in error: no such key: data";
+    run(&s, &[(&post, &body, &format!("403 {wanted}"))]);
+    for name in ["first-b", "later-b"] {
+        run(&s, &[(&format!("DELETE {GROUP}/mutatingadmissionpolicybindings/{name}"), "", "200")]);
+    }
+    let container = "/spec/template/spec/containers/1";
+    run(
+        &s,
+        &[(
+            &post,
+            &body,
+            &format!(
+                r#"201 {container}/name="side"; {container}/image="busybox"; {container}/terminationMessagePolicy="File""#
+            ),
+        )],
+    );
+    run(&s, &[(&policies, &mutating("p", atomic), "201"), (&bindings, &bind("p"), "201")]);
+    let why = "error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.selector";
+    run(&s, &[(&post, &body.replace("\"d\"", "\"e\""), &denied(why))]);
+}

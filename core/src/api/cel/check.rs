@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::parse::{Complaint, Expr, Fold, Kind};
-use super::types::{self, BOOL, Bound, INT, Type, fits, overloads, resolve};
+use super::parse::{Complaint, Expr, Field, Fold, Kind};
+use super::types::{self, BOOL, Bound, INT, STRING, Type, fits, overloads, resolve};
 use super::value::Val;
 
 /// The variables that are known, the innermost last.
@@ -56,6 +56,7 @@ impl<'a> Checker<'a> {
                 }
                 Type::map(key.unwrap_or(Type::Dyn), value.unwrap_or(Type::Dyn))
             }
+            Kind::Make { name, fields } => self.make(e.at, name, fields),
             Kind::Fold { op, over, names, steps } => self.fold(*op, over, names, steps),
             Kind::Bind { name, value, body, optional } => {
                 let value = self.check(value);
@@ -94,6 +95,7 @@ impl<'a> Checker<'a> {
         let found = match &plain {
             Type::Map(_, value) => (**value).clone(),
             Type::Dyn | Type::Param(_) => Type::Dyn,
+            Type::Object(o) if is_made(&o.name) => Type::Dyn,
             Type::Object(o) => match o.fields.get(field) {
                 Some(t) => t.clone(),
                 None => self.complain(e.at, format!("undefined field '{field}'")),
@@ -142,6 +144,32 @@ impl<'a> Checker<'a> {
             let of = receiver.map_or(args.clone(), |r| format!("{}.{args}", r.shown()));
             self.complain(at, format!("found no matching overload for '{name}' applied to '{of}'"))
         })
+    }
+
+    /// Patches make objects of two types: one for JSON patches, and one of any fields for all that is in an object.
+    fn make(&mut self, at: usize, name: &str, fields: &[Field]) -> Type {
+        let root = name.split('.').next().unwrap_or_default();
+        let known = matches!(root, "Object" | "JSONPatch") && self.variable(root) == Some(Type::TypeOf);
+        if !known || root == "JSONPatch" && name != root {
+            return self.complain(at, format!("undeclared reference to '{name}' (in container '')"));
+        }
+        for f in fields {
+            let given = self.check(&f.value);
+            let given = if f.optional { inner_of(&given) } else { given };
+            let wanted = match (root, f.name.as_str()) {
+                ("Object", _) | (_, "value") => Type::Dyn,
+                (_, "op" | "path" | "from") => STRING,
+                (_, other) => self.complain(f.at, format!("undefined field '{other}'")),
+            };
+            if !fits(&wanted, &given, &mut Bound::new()) {
+                let (name, wanted, given) = (&f.name, wanted.shown(), given.shown());
+                self.complain(
+                    f.at,
+                    format!("expected type of field '{name}' is '{wanted}' but provided type is '{given}'"),
+                );
+            }
+        }
+        Type::object(name, [])
     }
 
     fn fold(&mut self, op: Fold, over: &Expr, names: &(String, Option<String>), steps: &[Expr]) -> Type {
@@ -193,6 +221,11 @@ impl Type {
     fn or_dyn(self) -> Type {
         if matches!(self, Type::Param(_)) { Type::Dyn } else { self }
     }
+}
+
+/// Whether it is a type of objects that patches make.
+fn is_made(name: &str) -> bool {
+    matches!(name.split('.').next(), Some("Object" | "JSONPatch"))
 }
 
 fn inner_of(t: &Type) -> Type {

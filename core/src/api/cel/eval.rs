@@ -69,6 +69,21 @@ impl Evaluator<'_> {
                 }
                 Ok(Val::Map(Rc::new(all)))
             }
+            Kind::Make { name, fields } => {
+                let mut all = BTreeMap::new();
+                for f in fields {
+                    match (f.optional, self.eval(&f.value)?) {
+                        (true, Val::Optional(None)) => {}
+                        (true, Val::Optional(Some(v))) => {
+                            all.insert(f.name.clone(), (*v).clone());
+                        }
+                        (_, v) => {
+                            all.insert(f.name.clone(), v);
+                        }
+                    }
+                }
+                Ok(Val::Made(Rc::new((name.clone(), all))))
+            }
             Kind::Fold { op, over, names, steps } => self.fold(*op, over, names, steps),
             Kind::Bind { name, value, body, optional } => {
                 let value = self.eval(value)?;
@@ -104,6 +119,7 @@ impl Evaluator<'_> {
         let found = match &of {
             Val::Map(m) => m.get(&Key::Text(field.into())).cloned(),
             Val::Object(o) => o.get(field).cloned(),
+            Val::Made(made) => made.1.get(field).cloned(),
             _ => return Err("no such overload".to_owned()),
         };
         match (test, optional, found) {

@@ -57,6 +57,11 @@ pub(super) enum Kind {
     /// Items, and whether each is there only if it has a value.
     List(Vec<(Expr, bool)>),
     Map(Vec<(Expr, Expr, bool)>),
+    /// An object of a type by its name: `Object.spec{replicas: 1}`; the fields with where their colons are.
+    Make {
+        name: String,
+        fields: Vec<Field>,
+    },
     /// `all`, `exists` and the like; the second name is the value of a key or an index.
     Fold {
         op: Fold,
@@ -71,6 +76,16 @@ pub(super) enum Kind {
         body: Box<Expr>,
         optional: Option<bool>,
     },
+}
+
+/// A field of an object that is made.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub at: usize,
+    pub name: String,
+    pub value: Expr,
+    /// Whether it is there only if it has a value.
+    pub optional: bool,
 }
 
 /// What is wrong with an expression, and where.
@@ -236,6 +251,11 @@ impl Parser {
                 let index = self.expr()?;
                 self.expect("]")?;
                 of = call(at, if optional { "_[?_]" } else { "_[_]" }, vec![of, index]);
+            } else if self.is("{")
+                && let Some(name) = of.dotted()
+            {
+                let (at, _) = self.advance();
+                of = Expr { at, kind: Kind::Make { name, fields: self.fields()? } };
             } else {
                 return Ok(of);
             }
@@ -252,6 +272,21 @@ impl Parser {
                 Err(Complaint { at: self.at(), message })
             }
         }
+    }
+
+    fn fields(&mut self) -> Result<Vec<Field>, Complaint> {
+        let mut all = Vec::new();
+        while !self.is("}") {
+            let optional = self.accept("?").is_some();
+            let (_, name) = self.field_name()?;
+            let at = self.expect(":")?;
+            all.push(Field { at, name, value: self.expr()?, optional });
+            if self.accept(",").is_none() {
+                break;
+            }
+        }
+        self.expect("}")?;
+        Ok(all)
     }
 
     fn args(&mut self, close: &str) -> Result<Vec<Expr>, Complaint> {
@@ -443,6 +478,7 @@ pub(super) fn names(e: &Expr, name: &str) -> bool {
         Kind::Call { target, args, .. } => target.as_ref().is_some_and(|t| names(t, name)) || in_all(args),
         Kind::List(items) => items.iter().any(|(e, _)| names(e, name)),
         Kind::Map(entries) => entries.iter().any(|(k, v, _)| names(k, name) || names(v, name)),
+        Kind::Make { fields, .. } => fields.iter().any(|f| names(&f.value, name)),
         Kind::Fold { over, steps, .. } => names(over, name) || in_all(steps),
         Kind::Bind { value, body, .. } => names(value, name) || names(body, name),
     }

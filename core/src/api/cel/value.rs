@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use crate::api::field::quote;
 use crate::api::quantity::Quantity;
 
 /// A key of a map, in the order in which maps are gone through.
@@ -70,6 +71,8 @@ pub enum Val {
     Map(Rc<BTreeMap<Key, Val>>),
     /// An object of a schema: its fields by their own names.
     Object(Rc<BTreeMap<String, Val>>),
+    /// An object that an expression made: its type's name, and its fields.
+    Made(Rc<(String, BTreeMap<String, Val>)>),
     Timestamp(jiff::Timestamp),
     /// In nanoseconds.
     Duration(i128),
@@ -122,7 +125,8 @@ impl Val {
             Val::Text(s) => (**s).into(),
             Val::List(items) => items.iter().map(Val::to_json).collect(),
             Val::Map(m) => m.iter().map(|(k, v)| (k.shown(), v.to_json())).collect::<serde_json::Map<_, _>>().into(),
-            Val::Object(o) => o.iter().map(|(k, v)| (k.clone(), v.to_json())).collect::<serde_json::Map<_, _>>().into(),
+            Val::Object(o) => fields_to_json(o),
+            Val::Made(made) => fields_to_json(&made.1),
             Val::Optional(Some(v)) => v.to_json(),
             _ => Value::Null,
         }
@@ -140,7 +144,7 @@ impl Val {
             Val::Bytes(_) => "bytes",
             Val::List(_) => "list",
             Val::Map(_) => "map",
-            Val::Object(_) => "object",
+            Val::Object(_) | Val::Made(_) => "object",
             Val::Timestamp(_) => "google.protobuf.Timestamp",
             Val::Duration(_) => "google.protobuf.Duration",
             Val::Type(_) => "type",
@@ -207,6 +211,10 @@ impl Val {
             (Val::Object(a), Val::Object(b)) => {
                 a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same(w)))
             }
+            (Val::Made(a), Val::Made(b)) => {
+                let same = |(k, v): (&String, &Val)| b.1.get(k).is_some_and(|w| v.same(w));
+                a.0 == b.0 && a.1.len() == b.1.len() && a.1.iter().all(same)
+            }
             (Val::Type(a), Val::Type(b)) => a == b,
             (Val::Optional(a), Val::Optional(b)) => match (a, b) {
                 (None, None) => true,
@@ -237,10 +245,37 @@ impl Val {
             Val::List(l) => l.is_empty(),
             Val::Map(m) => m.is_empty(),
             Val::Object(o) => o.is_empty(),
+            Val::Made(made) => made.1.is_empty(),
             Val::Duration(d) => *d == 0,
             _ => false,
         }
     }
+}
+
+fn fields_to_json(fields: &BTreeMap<String, Val>) -> Value {
+    fields.iter().map(|(k, v)| (k.clone(), v.to_json())).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// What is wrong with the types of an object that was made: each is to be named by its path. Models cel/mutation `typeCheck`.
+pub fn misnamed(v: &Val, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    match v {
+        Val::Made(made) => {
+            let name = &made.0;
+            if name != path {
+                found.push(format!(
+                    "unexpected type name {}, expected {}, which matches field name path from root Object type",
+                    quote(name),
+                    quote(path)
+                ));
+            }
+            found.extend(made.1.iter().flat_map(|(field, v)| misnamed(v, &format!("{path}.{field}"))));
+        }
+        Val::List(items) => found.extend(items.iter().flat_map(|v| misnamed(v, path))),
+        Val::Map(entries) => found.extend(entries.values().flat_map(|v| misnamed(v, path))),
+        _ => {}
+    }
+    found
 }
 
 impl Key {

@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::merge::{merge, remove};
 use super::set::{Element, Set, show_path};
-use super::typed::{compare, field_set, with_named_fields};
+use super::typed::{Atom, Ref, compare, field_set, with_named_fields};
 use super::validate::validate;
 use super::{BEFORE_FIRST_APPLY, Managed, ManagerId, Managers, Operation, Scope};
 use crate::api::decode::{self, FieldValidation};
 use crate::api::field::quote;
-use crate::api::schema::go_json;
+use crate::api::schema::{ListType, go_json};
 use crate::api::status::{Cause, Details, Status};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -165,6 +165,49 @@ pub fn apply(
         }
     };
     Ok(Applied { value, managers, warnings })
+}
+
+/// Merges a configuration into an object, whoever owns what. Models apiserver `policy/mutating/patch/smd.go`.
+pub fn merge_config(live: &Value, config: &Value, scope: &Scope) -> Result<Value, String> {
+    let root = scope.root();
+    validate(config, root).map_err(|e| format!("failed to convert patch object to typed object: {e}"))?;
+    let mut whole = Vec::new();
+    atomics(config, root, &mut Vec::new(), &mut whole);
+    if !whole.is_empty() {
+        let whole = whole.join(", ");
+        return Err(format!("invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {whole}"));
+    }
+    let merged = merge(&scope.typed(live), config, root);
+    let Some(ty) = scope.ty() else { return Ok(merged) };
+    decode::convert_value(&merged, ty).map(|bound| bound.value)
+}
+
+/// The fields that can only be replaced as a whole.
+fn atomics(value: &Value, ty: Ref<'_>, path: &mut Vec<Element>, found: &mut Vec<String>) {
+    match (ty.atom(Some(value)), value) {
+        (Atom::Map(map), Value::Object(o)) => {
+            if map.atomic {
+                found.push(show_path(path));
+            }
+            for (key, v) in o.iter().filter(|(key, _)| map.is_field(key)) {
+                let Some(of) = map.field(key) else { continue };
+                path.push(Element::Field(key.as_str().into()));
+                atomics(v, of, path, found);
+                path.pop();
+            }
+        }
+        (Atom::List { of, list }, Value::Array(items)) => {
+            if *list == ListType::Atomic {
+                found.push(show_path(path));
+            }
+            for (i, item) in items.iter().enumerate() {
+                path.push(Element::Index(i as i64));
+                atomics(item, of, path, found);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
 }
 
 /// `objectGVKNN`.

@@ -1,5 +1,7 @@
-//! ValidatingAdmissionPolicies: which of them a request falls under, and what they say of it.
+//! Admission policies: which of them a request falls under, and what the validating ones say of it.
 //! Models apiserver `pkg/admission/plugin/policy/{generic,matching,validating}`.
+
+mod mutating;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,9 +23,46 @@ use crate::registry::ResourceInfo;
 use crate::registry::validation::dynamic::expressions::{self, Known};
 use crate::registry::validation::json::{is_set, list_of, opt_str, selector_of, str_of, texts_of};
 
+pub(super) use mutating::mutate;
+
 /// The group of the policies and their bindings.
 pub(in crate::apiserver) const GROUP: &str = "admissionregistration.k8s.io";
 const MESSAGE_BYTES_MAX: usize = 5 * 1024;
+
+/// The policies that are bound and their bindings, newest last; empty as long as none is bound.
+#[derive(Default)]
+pub(in crate::apiserver) struct Policies {
+    validating: Bound,
+    mutating: Bound,
+}
+
+#[derive(Default)]
+struct Bound {
+    policies: Vec<Obj>,
+    bindings: Vec<Obj>,
+}
+
+impl Bound {
+    /// Every policy that the request falls under, with a binding.
+    fn under<'b>(&'b self, request: &Request<'_>) -> Vec<(&'b DynamicObject, &'b DynamicObject)> {
+        let mut all = Vec::new();
+        for policy in self.policies.iter().filter_map(|o| DynamicObject::of(&**o)) {
+            let name = policy.metadata.name.as_deref().unwrap_or_default();
+            let bound = self.bindings.iter().filter_map(|o| DynamicObject::of(&**o));
+            let mut bound = bound.filter(|b| str_of(b.at(&["spec"]), "policyName") == name).peekable();
+            if bound.peek().is_none() || !request.matches(&policy.at(&["spec"])["matchConstraints"]) {
+                continue;
+            }
+            all.extend(bound.filter(|b| request.matches(&b.at(&["spec"])["matchResources"])).map(|b| (policy, b)));
+        }
+        all
+    }
+}
+
+/// Whether a request is none that policies are asked about: the policies and their like themselves.
+fn is_exempt(a: &Attributes<'_>, info: &ResourceInfo) -> bool {
+    info.group == GROUP || matches!(a.subresource, "binding" | "eviction" | "scale")
+}
 
 /// A request as policies see it.
 struct Request<'a> {
@@ -56,37 +95,25 @@ pub(super) fn validate(
     obj: &Obj,
     old: Option<&Obj>,
 ) -> Result<(), Status> {
-    let (policies, bindings) = &*server.policies.clone();
-    let other_door = matches!(a.subresource, "binding" | "eviction" | "scale");
-    if bindings.is_empty() || info.group == GROUP || other_door {
+    let bound = &server.policies.clone().validating;
+    if bound.bindings.is_empty() || is_exempt(a, info) {
         return Ok(());
     }
     let request = Request::new(server, a, info, obj, old);
     let mut denied: Option<(String, Denial)> = None;
-    for policy in policies.iter().filter_map(|o| DynamicObject::of(&**o)) {
-        let name = policy.metadata.name.as_deref().unwrap_or_default();
-        let bound: Vec<&DynamicObject> = bindings
-            .iter()
-            .filter_map(|o| DynamicObject::of(&**o))
-            .filter(|b| str_of(b.at(&["spec"]), "policyName") == name)
-            .collect();
-        if bound.is_empty() || !request.matches(&policy.at(&["spec"])["matchConstraints"])? {
-            continue;
-        }
-        for binding in bound {
-            if !request.matches(&binding.at(&["spec"])["matchResources"])? {
-                continue;
-            }
-            for denial in request.judge(policy, binding) {
-                let binding_name = binding.metadata.name.as_deref().unwrap_or_default();
-                for action in texts_of(binding.at(&["spec"]), "validationActions") {
-                    let told = format!("ValidatingAdmissionPolicy '{name}' with binding '{binding_name}'");
-                    if action == "Warn" {
-                        server.warnings.add(|| format!("Validation failed for {told}: {}", denial.message));
-                    } else if action == "Deny" && denied.is_none() {
-                        let message = format!("{told} denied request: {}", denial.message);
-                        denied = Some((message, Denial { message: String::new(), reason: denial.reason.clone() }));
-                    }
+    for (policy, binding) in bound.under(&request) {
+        for denial in request.judge(policy, binding) {
+            let told = format!(
+                "ValidatingAdmissionPolicy '{}' with binding '{}'",
+                policy.metadata.name.as_deref().unwrap_or_default(),
+                binding.metadata.name.as_deref().unwrap_or_default()
+            );
+            for action in texts_of(binding.at(&["spec"]), "validationActions") {
+                if action == "Warn" {
+                    server.warnings.add(|| format!("Validation failed for {told}: {}", denial.message));
+                } else if action == "Deny" && denied.is_none() {
+                    let message = format!("{told} denied request: {}", denial.message);
+                    denied = Some((message, Denial { message: String::new(), reason: denial.reason.clone() }));
                 }
             }
         }
@@ -118,9 +145,15 @@ impl ApiServer {
             let id = self.registry().find_kind(GROUP, kind);
             id.map(|id| self.list_silently(id, None, &Selection::default())).unwrap_or_default()
         };
-        let bindings = all("ValidatingAdmissionPolicyBinding");
-        let policies = if bindings.is_empty() { Vec::new() } else { all("ValidatingAdmissionPolicy") };
-        self.policies = Rc::new((policies, bindings));
+        let bound = |kind: &str| {
+            let bindings = all(&format!("{kind}Binding"));
+            let policies = if bindings.is_empty() { Vec::new() } else { all(kind) };
+            Bound { policies, bindings }
+        };
+        self.policies = Rc::new(Policies {
+            validating: bound("ValidatingAdmissionPolicy"),
+            mutating: bound("MutatingAdmissionPolicy"),
+        });
     }
 }
 
@@ -166,9 +199,9 @@ impl<'a> Request<'a> {
     }
 
     /// Whether what is said of resources and selectors is true of the request.
-    fn matches(&self, resources: &Value) -> Result<bool, Status> {
+    fn matches(&self, resources: &Value) -> bool {
         if resources.is_null() {
-            return Ok(true);
+            return true;
         }
         let fits = |key: &str, labels: &dyn Fn(&Selector) -> bool| {
             let selector = selector_of(resources, key);
@@ -181,16 +214,16 @@ impl<'a> Request<'a> {
             has_labels(s, of)
         };
         if (is_namespace || !self.a.namespace.is_empty()) && !fits("namespaceSelector", &within) {
-            return Ok(false);
+            return false;
         }
         if !fits("objectSelector", &|s| has_labels(s, &self.object) || has_labels(s, &self.old)) {
-            return Ok(false);
+            return false;
         }
         let any = |key: &str| list_of(resources, key).iter().any(|rule| self.fits_rule(rule));
         if any("excludeResourceRules") {
-            return Ok(false);
+            return false;
         }
-        Ok(list_of(resources, "resourceRules").is_empty() || any("resourceRules"))
+        list_of(resources, "resourceRules").is_empty() || any("resourceRules")
     }
 
     /// The object, or where it goes the one that goes.
@@ -306,6 +339,10 @@ impl<'a> Request<'a> {
     }
 }
 
+fn compile(text: &str, known: Known<'_>, wanted: &[Type]) -> Result<Program, String> {
+    expressions::compile(text, known, wanted).map_err(|e| format!("compilation error: {e}"))
+}
+
 fn has_labels(selector: &Selector, o: &Value) -> bool {
     let labels = serde_json::from_value(o["metadata"]["labels"].clone()).unwrap_or_default();
     !o.is_null() && selector.matches(&labels)
@@ -331,15 +368,15 @@ struct Evaluation<'r> {
 
 impl<'r> Evaluation<'r> {
     fn new(request: &'r Request<'r>, spec: &'r Value, params: Value) -> Self {
-        let known = Known { params: is_set(spec, "paramKind"), authorizer: true, variables: None };
+        let known = Known { params: is_set(spec, "paramKind"), authorizer: true, ..Known::default() };
         let declared = expressions::declared(spec, known);
         Evaluation { request, spec, params, declared, computed: RefCell::default() }
     }
 
-    fn compile(&self, text: &str, authorizer: bool, wanted: &[Type]) -> Result<Program, String> {
+    /// What its expressions may name.
+    fn known(&self) -> Known<'_> {
         let variables = Some(&self.declared).filter(|d| !d.is_empty());
-        let known = Known { params: is_set(self.spec, "paramKind"), authorizer, variables };
-        expressions::compile(text, known, wanted).map_err(|e| format!("compilation error: {e}"))
+        Known { params: is_set(self.spec, "paramKind"), authorizer: true, patches: false, variables }
     }
 
     /// What a variable is; those of the policy are computed when they are asked for.
@@ -350,7 +387,7 @@ impl<'r> Evaluation<'r> {
                 return Some(have.clone());
             }
             let declared = list_of(self.spec, "variables").iter().find(|v| str_of(v, "name") == own)?;
-            let program = self.compile(str_of(declared, "expression"), true, &[]);
+            let program = compile(str_of(declared, "expression"), self.known(), &[]);
             let outcome = program.and_then(|p| self.run(&p));
             self.computed.borrow_mut().insert(own.to_owned(), outcome.clone());
             return Some(outcome);
@@ -383,8 +420,8 @@ impl<'r> Evaluation<'r> {
         program.eval(&|name| self.variable(name), Some(&authorize as &cel::Authorize<'_>))
     }
 
-    fn evaluate(&self, text: &str, authorizer: bool, wanted: &[Type]) -> Outcome {
-        let program = self.compile(text, authorizer, wanted)?;
+    fn evaluate(&self, text: &str, known: Known<'_>, wanted: &[Type]) -> Outcome {
+        let program = compile(text, known, wanted)?;
         self.run(&program).map_err(|e| format!("expression '{text}' resulted in error: {e}"))
     }
 
@@ -397,7 +434,7 @@ impl<'r> Evaluation<'r> {
         }
         let mut denials = Vec::new();
         for v in list_of(self.spec, "validations") {
-            match self.evaluate(str_of(v, "expression"), true, &[cel::BOOL]) {
+            match self.evaluate(str_of(v, "expression"), self.known(), &[cel::BOOL]) {
                 Ok(Val::Bool(true)) => {}
                 Ok(_) => {
                     let reason = str_of(v, "reason").to_owned();
@@ -413,7 +450,7 @@ impl<'r> Evaluation<'r> {
     fn applies(&self) -> Result<bool, String> {
         let mut failed = Vec::new();
         for c in list_of(self.spec, "matchConditions") {
-            match self.evaluate(str_of(c, "expression"), true, &[cel::BOOL]) {
+            match self.evaluate(str_of(c, "expression"), self.known(), &[cel::BOOL]) {
                 Ok(Val::Bool(false)) => return Ok(false),
                 Ok(_) => {}
                 Err(why) => failed.push(why),
@@ -428,7 +465,8 @@ impl<'r> Evaluation<'r> {
 
     fn message(&self, validation: &Value) -> String {
         let expression = opt_str(validation, "messageExpression").filter(|e| !e.trim().is_empty());
-        let said = expression.and_then(|e| match self.evaluate(e, false, &[STRING]) {
+        let known = Known { authorizer: false, ..self.known() };
+        let said = expression.and_then(|e| match self.evaluate(e, known, &[STRING]) {
             Ok(Val::Text(text)) => Some(text.trim().to_owned()),
             _ => None,
         });

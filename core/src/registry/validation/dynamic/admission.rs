@@ -1,5 +1,5 @@
 //! Webhook configurations, admission policies and their bindings.
-//! Models `pkg/apis/admissionregistration/validation/validation.go` and `v1/defaults.go`. Expressions are not compiled.
+//! Models `pkg/apis/admissionregistration/validation/validation.go` and `v1/defaults.go`.
 
 use super::expressions::{self, Known};
 use crate::api::cel::{BOOL, STRING, Type};
@@ -303,7 +303,7 @@ pub(super) fn match_conditions(conditions: &[Value], params: bool, path: &Path, 
         if expression.is_empty() {
             errs.push(Error::required(&at.child("expression"), ""));
         } else {
-            let known = Known { params, authorizer: true, variables: None };
+            let known = Known { params, authorizer: true, ..Known::default() };
             expressions::check(expression, expression, known, &[BOOL], &at.child("expression"), errs);
         }
         let name = str_of(c, "name");
@@ -372,7 +372,7 @@ pub(super) fn policy(
         match_conditions(list_of(spec, "matchConditions"), params, &path.child("matchConditions"), &mut errs);
     }
     let at = path.child("variables");
-    let known = Known { params: is_set(spec, "paramKind"), authorizer: true, variables: None };
+    let known = Known { params: is_set(spec, "paramKind"), authorizer: true, ..Known::default() };
     let declared = expressions::declared(spec, known);
     for (i, v) in list_of(spec, "variables").iter().enumerate() {
         // A variable may name those before it.
@@ -435,7 +435,7 @@ fn validations(name: &str, spec: &Value, path: &Path, errs: &mut ErrorList) {
         }
         return;
     }
-    let known = Known { params: is_set(spec, "paramKind"), authorizer: true, variables: None };
+    let known = Known { params: is_set(spec, "paramKind"), authorizer: true, ..Known::default() };
     let declared = expressions::declared(spec, known);
     let known = Known { variables: Some(&declared).filter(|d| !d.is_empty()), ..known };
     for (i, v) in all.iter().enumerate() {

@@ -71,11 +71,19 @@ fn namespace() -> Type {
     )
 }
 
+/// What a mutation's expression is to evaluate to.
+pub(crate) fn patch_type(kind: &str) -> Type {
+    let made = |name| Type::object(name, []);
+    if kind == "JSONPatch" { Type::list(made("JSONPatch")) } else { made("Object") }
+}
+
 /// What an expression may name besides what it is about.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Known<'a> {
     pub params: bool,
     pub authorizer: bool,
+    /// Whether it may make patches.
+    pub patches: bool,
     pub variables: Option<&'a Declared>,
 }
 
@@ -89,6 +97,9 @@ pub(crate) fn compile(text: &str, known: Known<'_>, wanted: &[Type]) -> Result<P
     if known.authorizer {
         all.push(("authorizer", Type::Named("kubernetes.authorization.Authorizer")));
         all.push(("authorizer.requestResource", Type::Named("kubernetes.authorization.ResourceCheck")));
+    }
+    if known.patches {
+        all.extend([("Object", Type::TypeOf), ("JSONPatch", Type::TypeOf)]);
     }
     if let Some(declared) = known.variables {
         all.push(("variables", Type::object("kubernetes.variables", declared.iter().cloned())));

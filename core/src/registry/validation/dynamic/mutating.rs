@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::admission::{self, match_resources, param_ref};
+use super::expressions::{self, Known};
 use crate::api::dynamic::DynamicObject;
 use crate::api::validation::{name_is_dns_subdomain, validate_object_meta};
 use crate::registry::validation::json::*;
@@ -25,8 +26,11 @@ fn checked(o: &DynamicObject, skip_match_conditions: bool) -> ErrorList {
     if mutations.is_empty() {
         errs.push(Error::required(&at, "mutations must contain at least one item"));
     }
+    let known = Known { params: is_set(spec, "paramKind"), authorizer: true, ..Known::default() };
+    let declared = expressions::declared(spec, known);
+    let known = Known { patches: true, variables: Some(&declared).filter(|d| !d.is_empty()), ..known };
     for (i, m) in mutations.iter().enumerate() {
-        mutation(m, &at.index(i), &mut errs);
+        mutation(m, known, &at.index(i), &mut errs);
     }
     let at = path.child("reinvocationPolicy");
     required_one_of(str_of(spec, "reinvocationPolicy"), &["IfNeeded", "Never"], &at, &mut errs);
@@ -41,7 +45,7 @@ fn mutable(resources: &Value, path: &Path, errs: &mut ErrorList) {
     }
 }
 
-fn mutation(m: &Value, path: &Path, errs: &mut ErrorList) {
+fn mutation(m: &Value, known: Known<'_>, path: &Path, errs: &mut ErrorList) {
     let kind = str_of(m, "patchType");
     let (wanted, other) = match kind {
         "" => return errs.push(Error::required(&path.child("patchType"), "")),
@@ -52,8 +56,12 @@ fn mutation(m: &Value, path: &Path, errs: &mut ErrorList) {
     let at = path.child(wanted);
     if !is_set(m, wanted) {
         errs.push(Error::required(&at, format!("must be specified when patchType is {kind}")));
-    } else if str_of(&m[wanted], "expression").trim().is_empty() {
-        errs.push(Error::required(&at.child("expression"), ""));
+    } else {
+        let at = at.child("expression");
+        match str_of(&m[wanted], "expression").trim() {
+            "" => errs.push(Error::required(&at, "")),
+            e => expressions::check(e, e, known, &[expressions::patch_type(kind)], &at, errs),
+        }
     }
     if is_set(m, other) {
         let detail = format!("must not be specified when patchType is {kind}");

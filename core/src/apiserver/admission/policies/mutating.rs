@@ -1,0 +1,151 @@
+//! MutatingAdmissionPolicies: what they change of an object on its way in.
+//! Models apiserver `pkg/admission/plugin/policy/mutating` and the errors of `policy/generic/policy_dispatcher.go`.
+
+use serde_json::Value;
+
+use super::{Evaluation, Request, is_exempt};
+use crate::api::cel::{Val, misnamed};
+use crate::api::field::quote;
+use crate::api::managed_fields::merge_config;
+use crate::api::object::{Obj, make_mut};
+use crate::api::patch::{Undone, apply_operations};
+use crate::api::status::{Cause, Status};
+use crate::apiserver::ApiServer;
+use crate::apiserver::admission::{Attributes, forbidden};
+use crate::registry::ResourceInfo;
+use crate::registry::validation::dynamic::expressions::{Known, patch_type};
+use crate::registry::validation::json::{list_of, opt_str, str_of};
+
+/// Why an object isn't changed.
+enum Failure {
+    /// Its failure policy decides what that means.
+    OfPolicy(String),
+    Status(Status),
+}
+
+/// Lets every policy that is bound change the object; whether one did. `again`: only those that want to see what the others did.
+pub(in crate::apiserver::admission) fn mutate(
+    server: &ApiServer,
+    a: &Attributes<'_>,
+    info: &ResourceInfo,
+    obj: &mut Obj,
+    old: Option<&Obj>,
+    again: bool,
+) -> Result<bool, Status> {
+    let bound = &server.policies.clone().mutating;
+    if bound.bindings.is_empty() || is_exempt(a, info) {
+        return Ok(false);
+    }
+    let mut request = Request::new(server, a, info, obj, old);
+    let (mut changed, mut refused) = (false, Vec::new());
+    for (policy, binding) in bound.under(&request) {
+        let spec = policy.at(&["spec"]);
+        if again && str_of(spec, "reinvocationPolicy") != "IfNeeded" {
+            continue;
+        }
+        let mut failed = Vec::new();
+        let params = request.params(spec, &binding.at(&["spec"])["paramRef"]);
+        let params = params.unwrap_or_else(|why| {
+            failed.push((why, "Forbidden"));
+            Vec::new()
+        });
+        for param in params {
+            match Evaluation::new(&request, spec, param.clone()).applies() {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(why) => {
+                    failed.push((why, "Invalid"));
+                    continue;
+                }
+            }
+            for mutation in list_of(spec, "mutations") {
+                match patched(&Evaluation::new(&request, spec, param.clone()), mutation) {
+                    Err(Failure::Status(status)) => return Err(status),
+                    Err(Failure::OfPolicy(why)) => failed.push((why, "Invalid")),
+                    Ok(new) => {
+                        changed = true;
+                        *obj = new;
+                        request = Request::new(server, a, info, obj, old);
+                    }
+                }
+            }
+        }
+        if opt_str(spec, "failurePolicy") != Some("Ignore") {
+            let (policy, binding) = (&policy.metadata.name, &binding.metadata.name);
+            let [policy, binding] = [policy, binding].map(|n| n.as_deref().unwrap_or_default());
+            let told = |why| format!("policy '{policy}' with binding '{binding}' denied request: {why}");
+            refused.extend(failed.into_iter().map(|(why, reason)| (told(why), reason)));
+        }
+    }
+    let Some((message, reason)) = refused.first() else { return Ok(changed) };
+    let mut status = forbidden(info, &**obj, "");
+    status.message.clone_from(message);
+    status.reason = (*reason).to_owned();
+    if let Some(details) = &mut status.details {
+        details.causes.extend(refused.into_iter().map(|(message, _)| Cause { message, ..Cause::default() }));
+    }
+    Err(status)
+}
+
+/// The object as a mutation leaves it.
+fn patched(evaluation: &Evaluation<'_>, mutation: &Value) -> Result<Obj, Failure> {
+    let (request, kind) = (evaluation.request, str_of(mutation, "patchType"));
+    let by = if kind == "JSONPatch" { "jsonPatch" } else { "applyConfiguration" };
+    let known = Known { patches: true, ..evaluation.known() };
+    let expression = str_of(&mutation[by], "expression");
+    let made = evaluation.evaluate(expression, known, &[patch_type(kind)]).map_err(Failure::OfPolicy)?;
+    let (registry, info, live) = (request.server.registry(), &request.info, &request.object);
+    let Some(served) = registry.served(info.group, info.version, info.resource) else {
+        let why = "the kind is not served".to_owned();
+        return Err(Failure::OfPolicy(why));
+    };
+    let value = match &made {
+        Val::List(items) => {
+            let operations: Result<Vec<Value>, String> = items.iter().map(operation).collect();
+            let operations = operations.map_err(Failure::OfPolicy)?;
+            match apply_operations(live, &operations, &served.api_version, info.kind) {
+                Ok(value) => value,
+                // A test that fails says that the patch is not for this object.
+                Err(Undone::Operation(op)) if str_of(op, "op") == "test" => live.clone(),
+                Err(Undone::Operation(op)) => {
+                    let (op, path) = (str_of(op, "op"), quote(str_of(op, "path")));
+                    let why = format!("{op} operation does not apply: doc is missing path: {path}: missing value");
+                    return Err(Failure::OfPolicy(format!("JSON Patch: {why}")));
+                }
+                Err(Undone::Object(why)) => {
+                    let message = format!("Internal error occurred: {why}");
+                    return Err(Failure::Status(Status::other(500, "InternalError", message)));
+                }
+            }
+        }
+        object => {
+            check_names(object, "Object").map_err(Failure::OfPolicy)?;
+            let mut config = object.to_json();
+            config["apiVersion"] = (&*served.api_version).into();
+            config["kind"] = info.kind.into();
+            let merged = merge_config(live, &config, &served.scope(""));
+            merged.map_err(|why| Failure::OfPolicy(format!("error applying patch: {why}")))?
+        }
+    };
+    let mut value = value;
+    served.to_stored(&mut value);
+    let strategy = registry.strategy(served.id);
+    let mut new = strategy.decode(value).map_err(Failure::OfPolicy)?;
+    strategy.default(make_mut(&mut new));
+    Ok(new)
+}
+
+fn check_names(made: &Val, path: &str) -> Result<(), String> {
+    let wrong = misnamed(made, path);
+    if wrong.is_empty() { Ok(()) } else { Err(format!("type mismatch: {}", wrong.join("\n"))) }
+}
+
+/// An operation of a JSON patch as JSON.
+fn operation(made: &Val) -> Result<Value, String> {
+    if let Val::Made(of) = made
+        && let Some(value @ Val::Made(inner)) = of.1.get("value")
+    {
+        check_names(value, &inner.0)?;
+    }
+    Ok(made.to_json())
+}
