@@ -73,19 +73,20 @@ impl<'a> Checker<'a> {
     }
 
     fn ident(&mut self, at: usize, name: &str) -> Type {
-        const TYPES: [&str; 10] =
-            ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"];
         match self.variable(name) {
             Some(t) => t,
-            None if TYPES.contains(&name) => Type::TypeOf,
+            None if types::NAMES.contains(&name) => Type::TypeOf,
             None => self.complain(at, format!("undeclared reference to '{name}' (in container '')")),
         }
     }
 
     fn select(&mut self, e: &Expr, of: &Expr, field: &str, test: bool, optional: bool) -> Type {
         // A variable's name may have dots, such as authorizer.requestResource.
-        if let Some(t) = e.dotted().filter(|_| !test).and_then(|name| self.variable(&name)) {
-            return t;
+        if let Some(name) = e.dotted().filter(|_| !test) {
+            let of_type = types::NAMES.contains(&name.as_str()).then_some(Type::TypeOf);
+            if let Some(t) = self.variable(&name).or(of_type) {
+                return t;
+            }
         }
         let of = self.check(of);
         let (plain, of_optional) = match &of {
@@ -194,7 +195,10 @@ impl<'a> Checker<'a> {
         }
         let found: Vec<(usize, Type)> = steps.iter().map(|s| (s.at, self.check(s))).collect();
         self.scopes.truncate(self.scopes.len() - 1 - usize::from(names.1.is_some()));
-        let conditions = if op == Fold::Map { found.len().saturating_sub(1) } else { found.len() };
+        let conditions = match op {
+            Fold::Map | Fold::List | Fold::Values | Fold::Entries | Fold::SortBy => found.len().saturating_sub(1),
+            _ => found.len(),
+        };
         for (at, t) in found.iter().take(conditions) {
             if !matches!(t, Type::Dyn) && *t != BOOL {
                 let call = match op {
@@ -209,10 +213,13 @@ impl<'a> Checker<'a> {
                 self.complain(*at, format!("found no matching overload for '{call}' applied to '{applied}'"));
             }
         }
+        let last = found.last().map_or(Type::Dyn, |(_, t)| t.clone());
         match op {
             Fold::All | Fold::Exists | Fold::ExistsOne => BOOL,
-            Fold::Filter => Type::list(item),
-            Fold::Map => Type::list(found.last().map_or(Type::Dyn, |(_, t)| t.clone())),
+            Fold::Filter | Fold::SortBy => Type::list(item),
+            Fold::Map | Fold::List => Type::list(last),
+            Fold::Values => Type::map(item, last),
+            Fold::Entries => last,
         }
     }
 }

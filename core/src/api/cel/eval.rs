@@ -1,12 +1,13 @@
 //! Evaluates expressions. Models cel-go `interpreter`.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Authorize;
 use super::functions;
 use super::parse::{Expr, Fold, Kind};
-use super::types::overloads;
+use super::types::{NAMES, overloads};
 use super::value::{Key, Val};
 
 /// How many steps an evaluation may take.
@@ -106,7 +107,7 @@ impl Evaluator<'_> {
     fn select(&mut self, e: &Expr, of: &Expr, field: &str, test: bool, optional: bool) -> Outcome {
         if !test
             && let Some(name) = e.dotted()
-            && let Some(found) = self.variable(&name)
+            && let Some(found) = self.variable(&name).or_else(|| type_of(&name).map(Ok))
         {
             return found;
         }
@@ -194,6 +195,7 @@ impl Evaluator<'_> {
             _ => return Err("no such overload".to_owned()),
         };
         let (mut kept, mut count, mut failed) = (Vec::new(), 0, None);
+        let (mut entries, mut keys) = (BTreeMap::new(), Vec::new());
         for (first, second) in items {
             self.scopes.push((names.0.clone(), first.clone()));
             if let Some(name) = &names.1 {
@@ -210,7 +212,19 @@ impl Evaluator<'_> {
                 (_, Err(e)) => return Err(e),
                 (Fold::ExistsOne, Ok(Some(Val::Bool(true)))) => count += 1,
                 (Fold::Filter, Ok(Some(Val::Bool(true)))) => kept.push(first),
-                (Fold::Map, Ok(Some(v))) => kept.push(v),
+                (Fold::Map | Fold::List, Ok(Some(v))) => kept.push(v),
+                (Fold::Values, Ok(Some(v))) => {
+                    let key = first.to_key().ok_or_else(|| "unsupported key type".to_owned())?;
+                    entries.insert(key, v);
+                }
+                (Fold::Entries, Ok(Some(Val::Map(more)))) => {
+                    for (key, v) in more.iter() {
+                        if entries.insert(key.clone(), v.clone()).is_some() {
+                            return Err(format!("insert failed: key {} already exists", key.shown()));
+                        }
+                    }
+                }
+                (Fold::SortBy, Ok(Some(key))) => keys.push((key, first)),
                 _ => {}
             }
         }
@@ -219,29 +233,41 @@ impl Evaluator<'_> {
             (None, Fold::All) => Ok(Val::Bool(true)),
             (None, Fold::Exists) => Ok(Val::Bool(false)),
             (None, Fold::ExistsOne) => Ok(Val::Bool(count == 1)),
-            (None, Fold::Filter | Fold::Map) => Ok(Val::list(kept)),
+            (None, Fold::Filter | Fold::Map | Fold::List) => Ok(Val::list(kept)),
+            (None, Fold::Values | Fold::Entries) => Ok(Val::Map(Rc::new(entries))),
+            (None, Fold::SortBy) => sorted(keys),
         }
     }
 
     /// What one item makes; nothing where a condition of `map` leaves it out.
     fn fold_step(&mut self, op: Fold, steps: &[Expr]) -> Result<Option<Val>, String> {
         match (op, steps) {
-            (Fold::Map, [condition, result]) => {
+            (Fold::Map | Fold::List | Fold::Values | Fold::Entries, [condition, result]) => {
                 if self.truth(condition)? {
                     self.eval(result).map(Some)
                 } else {
                     Ok(None)
                 }
             }
-            (Fold::Map, [result]) => self.eval(result).map(Some),
+            (Fold::Map | Fold::List | Fold::Values | Fold::Entries | Fold::SortBy, [result]) => {
+                self.eval(result).map(Some)
+            }
             (_, [condition]) => self.truth(condition).map(|b| Some(Val::Bool(b))),
             _ => Err("no such overload".to_owned()),
         }
     }
 }
 
+/// The items in the order of their keys.
+fn sorted(mut items: Vec<(Val, Val)>) -> Outcome {
+    if items.iter().any(|(key, _)| items.first().is_some_and(|(first, _)| first.compare(key).is_none())) {
+        return Err("list elements must have the same type".to_owned());
+    }
+    items.sort_by(|(a, _), (b, _)| a.compare(b).unwrap_or(Ordering::Equal));
+    Ok(Val::list(items.into_iter().map(|(_, item)| item).collect()))
+}
+
 /// A type's name as a value.
 fn type_of(name: &str) -> Option<Val> {
-    let known = ["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"];
-    known.into_iter().find(|k| *k == name).map(Val::Type)
+    NAMES.into_iter().find(|k| *k == name).map(Val::Type)
 }

@@ -58,15 +58,19 @@ fn one(clause: char, precision: Option<usize>, v: &Val) -> Result<String, String
     })
 }
 
-/// Go's exponent has two digits.
+/// Exponents as `golang.org/x/text/message` prints them: two digits at least, raised.
 fn scientific(d: f64, precision: usize) -> String {
     let text = format!("{d:.precision$e}");
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
-    let (sign, digits) = match exponent.strip_prefix('-') {
-        Some(digits) => ('-', digits),
-        None => ('+', exponent),
-    };
-    format!("{mantissa}e{sign}{digits:0>2}")
+    let (sign, digits) = exponent.strip_prefix('-').map_or(("", exponent), |digits| ("\u{207b}", digits));
+    let digits = format!("{digits:0>2}");
+    let raised = digits.chars().map(|c| match c {
+        '1' => '\u{b9}',
+        '2' => '\u{b2}',
+        '3' => '\u{b3}',
+        digit => char::from_u32(0x2070 + digit.to_digit(10).unwrap_or(0)).unwrap_or(digit),
+    });
+    format!("{mantissa}\u{d7}10{sign}{}", raised.collect::<String>())
 }
 
 /// A value as `%s` shows it.

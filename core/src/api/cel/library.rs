@@ -49,8 +49,8 @@ fn made(name: &str, args: &[Val]) -> Option<Outcome> {
         "ip.isCanonical" => parse_ip(s).map(|ip| Val::Bool(validation::show_ip(ip) == **s)),
         "cidr" => parse_cidr(s).map(|(ip, bits)| Val::Cidr(ip, bits)),
         "isCIDR" => Ok(Val::Bool(parse_cidr(s).is_ok())),
-        "semver" => parse_semver(s).map_or_else(|| bad("No Major.Minor.Patch elements found:"), Ok),
-        "isSemver" => Ok(Val::Bool(parse_semver(s).is_some())),
+        "semver" => found_semver(s, args).map_or_else(|| bad("No Major.Minor.Patch elements found:"), Ok),
+        "isSemver" => Ok(Val::Bool(found_semver(s, args).is_some())),
         "format.named" => Ok(Val::Optional(FORMATS.iter().find(|f| ***f == **s).map(|f| Rc::new(Val::Format(f))))),
         "jsonpatch.escapeKey" => Ok(Val::text(&s.replace('~', "~0").replace('/', "~1"))),
         _ => return None,
@@ -80,7 +80,7 @@ fn quantity(name: &str, q: Quantity, rest: &[Val]) -> Option<Outcome> {
 
 /// A URL with a scheme, or an absolute path.
 fn parse_url(text: &str) -> Option<Url> {
-    if text.is_empty() || text.chars().any(|c| c.is_control() || c == ' ') {
+    if text.is_empty() || text.chars().any(char::is_control) {
         return None;
     }
     let text_of = |s: &str| s.to_owned();
@@ -109,12 +109,21 @@ fn parse_url(text: &str) -> Option<Url> {
         }
         None => ("", rest),
     };
+    if host.contains(' ') {
+        return None;
+    }
     let port = host.rsplit_once(']').map_or(host, |(_, p)| p).rsplit_once(':').map_or("", |(_, p)| p);
     if !port.chars().all(|c| c.is_ascii_digit()) {
         return None;
     }
     let scheme = scheme.to_ascii_lowercase();
     Some(Url { text: text_of(text), scheme, host: text_of(host), path: text_of(path), query: text_of(query) })
+}
+
+/// A path with what may not be in one escaped. Models Go's `URL.EscapedPath`.
+fn escaped(path: &str) -> String {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@!'()*[]%".contains(&b);
+    path.bytes().map(|b| if fits(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn url(name: &str, u: &Url) -> Option<Outcome> {
@@ -128,7 +137,7 @@ fn url(name: &str, u: &Url) -> Option<Outcome> {
         "getHost" => Val::text(&u.host),
         "getHostname" => Val::text(hostname),
         "getPort" => Val::text(port),
-        "getEscapedPath" => Val::text(&u.path),
+        "getEscapedPath" => Val::text(&escaped(&u.path)),
         "getQuery" => {
             let mut all: BTreeMap<Key, Vec<Val>> = BTreeMap::new();
             for pair in u.query.split('&').filter(|p| !p.is_empty()) {
@@ -229,6 +238,25 @@ fn network(name: &str, (ip, bits): (IpAddr, u8), rest: &[Val]) -> Option<Outcome
         ("prefixLength", []) => Ok(Val::Int(i64::from(bits))),
         _ => return None,
     })
+}
+
+/// A version; if a second argument says so, written in whichever way people do. Models `normalizeAndParse`.
+fn found_semver(text: &str, args: &[Val]) -> Option<Val> {
+    if !matches!(args, [_, Val::Bool(true)]) {
+        return parse_semver(text);
+    }
+    let plain = |part: &str| {
+        let rest = part.trim_start_matches('0');
+        let digit = rest.starts_with(|c: char| c.is_ascii_digit());
+        if digit { rest.to_owned() } else { format!("0{rest}") }
+    };
+    let parts = text.strip_prefix('v').unwrap_or(text).splitn(3, '.');
+    let mut parts: Vec<String> = parts.map(|p| if p.len() < 2 { p.to_owned() } else { plain(p) }).collect();
+    if parts.len() < 3 && parts.last().is_some_and(|p| p.contains(['+', '-'])) {
+        return None;
+    }
+    parts.resize(3, "0".to_owned());
+    parse_semver(&parts.join("."))
 }
 
 fn parse_semver(text: &str) -> Option<Val> {

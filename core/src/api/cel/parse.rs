@@ -14,8 +14,14 @@ pub(super) enum Fold {
     Exists,
     ExistsOne,
     Filter,
-    /// `map(x, result)` or `map(x, condition, result)`.
+    /// `map(x, result)` or `map(x, condition, result)`; the other transformations may have a condition too.
     Map,
+    List,
+    /// To a map with the same keys.
+    Values,
+    /// To a map of whatever entries come out.
+    Entries,
+    SortBy,
 }
 
 /// A node of the tree.
@@ -434,12 +440,16 @@ fn member_call(open: usize, at: usize, of: Expr, name: String, args: Vec<Expr>) 
         ("exists_one" | "existsOne", 2 | 3) => Some(Fold::ExistsOne),
         ("filter", 2) => Some(Fold::Filter),
         ("map", 2 | 3) => Some(Fold::Map),
+        ("transformList", 3 | 4) => Some(Fold::List),
+        ("transformMap", 3 | 4) => Some(Fold::Values),
+        ("transformMapEntry", 3 | 4) => Some(Fold::Entries),
+        ("sortBy", 2) => Some(Fold::SortBy),
         _ => None,
     };
     let mut args = args;
     if let Some(op) = fold {
         // Three arguments of `map` are a condition and a result, those of the others are two names.
-        let two = args.len() == 3 && op != Fold::Map;
+        let two = args.len() > 2 && op != Fold::Map;
         let steps = args.split_off(if two { 2 } else { 1 });
         let mut names = args.iter().map(variable);
         let first = names.next().transpose()?.unwrap_or_default();

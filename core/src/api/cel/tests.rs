@@ -62,6 +62,16 @@ fn values() {
         ("r'\\d' + \"\\x41\\u00e9\" + '''q'q'''", "\\dAéq'q"),
         ("x.n < 'a'", "?no such overload"),
         ("semver('1.2.3').isLessThan(semver('1.10.0'))", "true"),
+        ("isSemver('v1.02', true) && semver('1', true) == semver('1.0.0') && !isSemver('v1.2')", "true"),
+        ("type(ip('1.1.1.1')) == net.IP && type(x) == map", "true"),
+        (
+            "[1, 2].transformList(i, v, v > 1, i + v) == [3] && {'a': 1}.transformMap(k, v, k + 'b') == {'a': 'ab'}",
+            "true",
+        ),
+        ("{'a': 1, 'b': 1}.transformMapEntry(k, v, {v: k})", "?insert failed: key 1 already exists"),
+        ("[3, 1, 2].sortBy(e, -e) == [3, 2, 1]", "true"),
+        ("'%e'.format([0.00314])", "3.140000×10⁻⁰³"),
+        ("url('https://a/b c').getEscapedPath()", "/b%20c"),
         ("sets.contains([1, 2], [2]) && base64.decode('YQ==') == b'a'", "true"),
     ] {
         assert_eq!(run(text), want, "{text}");

@@ -38,6 +38,28 @@ pub const BYTES: Type = Type::Named("bytes");
 pub const TIMESTAMP: Type = Type::Named("timestamp");
 pub const DURATION: Type = Type::Named("duration");
 
+/// The names of types as expressions write them.
+pub(super) const NAMES: [&str; 18] = [
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "null_type",
+    "type",
+    "google.protobuf.Timestamp",
+    "google.protobuf.Duration",
+    "kubernetes.Quantity",
+    "kubernetes.URL",
+    "kubernetes.Semver",
+    "kubernetes.NamedFormat",
+    "net.IP",
+    "net.CIDR",
+];
+
 impl Type {
     pub fn list(of: Type) -> Self {
         Type::List(Rc::new(of))

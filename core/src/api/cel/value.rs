@@ -247,6 +247,8 @@ impl Val {
             Val::Object(o) => o.is_empty(),
             Val::Made(made) => made.1.is_empty(),
             Val::Duration(d) => *d == 0,
+            // Go's zero time.
+            Val::Timestamp(t) => t.as_nanosecond() == -62_135_596_800_000_000_000,
             _ => false,
         }
     }
