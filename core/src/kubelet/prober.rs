@@ -1,5 +1,6 @@
 //! Probes: one task for each, only where a pod has one. Models `pkg/kubelet/prober`.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -205,7 +206,9 @@ impl Worker {
         }
         let timeout = Duration::from_secs(u64::try_from(probe.timeout_seconds.unwrap_or(1).max(1)).unwrap_or(1));
         let ip = status.pod_ip.as_deref().and_then(|ip| ip.parse().ok());
-        let outcome = self.ask(&c, &probe, id, ip, timeout).await;
+        // Boxed: a probe that waits for its first look does without the code that asks.
+        let asked: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(self.ask(&c, &probe, id, ip, timeout));
+        let outcome = asked.await;
         let good = match outcome {
             Ok(good) => good,
             // The probe itself went wrong: that says nothing of the container.

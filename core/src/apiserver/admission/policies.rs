@@ -95,10 +95,23 @@ pub(super) fn validate(
     obj: &Obj,
     old: Option<&Obj>,
 ) -> Result<(), Status> {
-    let bound = &server.policies.clone().validating;
-    if bound.bindings.is_empty() || is_exempt(a, info) {
+    if server.policies.validating.bindings.is_empty() || is_exempt(a, info) {
         return Ok(());
     }
+    validate_bound(server, a, info, obj, old)
+}
+
+/// Apart: most clusters have no policies.
+#[cold]
+#[inline(never)]
+fn validate_bound(
+    server: &ApiServer,
+    a: &Attributes<'_>,
+    info: &ResourceInfo,
+    obj: &Obj,
+    old: Option<&Obj>,
+) -> Result<(), Status> {
+    let bound = &server.policies.clone().validating;
     let request = Request::new(server, a, info, obj, old);
     let mut denied: Option<(String, Denial)> = None;
     for (policy, binding) in bound.under(&request) {

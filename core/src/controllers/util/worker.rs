@@ -1,5 +1,6 @@
 //! Workers that take keys from a queue and sync them.
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::client::{ClientError, WorkQueue};
@@ -60,24 +61,29 @@ pub fn aggregate(errors: Vec<SyncError>) -> SyncResult {
     Err(SyncError::Message(if texts.len() == 1 { texts.remove(0) } else { format!("[{}]", texts.join(", ")) }))
 }
 
+/// A sync under way.
+type Syncing = Pin<Box<dyn Future<Output = SyncResult>>>;
+
 /// Runs `n` workers: each takes a key, syncs it, and queues it again with back-off if that failed.
 pub fn run_workers<F, Fut>(ctx: &ControllerContext, queue: &WorkQueue<Rc<str>>, n: usize, sync: F)
 where
     F: Fn(Rc<str>) -> Fut + 'static,
     Fut: Future<Output = SyncResult> + 'static,
 {
-    let sync = Rc::new(sync);
+    // One loop serves all controllers; what a controller's sync does is code of its own, which one that is idle does without.
+    let sync: Rc<dyn Fn(Rc<str>) -> Syncing> = Rc::new(move |key| Box::pin(sync(key)));
     for _ in 0..n {
-        let (queue, sync) = (queue.clone(), sync.clone());
-        ctx.spawn(async move {
-            loop {
-                let key = queue.get().await;
-                match sync(key.clone()).await {
-                    Ok(()) => queue.forget(&key),
-                    Err(_) => queue.add_rate_limited(key.clone()),
-                }
-                queue.done(&key);
-            }
-        });
+        ctx.spawn(work(queue.clone(), sync.clone()));
+    }
+}
+
+async fn work(queue: WorkQueue<Rc<str>>, sync: Rc<dyn Fn(Rc<str>) -> Syncing>) {
+    loop {
+        let key = queue.get().await;
+        match sync(key.clone()).await {
+            Ok(()) => queue.forget(&key),
+            Err(_) => queue.add_rate_limited(key.clone()),
+        }
+        queue.done(&key);
     }
 }

@@ -32,10 +32,24 @@ pub(in crate::apiserver::admission) fn mutate(
     old: Option<&Obj>,
     again: bool,
 ) -> Result<bool, Status> {
-    let bound = &server.policies.clone().mutating;
-    if bound.bindings.is_empty() || is_exempt(a, info) {
+    if server.policies.mutating.bindings.is_empty() || is_exempt(a, info) {
         return Ok(false);
     }
+    mutate_bound(server, a, info, obj, old, again)
+}
+
+/// Apart: most clusters have no policies.
+#[cold]
+#[inline(never)]
+fn mutate_bound(
+    server: &ApiServer,
+    a: &Attributes<'_>,
+    info: &ResourceInfo,
+    obj: &mut Obj,
+    old: Option<&Obj>,
+    again: bool,
+) -> Result<bool, Status> {
+    let bound = &server.policies.clone().mutating;
     let mut request = Request::new(server, a, info, obj, old);
     let (mut changed, mut refused) = (false, Vec::new());
     for (policy, binding) in bound.under(&request) {
