@@ -24,7 +24,15 @@ mod top;
 pub mod ui;
 pub mod words;
 
-/// Puts the app into the document.
+/// Puts the app into the document. A shared or stored cluster may be drawn and handled at once by code of the second half, which the main
+/// thread must not wait for then: its page comes up when that code is there.
 pub fn start() {
-    yew::Renderer::<app::App>::new().render();
+    let render = || drop(yew::Renderer::<app::App>::new().render());
+    if !store::has_session() {
+        return render();
+    }
+    wasm_bindgen_futures::spawn_local(async move {
+        crate::halves::prefetch().await;
+        render();
+    });
 }

@@ -81,7 +81,12 @@ fn receive(
 ) -> bool {
     match message {
         ToPage::Ready => {
-            wasm_bindgen_futures::spawn_local(start(desk.clone()));
+            let session = store::take_shared().or_else(|| store::get(store::SESSION));
+            *desk.session.borrow_mut() = session.clone().unwrap_or_default();
+            desk.send(&ToWorker::Start { session, config: new_config(FIRST_SEED) });
+            if store::get(store::PAUSED).is_some() {
+                desk.send(&ToWorker::Speed(Speed::Paused));
+            }
             false
         }
         ToPage::Pong(_) => false,
@@ -145,20 +150,6 @@ fn receive(
     }
 }
 
-/// Has the worker start the cluster that was shared or stored, or everybody's first.
-async fn start(desk: Desk) {
-    let session = store::take_shared().or_else(|| store::get(store::SESSION));
-    if session.is_some() {
-        // It may be drawn by code of the second half at once, and the main thread must not wait for that then.
-        crate::halves::prefetch().await;
-    }
-    *desk.session.borrow_mut() = session.clone().unwrap_or_default();
-    desk.send(&ToWorker::Start { session, config: new_config(FIRST_SEED) });
-    if store::get(store::PAUSED).is_some() {
-        desk.send(&ToWorker::Speed(Speed::Paused));
-    }
-}
-
 /// The seed of everybody's first cluster: its boot is the one whose code is fetched first (`xtask/first-screen`).
 pub(crate) const FIRST_SEED: u64 = 11;
 
@@ -219,9 +210,6 @@ fn use_link(
 ) {
     let desk = desk.clone();
     use_effect_with((), move |()| {
-        if store::has_session() {
-            wasm_bindgen_futures::spawn_local(crate::halves::prefetch());
-        }
         let (inner, last, count) = (desk.clone(), std::cell::Cell::new(0.0), std::cell::Cell::new(0u64));
         let pending = std::rc::Rc::new(std::cell::Cell::new(false));
         let link = Link::open(move |message| {

@@ -327,6 +327,11 @@ impl Run {
             Speed::Paused | Speed::Times(_) if self.booting => BOOT_SPEED,
             Speed::Paused => return false,
             Speed::Times(f) => f.clamp(0.0, 1e6),
+            Speed::Max if self.booting => {
+                self.boot_until(SimTime::MAX, deadline_ms);
+                self.behind = false;
+                return true;
+            }
             Speed::Max => {
                 run_events(&mut self.cluster, SimTime::MAX, deadline_ms);
                 self.behind = false;
