@@ -92,18 +92,12 @@ fn answer_of(response: HttpResponse) -> Answer {
     }
 }
 
-fn unreachable((ip, port): (std::net::IpAddr, u16), e: &HttpError) -> Status {
+fn unreachable(to: (std::net::IpAddr, u16), e: &HttpError) -> Status {
     let why = match e {
-        HttpError::Connect(NetError::Refused) => format!("dial tcp {ip}:{port}: connect: connection refused"),
-        HttpError::Connect(NetError::Unreachable) => format!("dial tcp {ip}:{port}: connect: no route to host"),
-        HttpError::Connect(NetError::TimedOut) | HttpError::TimedOut { connected: false } => {
-            format!("dial tcp {ip}:{port}: i/o timeout")
-        }
+        // The dialler's own limit comes before the kernel's.
+        HttpError::Connect(NetError::TimedOut) => HttpError::TimedOut { connected: false }.in_go(to),
         HttpError::TimedOut { connected: true } => "net/http: timeout awaiting response headers".to_owned(),
-        HttpError::Closed => "EOF".to_owned(),
-        HttpError::Reset => format!("read tcp {ip}:{port}: read: connection reset by peer"),
-        HttpError::NotTls(why) => (*why).to_owned(),
-        HttpError::Malformed(why) => format!("net/http: HTTP/1.x transport connection broken: {why}"),
+        e => e.in_go(to),
     };
     Status::service_unavailable(format!("error trying to reach service: {why}"))
 }

@@ -13,6 +13,7 @@ mod types;
 mod value;
 
 pub use eval::Outcome;
+pub use parse::is_identifier;
 pub use schema::{declared, to_val};
 pub use types::{BOOL, INT, STRING, TIMESTAMP, Type};
 pub use value::{Question, Stage, Val, misnamed};

@@ -10,7 +10,6 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::Kubelet;
 use crate::network::{HttpError, HttpRequest, HttpResponse};
 use crate::runtime::containerd::Id;
-use crate::runtime::engine::NetError;
 
 /// A port by its number or by its name in the container.
 pub(super) fn port(c: &Container, p: &IntOrString) -> Option<u16> {
@@ -25,24 +24,13 @@ pub(super) fn port(c: &Container, p: &IntOrString) -> Option<u16> {
 
 /// An HTTP error as Go's client prints it.
 pub(super) fn http_error(url: &str, to: (IpAddr, u16), e: &HttpError) -> String {
-    format!("Get \"{url}\": {}", dial_error(to, e, true))
-}
-
-/// A connection error as Go prints it.
-pub(super) fn dial_error((ip, port): (IpAddr, u16), e: &HttpError, http: bool) -> String {
-    match e {
-        HttpError::Connect(NetError::Refused) => format!("dial tcp {ip}:{port}: connect: connection refused"),
-        HttpError::Connect(NetError::Unreachable) => format!("dial tcp {ip}:{port}: connect: no route to host"),
-        HttpError::Connect(NetError::TimedOut) => format!("dial tcp {ip}:{port}: connect: connection timed out"),
-        HttpError::TimedOut { .. } if http => {
+    let why = match e {
+        HttpError::TimedOut { .. } => {
             "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned()
         }
-        HttpError::TimedOut { .. } => format!("dial tcp {ip}:{port}: i/o timeout"),
-        HttpError::Closed => "EOF".to_owned(),
-        HttpError::Reset => format!("read tcp {ip}:{port}: read: connection reset by peer"),
-        HttpError::NotTls(why) => (*why).to_owned(),
-        HttpError::Malformed(why) => format!("net/http: HTTP/1.x transport connection broken: {why}"),
-    }
+        e => e.in_go(to),
+    };
+    format!("Get \"{url}\": {why}")
 }
 
 impl Kubelet {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Container, Pod, Probe};
 
 use super::Kubelet;
-use super::handlers::{dial_error, port};
+use super::handlers::port;
 use super::pod::{self, WorkState};
 use crate::client::EventType;
 use crate::runtime::containerd::{CriError, Id};
@@ -297,7 +297,7 @@ impl Worker {
                 "timeout: failed to connect service \"{ip}:{target}\" within {}: context deadline exceeded",
                 super::backoff::go_duration(timeout)
             )),
-            Err(e) => Err(dial_error((ip, target), &e, false)),
+            Err(e) => Err(e.in_go((ip, target))),
         })
     }
 }

@@ -71,6 +71,22 @@ pub enum HttpError {
     NotTls(&'static str),
 }
 
+impl HttpError {
+    /// The error as Go's client prints it of a connection to this address.
+    pub fn in_go(&self, (ip, port): (IpAddr, u16)) -> String {
+        match self {
+            HttpError::Connect(NetError::Refused) => format!("dial tcp {ip}:{port}: connect: connection refused"),
+            HttpError::Connect(NetError::Unreachable) => format!("dial tcp {ip}:{port}: connect: no route to host"),
+            HttpError::Connect(NetError::TimedOut) => format!("dial tcp {ip}:{port}: connect: connection timed out"),
+            HttpError::TimedOut { .. } => format!("dial tcp {ip}:{port}: i/o timeout"),
+            HttpError::Closed => "EOF".to_owned(),
+            HttpError::Reset => format!("read tcp {ip}:{port}: read: connection reset by peer"),
+            HttpError::NotTls(why) => (*why).to_owned(),
+            HttpError::Malformed(why) => format!("net/http: HTTP/1.x transport connection broken: {why}"),
+        }
+    }
+}
+
 /// What a body may have at most.
 const BODY_MAX: usize = 4 << 20;
 

@@ -120,6 +120,19 @@ const RESERVED: &[&str] = &[
     "void",
     "while",
 ];
+
+/// Whether a name is a word of the language: a literal, an operator, or reserved.
+pub(super) fn is_word(name: &str) -> bool {
+    matches!(name, "true" | "false" | "null" | "in") || RESERVED.contains(&name)
+}
+
+/// Whether a variable may be called so.
+pub fn is_identifier(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+        && !is_word(name)
+}
+
 const EXPECTED: &str =
     "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 

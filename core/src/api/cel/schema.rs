@@ -7,36 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::parse::is_word;
 use super::types::{BOOL, BYTES, DOUBLE, DURATION, INT, STRING, TIMESTAMP, Type};
 use super::value::{Key, Val, parse_duration};
 
-const WORDS: [&str; 21] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
 /// A property's name as expressions write it; nothing where they can't.
 fn escape(name: &str) -> Option<String> {
-    if WORDS.contains(&name) {
+    if is_word(name) {
         return Some(format!("__{name}__"));
     }
     let first = name.chars().next()?;

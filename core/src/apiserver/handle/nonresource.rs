@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::negotiate::{Accepted, Endpoint, Transform, accepted};
+use super::url::Query;
 use super::verbs::no_such_resource;
 use super::{ApiServer, Context, Response, discovery, encode};
 use crate::api::field::quote;
@@ -148,7 +149,10 @@ impl ApiServer {
             }
             ["openapi", rest @ ..] => self.openapi_response(cx, rest),
             ["metrics"] => Ok(self.metrics_response()),
-            ["healthz" | "livez" | "readyz", ..] => Ok(self.health(cx, &parts)),
+            ["healthz" | "livez" | "readyz", ..] => {
+                let (code, text) = self.health(&parts, &cx.query);
+                Ok(Response::text(code, text))
+            }
             [".well-known", "openid-configuration"] => {
                 let host = cx.request.header("Host").unwrap_or_default();
                 let v = json!({
@@ -169,30 +173,26 @@ impl ApiServer {
 
     /// What a probe without credentials is told at a path of health; `None` for any other path.
     pub fn health_of(&self, path: &str) -> Option<(u16, String)> {
-        let root = path.strip_prefix('/').filter(|root| matches!(*root, "healthz" | "livez" | "readyz"))?;
-        let failed: String = checks(root)
-            .iter()
-            .filter(|check| !self.healthy(check))
-            .map(|check| format!("[-]{check} failed: reason withheld\n"))
-            .collect();
-        Some(if failed.is_empty() { (200, "ok".to_owned()) } else { (500, format!("{failed}{root} check failed\n")) })
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        matches!(parts.as_slice(), ["healthz" | "livez" | "readyz", ..]).then(|| self.health(&parts, &Query::default()))
     }
 
-    fn health(&self, cx: &Context<'_>, parts: &[&str]) -> Response {
+    /// The status code and text of a path of health.
+    fn health(&self, parts: &[&str], query: &Query) -> (u16, String) {
         let root = parts.first().copied().unwrap_or_default();
         let one = parts.get(1..).unwrap_or_default().join("/");
         let all = checks(root);
         if !one.is_empty() {
             if !all.contains(&one) {
-                return Response::text(404, "404 page not found\n");
+                return (404, "404 page not found\n".to_owned());
             }
             return if self.healthy(&one) {
-                Response::text(200, "ok")
+                (200, "ok".to_owned())
             } else {
-                Response::text(500, format!("internal server error: {one} failed: reason withheld\n"))
+                (500, format!("internal server error: {one} failed: reason withheld\n"))
             };
         }
-        let mut unknown: BTreeSet<&str> = cx.query.all("exclude").collect();
+        let mut unknown: BTreeSet<&str> = query.all("exclude").collect();
         let excluded = unknown.clone();
         let mut text = String::new();
         let mut failed = false;
@@ -213,11 +213,11 @@ impl ApiServer {
             text.push_str(&format!("warn: some health checks cannot be excluded: no matches for {names}\n"));
         }
         if failed {
-            return Response::text(500, format!("{text}{root} check failed\n"));
+            return (500, format!("{text}{root} check failed\n"));
         }
-        if cx.query.get("verbose").is_none() {
-            return Response::text(200, "ok");
+        if query.get("verbose").is_none() {
+            return (200, "ok".to_owned());
         }
-        Response::text(200, format!("{text}{root} check passed\n"))
+        (200, format!("{text}{root} check passed\n"))
     }
 }

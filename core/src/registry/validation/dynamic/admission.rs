@@ -2,7 +2,7 @@
 //! Models `pkg/apis/admissionregistration/validation/validation.go` and `v1/defaults.go`.
 
 use super::expressions::{self, Known};
-use crate::api::cel::{BOOL, STRING, Type};
+use crate::api::cel::{self, BOOL, STRING, Type};
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -386,7 +386,7 @@ fn variable(v: &Value, known: Known<'_>, path: &Path, errs: &mut ErrorList) {
     let name = str_of(v, "name");
     if name.trim().is_empty() {
         errs.push(Error::required(&path.child("name"), "name is not specified"));
-    } else if !is_cel_identifier(name) {
+    } else if !cel::is_identifier(name) {
         errs.push(Error::invalid_str(&path.child("name"), name, "must be a valid CEL identifier"));
     }
     let (expression, at) = (str_of(v, "expression"), path.child("expression"));
@@ -395,35 +395,6 @@ fn variable(v: &Value, known: Known<'_>, path: &Path, errs: &mut ErrorList) {
     } else {
         expressions::check(expression, expression, known, &[], &at, errs);
     }
-}
-
-fn is_cel_identifier(name: &str) -> bool {
-    const RESERVED: &[&str] = &[
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ];
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
-        && !RESERVED.contains(&name)
 }
 
 fn validations(name: &str, spec: &Value, path: &Path, errs: &mut ErrorList) {
