@@ -308,6 +308,7 @@ pub fn App() -> Html {
     let notice = use_state(|| None::<Notice>);
     let pasted = use_state(|| (0u64, AttrValue::default()));
     let stage = use_stages();
+    let drawers = stage == Stage::Drawers;
     use_link(&desk, tick.setter(), broken.setter(), notice.setter());
     use_window(&desk, broken.setter());
     {
@@ -375,7 +376,7 @@ pub fn App() -> Html {
         <div class="page">
             <Top desk={desk.clone()} filter={filter.clone()} {dark} {on_new} {on_share} tick={*tick} />
             <main>
-                if ui.editor_open && stage == Stage::Drawers {
+                if ui.editor_open && drawers {
                     <Editor desk={desk.clone()} pasted={(*pasted).clone()} version={said} />
                 }
                 <div class="middle">
@@ -387,17 +388,17 @@ pub fn App() -> Html {
                     if !booted && broken.is_none() {
                         <p class="loading soft" role="status">{ "The machines are being switched on." }</p>
                     }
-                    if stage == Stage::Drawers {
+                    if drawers {
                         <Hint desk={desk.clone()} {palette} {on_paste} tick={*tick} />
                     }
-                    if ui.terminal_open && stage == Stage::Drawers {
+                    if ui.terminal_open && drawers {
                         <Terminal desk={desk.clone()} version={said} />
                     }
                 </div>
-                if let Some(p) = ui.picked.as_ref().filter(|_| stage == Stage::Drawers) {
+                if let Some(p) = ui.picked.as_ref().filter(|_| drawers) {
                     <Inspector desk={desk.clone()} picked={p.clone()} tab={ui.tab} tick={*tick} />
                 }
-                if ui.feed_open && stage == Stage::Drawers {
+                if ui.feed_open && drawers {
                     <Feed desk={desk.clone()} filter={filter.clone()} own_filter={AttrValue::from(ui.feed_filter.clone())}
                         warnings_only={ui.warnings_only} tick={*tick} />
                 }

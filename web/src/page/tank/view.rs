@@ -151,6 +151,13 @@ fn context(canvas: &HtmlCanvasElement, ratio: f64, size: (f64, f64)) -> Option<C
     Some(c)
 }
 
+/// Whether what moves is drawn now, and whether its canvas holds something then that has to go. `held`: whether it does before; `turn`: whether
+/// this is its turn.
+fn overlay(held: bool, motion: bool, turn: bool) -> (bool, bool) {
+    let due = turn && (held || motion);
+    (due, motion || (held && !due))
+}
+
 /// Draws what has changed since the last time.
 fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, props: &Props) {
     let window = gloo::utils::window();
@@ -208,10 +215,12 @@ fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, p
     }
     let still_took_ms = clock_ms() - now_ms;
     // One of the two at a time where it takes long.
-    if (motion || g.moving) && (fresh || still_took_ms < STILL_LONG_MS) {
+    let turn = fresh || still_took_ms < STILL_LONG_MS;
+    let (due, held) = overlay(g.moving, motion, turn);
+    if due {
         scene_on(moving, true, &|s| s.overlay(&m, &g.motion));
     }
-    g.moving = motion;
+    g.moving = held;
     g.drawn_told = m.told;
     if !fresh {
         g.drawn = Some(wanted);
@@ -364,5 +373,30 @@ pub fn Tank(props: &Props) -> Html {
                 }
             </div>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlay;
+
+    #[test]
+    fn nothing_that_moved_stays_on_the_canvas() {
+        // Whether something moves, and whether it is the moving canvas's turn; then whether it is drawn.
+        let mut held = false;
+        for (motion, turn, drawn) in [
+            (false, true, false),
+            (true, true, true),
+            (true, false, false),
+            // What moved has come to rest while the other canvas was drawn: its last marks still have to go.
+            (false, false, false),
+            (false, true, true),
+            (false, true, false),
+        ] {
+            let due;
+            (due, held) = overlay(held, motion, turn);
+            assert_eq!(due, drawn, "{motion} {turn}");
+        }
+        assert!(!held);
     }
 }
