@@ -231,6 +231,14 @@ impl Page {
         Ok(element.send_keys(text).await?)
     }
 
+    /// Replaces what a text field holds by a text from the clipboard: at once, where `fill` types key by key.
+    pub async fn paste(&self, testid: &str, text: &str) -> Result {
+        let element = self.find(testid).await?;
+        element.clear().await?;
+        element.click().await?;
+        self.devtools("Input.insertText", json!({ "text": text })).await.map(drop)
+    }
+
     /// The text of an element, as it is drawn.
     pub async fn text(&self, testid: &str) -> Result<String> {
         Ok(self.find(testid).await?.text().await?)

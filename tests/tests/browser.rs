@@ -234,7 +234,10 @@ async fn time_obeys() -> Result {
         let stands = page.text("clock").await?;
         page.reload().await?;
         page.wait_for_text("clock", &stands).await?;
-        page.wait_for_text("pace", "paused").await
+        page.wait_for_text("pace", "paused").await?;
+        // So does what was typed, with what it said.
+        page.wait_for_text("terminal-output", "$ kubectl get nodes").await?;
+        page.wait_for_text("terminal-output", "worker-3").await
     })
     .await
 }

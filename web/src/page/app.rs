@@ -83,6 +83,7 @@ fn receive(
         ToPage::Ready => {
             let session = store::take_shared().or_else(|| store::get(store::SESSION));
             *desk.session.borrow_mut() = session.clone().unwrap_or_default();
+            desk.remember_commands();
             desk.send(&ToWorker::Start { session, config: new_config(FIRST_SEED) });
             if store::get(store::PAUSED).is_some() {
                 desk.send(&ToWorker::Speed(Speed::Paused));
@@ -167,18 +168,24 @@ fn new_config(seed: u64) -> ClusterConfig {
 fn hear(desk: &Desk, o: Output) -> Option<Notice> {
     match o {
         Output::Text { id, stderr, text } => {
-            desk.commands.borrow_mut().entry(id).or_default().text.push((stderr, text));
+            if let Some(said) = desk.commands.borrow_mut().get_mut(&id) {
+                said.text.push((stderr, text));
+            }
         }
         Output::Exit { id, code } => {
             let mut commands = desk.commands.borrow_mut();
-            let said = commands.entry(id).or_default();
+            let said = commands.get_mut(&id)?;
             said.code = Some(code);
             said.reads = false;
             if desk.told.borrow_mut().remove(&id) {
                 return Some(Notice::of(said));
             }
         }
-        Output::Reads { id, reads } => desk.commands.borrow_mut().entry(id).or_default().reads = reads,
+        Output::Reads { id, reads } => {
+            if let Some(said) = desk.commands.borrow_mut().get_mut(&id) {
+                said.reads = reads;
+            }
+        }
         Output::Visited { id, url, status, headers, body, took_ns } => {
             let mut last = desk.visited.borrow_mut();
             // Another page may have been asked for since.

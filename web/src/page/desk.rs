@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use gloo::file::ObjectUrl;
 use podarium_core::observe::{Answer, Question};
-use podarium_core::session::Input;
+use podarium_core::session::{Input, Session};
 use yew::UseReducerDispatcher;
 
 use super::link::Link;
@@ -128,14 +128,29 @@ impl Desk {
     /// Runs a command line with files beside it; its number.
     pub fn command(&self, line: &str, files: Vec<(String, String)>) -> u64 {
         let id = self.number();
+        self.list_command(id, line);
+        self.submit(Input::Command { id, line: line.to_owned(), files });
+        id
+    }
+
+    fn list_command(&self, id: u64, line: &str) {
         let mut all = self.commands.borrow_mut();
         all.insert(id, Said { line: line.to_owned(), ..Said::default() });
         while all.len() > COMMANDS_MAX {
             all.pop_first();
         }
-        drop(all);
-        self.submit(Input::Command { id, line: line.to_owned(), files });
-        id
+    }
+
+    /// Lists the commands of the stored session: what they say comes again while it is replayed.
+    pub fn remember_commands(&self) {
+        let Ok(session) = Session::from_json(&self.session.borrow()) else { return };
+        for input in &session.inputs {
+            match &input.input {
+                Input::Command { id, line, .. } => self.list_command(*id, line),
+                Input::Type { id, text } => self.list_typed(*id, text),
+                _ => {}
+            }
+        }
     }
 
     /// The command that reads what is typed, and what it printed last without ending the line: its prompt.
@@ -154,10 +169,14 @@ impl Desk {
 
     /// Types to a command that reads it: a line with its end, or a control character.
     pub fn type_to(&self, id: u64, text: String) {
+        self.list_typed(id, &text);
+        self.submit(Input::Type { id, text });
+    }
+
+    fn list_typed(&self, id: u64, text: &str) {
         if let Some(said) = self.commands.borrow_mut().get_mut(&id) {
             said.typed.extend(text.strip_suffix('\n').filter(|l| !l.is_empty()).map(str::to_owned));
         }
-        self.submit(Input::Type { id, text });
     }
 
     /// Commands that have not ended yet.
