@@ -109,30 +109,27 @@ pub struct ApiServer {
 /// Words that entries of the trace share.
 #[derive(Default)]
 struct TraceWords {
-    /// By kind, the few subresources that were asked for, and how the trace names them.
-    resources: Vec<Vec<(Rc<str>, Rc<str>)>>,
+    /// By kind, its name, the few subresources that were asked for, and how the trace names them.
+    resources: Vec<Vec<(&'static str, Rc<str>, Rc<str>)>>,
     /// The namespace of the last request.
     namespace: Option<Rc<str>>,
 }
 
 impl TraceWords {
-    fn resource(&mut self, id: ResourceId, resource: &str, subresource: &str) -> Rc<str> {
+    fn resource(&mut self, id: ResourceId, resource: &'static str, subresource: &str) -> Rc<str> {
         let at = usize::from(id.0);
         if self.resources.len() <= at {
             self.resources.resize_with(at + 1, Vec::new);
         }
         let known = &mut self.resources[at];
         // A kind may be gone and another have its place.
-        let is = |(s, whole): &&(Rc<str>, Rc<str>)| {
-            let rest = whole.strip_prefix(resource);
-            **s == *subresource && rest.is_some_and(|rest| rest.trim_start_matches('/') == subresource)
-        };
-        if let Some((_, whole)) = known.iter().find(is) {
+        let is = |(r, s, _): &&(&'static str, Rc<str>, Rc<str>)| std::ptr::eq(*r, resource) && **s == *subresource;
+        if let Some((_, _, whole)) = known.iter().find(is) {
             return whole.clone();
         }
         let whole: Rc<str> =
             if subresource.is_empty() { resource.into() } else { [resource, "/", subresource].concat().into() };
-        known.push((subresource.into(), whole.clone()));
+        known.push((resource, subresource.into(), whole.clone()));
         whole
     }
 
@@ -327,12 +324,13 @@ impl ApiServer {
         };
         for e in events {
             let Some(obj) = cacher::object_of(e) else { continue };
-            let group = obj.api_version().split_once('/').map_or("", |(g, _)| g);
-            let Some(id) = self.registry.find_kind(group, obj.kind()) else { continue };
+            let Some(id) = self.registry.find_object(&*obj) else { continue };
             if e.kind == crate::etcd::EventType::Delete {
                 self.etcd.owners.borrow_mut().forget(&*obj, e.revision);
             }
-            self.cachers[id.0 as usize].dispatch(&self.sim, self.registry.strategy(id), e);
+            let strategy = self.registry.strategy(id);
+            self.cachers[id.0 as usize].dispatch(&self.sim, strategy, e);
+            let group = strategy.info().group;
             if group == custom::GROUP {
                 self.learn_definitions();
             } else if group == admission::policies::GROUP {

@@ -75,6 +75,8 @@ struct Inner {
     services: Informer<Service>,
     node: Informer<Node>,
     pods: RefCell<BTreeMap<Rc<str>, Box<Entry>>>,
+    /// What the pods ask for together.
+    load: RefCell<admit::Load>,
     /// Mirror pods by `namespace/name`.
     mirrors: RefCell<BTreeMap<Rc<str>, Rc<Pod>>>,
     /// Static pods' manifests as last read.
@@ -130,6 +132,7 @@ impl Kubelet {
             services,
             node,
             pods: RefCell::default(),
+            load: RefCell::default(),
             mirrors: RefCell::default(),
             manifests: RefCell::default(),
             statuses: RefCell::default(),

@@ -51,7 +51,7 @@ pub mod validation;
 mod volume_attributes_class;
 mod warnings;
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -68,7 +68,7 @@ pub use served::Served;
 pub use strategy::{DeleteOutcome, GcPolicy, KindStrategy, ScaleSpec, Strategy, StrategyContext, Typed};
 
 use crate::api::dynamic::DynamicObject;
-use crate::api::object::Kind;
+use crate::api::object::{Kind, Object};
 
 /// A kind's names and scope.
 #[derive(Clone, Copy, Debug)]
@@ -323,6 +323,21 @@ impl Registry {
         let (group, kind) = (<K as Resource>::GROUP, <K as Resource>::KIND);
         let Some(id) = self.by_kind.get(&(group, kind)).copied() else { return self.find_kind(group, kind) };
         self.by_type.borrow_mut().insert(TypeId::of::<K>(), id);
+        Some(id)
+    }
+
+    /// Looks up the kind of an object: every change in etcd asks.
+    pub fn find_object(&self, object: &dyn Object) -> Option<ResourceId> {
+        let of_type = (object as &dyn Any).type_id();
+        if let Some(id) = self.by_type.borrow().get(&of_type) {
+            return Some(*id);
+        }
+        let group = object.api_version().split_once('/').map_or("", |(group, _)| group);
+        let id = self.find_kind(group, object.kind())?;
+        // The kinds without a type of their own share one.
+        if of_type != TypeId::of::<DynamicObject>() {
+            self.by_type.borrow_mut().insert(of_type, id);
+        }
         Some(id)
     }
 

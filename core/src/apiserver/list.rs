@@ -226,7 +226,13 @@ impl ApiServer {
     /// What a selection finds now, outside any request.
     pub(crate) fn list_silently(&self, id: ResourceId, namespace: Option<&str>, selection: &Selection) -> Vec<Obj> {
         let strategy = self.registry.strategy(id);
-        let prefix = self.prefix_of(id, namespace);
+        let mut prefix = self.prefix_of(id, namespace);
+        // Every kubelet asks for its own node: only objects whose names begin so are looked at.
+        if let Some(name) = selection.exact_field("metadata.name")
+            && (namespace.is_some() || !strategy.info().namespaced)
+        {
+            prefix.push_str(name);
+        }
         let mut items = Vec::new();
         self.etcd.store.borrow().for_each_prefix(&prefix, |_, value, _| {
             if let Value::Object(obj) = value

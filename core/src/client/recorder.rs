@@ -146,15 +146,8 @@ impl EventRecorder {
     pub fn event_about(&self, about: ObjectReference, kind: EventType, reason: &str, message: &str) {
         let sim = self.client.sim();
         let now = sim.now();
-        let object: ObjectKey = format!(
-            "{}/{}/{}/{}/{}",
-            about.kind.as_deref().unwrap_or_default(),
-            about.namespace.as_deref().unwrap_or_default(),
-            about.name.as_deref().unwrap_or_default(),
-            about.uid.as_deref().unwrap_or_default(),
-            about.field_path.as_deref().unwrap_or_default(),
-        )
-        .into();
+        let names = [&about.kind, &about.namespace, &about.name, &about.uid, &about.field_path];
+        let object: ObjectKey = names.map(|name| name.as_deref().unwrap_or_default()).join("/").into();
         let mut correlator = self.correlator.borrow_mut();
         let correlator = &mut *correlator;
         // One copy of the key for all events about an object.

@@ -1,5 +1,6 @@
 //! Whether this node takes a pod at all. Models `pkg/kubelet/lifecycle/predicate.go`.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use k8s_openapi::api::core::v1::{Node, NodeSelectorRequirement, NodeSelectorTerm, Pod};
@@ -8,6 +9,44 @@ use super::Kubelet;
 use super::pod::{self, WorkState};
 use crate::api::quantity::Quantity;
 use crate::client::EventType;
+
+/// What the pods that are here and not over ask for, and the sum of it: every pod that comes is compared with it.
+#[derive(Default)]
+pub(super) struct Load {
+    pods: BTreeMap<Rc<str>, (i64, i64)>,
+    /// Milli-cores and bytes.
+    sum: (i128, i128),
+}
+
+impl Load {
+    /// A pod came, or asks for something else.
+    pub(super) fn set(&mut self, uid: &Rc<str>, p: &Pod) {
+        let requests = (requested(p, "cpu"), requested(p, "memory"));
+        let before = self.pods.insert(uid.clone(), requests).unwrap_or_default();
+        self.sum.0 += i128::from(requests.0) - i128::from(before.0);
+        self.sum.1 += i128::from(requests.1) - i128::from(before.1);
+    }
+
+    /// A pod is over.
+    pub(super) fn remove(&mut self, uid: &str) {
+        let before = self.pods.remove(uid).unwrap_or_default();
+        self.sum.0 -= i128::from(before.0);
+        self.sum.1 -= i128::from(before.1);
+    }
+
+    /// Pods, milli-cores and bytes of all but one.
+    fn without(&self, uid: &str) -> [i64; 3] {
+        let own = self.pods.get(uid);
+        let (cpu, memory) = own.copied().unwrap_or_default();
+        let all = i64::try_from(self.pods.len()).unwrap_or(i64::MAX);
+        let saturated = |n: i128| i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX });
+        [
+            all - i64::from(own.is_some()),
+            saturated(self.sum.0 - i128::from(cpu)),
+            saturated(self.sum.1 - i128::from(memory)),
+        ]
+    }
+}
 
 /// Why not.
 pub(super) struct Rejection {
@@ -36,11 +75,6 @@ fn requested(p: &Pod, resource: &str) -> i64 {
     }
     sum = sum.saturating_add(sidecars).max(most);
     sum.saturating_add(read(pod::spec(p).overhead.as_ref().and_then(|o| o.get(resource))))
-}
-
-/// Milli-cores and bytes that a pod asks for.
-pub(super) fn requests(p: &Pod) -> (i64, i64) {
-    (requested(p, "cpu"), requested(p, "memory"))
 }
 
 fn requirement_holds(r: &NodeSelectorRequirement, value: Option<&str>) -> bool {
@@ -86,23 +120,13 @@ impl Kubelet {
     /// Whether a pod fits beside those that are here.
     pub(super) fn admit(&self, uid: &Rc<str>, p: &Pod) -> Result<(), Rejection> {
         let c = &self.0.config;
-        let (cpu, memory) = requests(p);
+        let (cpu, memory) = (requested(p, "cpu"), requested(p, "memory"));
         let ours = [
             ("pods", i64::from(c.max_pods), 1),
             ("cpu", i64::from(c.cpus) * 1000, cpu),
             ("memory", self.allocatable_memory(), memory),
         ];
-        let mut used = [0i64; 3];
-        {
-            let pods = self.0.pods.borrow();
-            let own = pods.get(uid).map(|e| std::ptr::from_ref(&**e));
-            let others = pods.values().filter(|e| own != Some(std::ptr::from_ref(&***e)));
-            for e in others.filter(|e| e.state != WorkState::Finished) {
-                used[0] += 1;
-                used[1] = used[1].saturating_add(e.requests.0);
-                used[2] = used[2].saturating_add(e.requests.1);
-            }
-        }
+        let used = self.0.load.borrow().without(uid);
         for ((name, capacity, wants), used) in ours.into_iter().zip(used) {
             if wants > 0 && wants > capacity.saturating_sub(used) {
                 let message = format!(

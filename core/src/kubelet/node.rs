@@ -49,6 +49,12 @@ fn quantity(text: String) -> ApiQuantity {
     ApiQuantity(text)
 }
 
+/// Whether somebody else wrote into the conditions, as the node controller does to a node that was silent.
+fn called_unknown(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|c| c.status == "Unknown")
+}
+
 impl Kubelet {
     /// Memory that pods may ask for.
     pub(super) fn allocatable_memory(&self) -> i64 {
@@ -70,7 +76,7 @@ impl Kubelet {
             let begin = sim.now();
             while sim.now().since(begin) < FAST_FOR {
                 sim.set_cause(0);
-                kubelet.update_pod_cidr();
+                kubelet.update_pod_cidr(kubelet.own_node().as_deref());
                 if kubelet.runtime_errors().is_none() {
                     break;
                 }
@@ -87,9 +93,13 @@ impl Kubelet {
         });
     }
 
-    fn update_pod_cidr(&self) {
-        let node = self.0.node.get(&self.0.config.node_name);
-        if let Some(cidr) = node.as_ref().and_then(|n| n.spec.as_ref()).and_then(|s| s.pod_cidr.as_deref()) {
+    /// The node's object as the watch has it.
+    fn own_node(&self) -> Option<std::rc::Rc<Node>> {
+        self.0.node.get(&self.0.config.node_name)
+    }
+
+    fn update_pod_cidr(&self, node: Option<&Node>) {
+        if let Some(cidr) = node.and_then(|n| n.spec.as_ref()).and_then(|s| s.pod_cidr.as_deref()) {
             // A containerd that is down is told at the next look.
             let _ = self.0.runtime.update_runtime_config(cidr);
         }
@@ -169,7 +179,8 @@ impl Kubelet {
 
     /// Writes the status if it says something new or is due. Looking costs next to nothing when neither holds.
     async fn update_node_status(&self) {
-        self.update_pod_cidr();
+        let node = self.own_node();
+        self.update_pod_cidr(node.as_deref());
         let due = {
             let errors = self.runtime_errors();
             let s = self.0.node_state.borrow();
@@ -177,7 +188,7 @@ impl Kubelet {
                 || s.images_version != self.0.runtime.images_version()
                 || s.ready == errors.is_some()
                 || errors.is_some()
-                || self.stored_differs()
+                || node.as_deref().is_some_and(called_unknown)
         };
         if !due {
             return;
@@ -217,18 +228,11 @@ impl Kubelet {
     /// What the api-server has, from the watch at first and asked for when that didn't do.
     async fn stored_node(&self, attempt: usize) -> Option<std::rc::Rc<Node>> {
         if attempt == 0
-            && let Some(n) = self.0.node.get(&self.0.config.node_name)
+            && let Some(n) = self.own_node()
         {
             return Some(n);
         }
         self.0.heartbeat.get::<Node>("", &self.0.config.node_name).await.ok()
-    }
-
-    /// Whether somebody else wrote into the conditions, as the node controller does to a node that was silent.
-    fn stored_differs(&self) -> bool {
-        let Some(n) = self.0.node.get(&self.0.config.node_name) else { return false };
-        let conditions = n.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
-        conditions.iter().any(|c| c.status == "Unknown")
     }
 
     fn report_reboot(&self, stored: &Node) {

@@ -72,14 +72,11 @@ pub(super) struct Entry {
     pub volumes: Option<Rc<super::volumes::Volumes>>,
     /// How often its volumes couldn't be set up in a row.
     pub mount_failures: u32,
-    /// What it asks for, milli-cores and bytes: summed up for every pod that comes.
-    pub requests: (i64, i64),
 }
 
 impl Entry {
     pub fn new(pod: Rc<Pod>, is_static: bool, cause: TraceSeq) -> Self {
         Entry {
-            requests: super::admit::requests(&pod),
             pod,
             is_static,
             state: WorkState::Sync,

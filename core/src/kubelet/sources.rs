@@ -76,8 +76,8 @@ impl Kubelet {
                 && e.pod.metadata.deletion_timestamp == p.metadata.deletion_timestamp
                 && e.pod.metadata.labels == p.metadata.labels
                 && e.pod.metadata.annotations == p.metadata.annotations;
-            if !same {
-                e.requests = super::admit::requests(p);
+            if !same && e.state != WorkState::Finished {
+                self.0.load.borrow_mut().set(&uid, p);
             }
             e.pod = p.clone();
             same
@@ -110,6 +110,7 @@ impl Kubelet {
             entry.grace = p.metadata.deletion_grace_period_seconds;
         }
         let admitted = if over || p.metadata.deletion_timestamp.is_some() { Ok(()) } else { self.admit(uid, p) };
+        self.0.load.borrow_mut().set(uid, p);
         if let Err(rejection) = admitted {
             self.0.pods.borrow_mut().insert(uid.clone(), Box::new(entry));
             return self.reject(uid, p, &rejection);
@@ -186,8 +187,7 @@ impl Kubelet {
             match self.with_entry(&uid, |e| e.state) {
                 Some(WorkState::Sync) => self.terminate(&uid, None),
                 Some(WorkState::Finished) => {
-                    let e = self.0.pods.borrow_mut().remove(&uid);
-                    drop(e);
+                    self.drop_entry(&uid);
                 }
                 _ => {}
             }

@@ -384,6 +384,7 @@ impl Kubelet {
             e.state = WorkState::Finished;
             e.volumes = None;
         });
+        self.0.load.borrow_mut().remove(uid);
         self.enqueue_status(uid);
         self.collect_garbage();
         Next::Idle

@@ -141,10 +141,16 @@ impl Kubelet {
         self.with_entry(uid, |e| e.state == WorkState::Sync) == Some(true)
     }
 
+    /// Takes a pod off the list; false if it was not on it.
+    pub(super) fn drop_entry(&self, uid: &str) -> bool {
+        self.0.load.borrow_mut().remove(uid);
+        let entry = self.0.pods.borrow_mut().remove(uid);
+        entry.is_some()
+    }
+
     /// Forgets a pod that is over.
     pub(super) fn forget(&self, uid: &Rc<str>) {
-        let entry = self.0.pods.borrow_mut().remove(uid);
-        if entry.is_some() {
+        if self.drop_entry(uid) {
             self.0.statuses.borrow_mut().forget(uid);
             self.0.container_backoff.borrow_mut().forget(uid);
             self.0.image_backoff.borrow_mut().forget(uid);
@@ -152,7 +158,6 @@ impl Kubelet {
             // What was kept for as long as its object was there goes now.
             self.collect_garbage();
         }
-        drop(entry);
         let no_statics = self.0.manifests.borrow().is_empty() && self.0.mirrors.borrow().is_empty();
         if !no_statics {
             self.retry_static_pods();

@@ -451,12 +451,9 @@ impl Observer {
                     } else {
                         MessageKind::Request
                     };
-                    let about = match (namespace.is_empty(), name.is_empty()) {
-                        (_, true) => namespace.to_string(),
-                        (true, false) => name.to_string(),
-                        (false, false) => format!("{namespace}/{name}"),
-                    };
-                    let what = format!("{verb} {resource} {about} {code}");
+                    let between = if namespace.is_empty() || name.is_empty() { "" } else { "/" };
+                    let code = code.to_string();
+                    let what = [*verb, " ", &**resource, " ", &**namespace, between, &**name, " ", &code].concat();
                     (kind, self.process_name(w, *from), self.process_name(w, *to), what)
                 }
                 TraceEvent::RequestFailed { from, to, verb, resource, why } => {
@@ -464,7 +461,7 @@ impl Observer {
                     (MessageKind::Error, self.process_name(w, *from), self.process_name(w, *to), what)
                 }
                 TraceEvent::Watch { from, to, resource, namespace, name } => {
-                    let what = format!("{resource} {namespace}/{name}");
+                    let what = [&**resource, " ", &**namespace, "/", &**name].concat();
                     (MessageKind::Watch, self.process_name(w, *from), self.process_name(w, *to), what)
                 }
                 TraceEvent::Traffic { from, to, what } => {

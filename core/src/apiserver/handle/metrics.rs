@@ -3,20 +3,24 @@
 
 use std::fmt::Write as _;
 
-use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
-
 use super::{ApiServer, Response};
 use crate::registry::ResourceId;
 
-/// Requests by verb, kind, scope and code.
-type Key = (&'static str, ResourceId, &'static str, u16);
+/// Requests of one kind that were alike.
+#[derive(Debug)]
+struct Alike {
+    code: u16,
+    verb: &'static str,
+    scope: &'static str,
+    subresource: Box<str>,
+    count: u64,
+}
 
 /// The counters of one api-server.
 #[derive(Debug, Default)]
 pub(in crate::apiserver) struct Metrics {
-    /// By subresource too, of which there are few.
-    requests: IndexMap<Key, Vec<(Box<str>, u64)>, FxBuildHasher>,
+    /// By kind: there are few sorts of requests to each.
+    requests: Vec<Vec<Alike>>,
 }
 
 impl Metrics {
@@ -29,10 +33,17 @@ impl Metrics {
         scope: &'static str,
         code: u16,
     ) {
-        let all = self.requests.entry((verb, id, scope, code)).or_default();
-        match all.iter_mut().find(|(s, _)| **s == *subresource) {
-            Some((_, count)) => *count += 1,
-            None => all.push((subresource.into(), 1)),
+        let at = usize::from(id.0);
+        if self.requests.len() <= at {
+            self.requests.resize_with(at + 1, Vec::new);
+        }
+        let all = &mut self.requests[at];
+        let is = |a: &&mut Alike| {
+            a.code == code && a.verb == verb && a.scope == scope && *a.subresource == *subresource
+        };
+        match all.iter_mut().find(is) {
+            Some(alike) => alike.count += 1,
+            None => all.push(Alike { code, verb, scope, subresource: subresource.into(), count: 1 }),
         }
     }
 }
@@ -98,11 +109,13 @@ impl ApiServer {
         let name = "apiserver_request_total";
         text.family(name, "counter", "[STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.");
         let metrics = self.metrics.borrow();
-        let mut requests: Vec<_> = metrics.requests.iter().collect();
-        requests.sort_unstable_by_key(|(key, _)| **key);
-        let samples = requests.into_iter().flat_map(|(key, all)| all.iter().map(move |(s, count)| (key, s, count)));
-        for ((verb, id, scope, code), subresource, count) in samples {
-            let info = self.registry.info(*id);
+        let mut requests: Vec<(ResourceId, &Alike)> = Vec::new();
+        for (i, all) in metrics.requests.iter().enumerate() {
+            requests.extend(all.iter().map(|alike| (ResourceId(i as u16), alike)));
+        }
+        requests.sort_by_key(|(id, a)| (a.verb, *id, a.scope, a.code));
+        for (id, Alike { code, verb, scope, subresource, count }) in requests {
+            let info = self.registry.info(id);
             let labels = [
                 ("code", code.to_string()),
                 ("component", "apiserver".to_owned()),

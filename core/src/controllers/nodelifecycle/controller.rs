@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod};
+use rustc_hash::FxBuildHasher;
 
 use super::disruption::{self, EVICTION_QPS, Mode, ZoneCount, ZoneState};
 use super::health::{self, NodeHealth, Observation};
@@ -39,14 +41,75 @@ const POD_WORKERS: usize = 4;
 const NAMESPACE_NODE_LEASE: &str = "kube-node-lease";
 const EXCLUDE_DISRUPTION: &str = "node.kubernetes.io/exclude-disruption";
 
+/// A node that the controller has registered.
+struct Known {
+    /// As it was then.
+    registered: Rc<Node>,
+    /// As it was looked at last, and what its labels said.
+    node: Rc<Node>,
+    zone: Rc<str>,
+    excluded: bool,
+    health: Option<NodeHealth>,
+}
+
+impl Known {
+    fn new(node: &Rc<Node>, zone: Rc<str>) -> Self {
+        let mut known = Known {
+            registered: node.clone(),
+            node: node.clone(),
+            zone: zone.clone(),
+            excluded: false,
+            health: None,
+        };
+        known.look_at(node, zone);
+        known
+    }
+
+    fn look_at(&mut self, node: &Rc<Node>, zone: Rc<str>) {
+        self.excluded = node.metadata.labels.as_ref().is_some_and(|l| l.contains_key(EXCLUDE_DISRUPTION));
+        self.node = node.clone();
+        self.zone = zone;
+    }
+}
+
+/// Nodes by zone, as one pass found them.
+type Counts = BTreeMap<Rc<str>, ZoneCount>;
+
 #[derive(Default)]
 struct State {
-    known: BTreeMap<String, Rc<Node>>,
-    health: BTreeMap<String, NodeHealth>,
+    known: IndexMap<String, Known, FxBuildHasher>,
     /// Nodes whose pods could not all be marked.
     retry: BTreeSet<String>,
-    zones: BTreeMap<String, ZoneState>,
-    tainters: BTreeMap<String, RateLimitedQueue>,
+    zones: BTreeMap<Rc<str>, ZoneState>,
+    tainters: BTreeMap<Rc<str>, RateLimitedQueue>,
+}
+
+impl State {
+    fn health(&self, node: &str) -> Option<&NodeHealth> {
+        self.known.get(node)?.health.as_ref()
+    }
+
+    /// A node is to be neither tainted nor tried again.
+    fn leave_in_peace(&mut self, node: &str) {
+        let queue = self.known.get(node).and_then(|known| self.tainters.get_mut(&known.zone));
+        if let Some(queue) = queue.filter(|queue| !queue.is_empty()) {
+            queue.remove(node);
+        }
+        if !self.retry.is_empty() {
+            self.retry.remove(node);
+        }
+    }
+
+    /// Counts a node to its zone.
+    fn count(&self, counts: &RefCell<Counts>, node: &str, ready: bool) {
+        let Some(known) = self.known.get(node).filter(|known| !known.excluded) else { return };
+        let mut counts = counts.borrow_mut();
+        let zone = match counts.get_mut(&known.zone) {
+            Some(zone) => zone,
+            None => counts.entry(known.zone.clone()).or_default(),
+        };
+        *if ready { &mut zone.ready } else { &mut zone.not_ready } += 1;
+    }
 }
 
 #[derive(Clone)]
@@ -122,7 +185,7 @@ impl Controller {
 
     fn is_not_ready(&self, node: &str) -> bool {
         let state = self.state.borrow();
-        state.health.get(node).and_then(|h| h.ready.as_ref()).is_some_and(|r| r.status != "True")
+        state.health(node).and_then(|h| h.ready.as_ref()).is_some_and(|r| r.status != "True")
     }
 
     fn run(&self, ctx: &ControllerContext) {
@@ -204,7 +267,7 @@ impl Controller {
     }
 
     async fn no_execute_tainting_pass(&self) {
-        let zones: Vec<String> = self.state.borrow().tainters.keys().cloned().collect();
+        let zones: Vec<Rc<str>> = self.state.borrow().tainters.keys().cloned().collect();
         for zone in zones {
             loop {
                 let now = self.client.sim().now();
@@ -239,12 +302,15 @@ impl Controller {
     async fn monitor_node_health(&self) {
         let nodes = self.nodes.list();
         self.register(&nodes).await;
-        let counts: Rc<RefCell<BTreeMap<String, ZoneCount>>> = Rc::default();
+        let counts: Rc<RefCell<Counts>> = Rc::default();
         let mut busy = Vec::new();
         for node in &nodes {
+            if self.stays_well(node, &counts) {
+                continue;
+            }
             let seen = self.observe(node);
             if seen.silent.is_none() && self.needs_nothing(node, &seen) {
-                count(&counts, node, &seen);
+                self.count(&counts, node, &seen);
                 self.remember(node, seen);
             } else {
                 busy.push((node.clone(), seen));
@@ -279,26 +345,33 @@ impl Controller {
             let mut state = self.state.borrow_mut();
             let state = &mut *state;
             for node in nodes {
-                let zone = zone_key(node);
+                let known = state.known.get_mut(name(&node.metadata));
+                let same = known.as_ref().filter(|known| Rc::ptr_eq(&known.node, node));
+                if same.is_some_and(|known| state.zones.contains_key(&known.zone)) {
+                    continue;
+                }
+                let zone: Rc<str> = zone_key(node).into();
                 if !state.zones.contains_key(&zone) {
                     state.zones.insert(zone.clone(), ZoneState::Initial);
-                    state.tainters.insert(zone, RateLimitedQueue::new(EVICTION_QPS));
+                    state.tainters.insert(zone.clone(), RateLimitedQueue::new(EVICTION_QPS));
                 }
-                if !state.known.contains_key(name(&node.metadata)) {
-                    state.known.insert(name(&node.metadata).to_owned(), node.clone());
+                if let Some(known) = known {
+                    known.look_at(node, zone);
+                } else {
+                    state.known.insert(name(&node.metadata).to_owned(), Known::new(node, zone));
                     added.push(node.clone());
                 }
             }
             if state.known.len() != nodes.len() {
                 let there: BTreeSet<&str> = nodes.iter().map(|n| name(&n.metadata)).collect();
-                state.known.retain(|n, node| {
+                state.known.retain(|n, known| {
                     let stays = there.contains(n.as_str());
                     if !stays {
-                        gone.push(node.clone());
-                        state.health.remove(n);
+                        gone.push(known.registered.clone());
                     }
                     stays
                 });
+                gone.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
             }
         }
         for node in added {
@@ -325,13 +398,36 @@ impl Controller {
 
     fn observe(&self, node: &Node) -> Observation {
         let n = name(&node.metadata);
-        let saved = self.state.borrow().health.get(n).cloned();
+        let saved = self.state.borrow().health(n).cloned();
         let lease = self.leases.get_named(NAMESPACE_NODE_LEASE, n);
         health::observe(node, saved, lease, self.client.sim().timestamp())
     }
 
     fn remember(&self, node: &Node, seen: Observation) {
-        self.state.borrow_mut().health.insert(name(&node.metadata).to_owned(), seen.health);
+        if let Some(known) = self.state.borrow_mut().known.get_mut(name(&node.metadata)) {
+            known.health = Some(seen.health);
+        }
+    }
+
+    fn count(&self, counts: &RefCell<Counts>, node: &Node, seen: &Observation) {
+        let ready = seen.current.as_ref().is_some_and(|c| c.status == "True");
+        self.state.borrow().count(counts, name(&node.metadata), ready);
+    }
+
+    /// Whether a node that was well is so still, by its lease alone: true of nearly all nodes at nearly all looks.
+    fn stays_well(&self, node: &Node, counts: &RefCell<Counts>) -> bool {
+        let n = name(&node.metadata);
+        let ready = condition(node, "Ready").filter(|c| c.status == "True");
+        let Some(ready) = ready.filter(|_| !of(node).iter().any(|t| t.effect == "NoExecute")) else { return false };
+        let mut state = self.state.borrow_mut();
+        let Some(health) = state.known.get_mut(n).and_then(|known| known.health.as_mut()) else { return false };
+        let lease = self.leases.get_named(NAMESPACE_NODE_LEASE, n);
+        let well = health::stays_well(ready, health, lease, self.client.sim().timestamp());
+        if well {
+            state.leave_in_peace(n);
+            state.count(counts, n, true);
+        }
+        well
     }
 
     /// Whether a node is ready, was ready, and carries no taint that says otherwise.
@@ -340,11 +436,7 @@ impl Controller {
         if !ready || of(node).iter().any(|t| t.effect == "NoExecute") {
             return false;
         }
-        let mut state = self.state.borrow_mut();
-        if let Some(q) = state.tainters.get_mut(&zone_key(node)) {
-            q.remove(name(&node.metadata));
-        }
-        state.retry.remove(name(&node.metadata));
+        self.state.borrow_mut().leave_in_peace(name(&node.metadata));
         true
     }
 
@@ -353,7 +445,7 @@ impl Controller {
         &self,
         mut node: Rc<Node>,
         mut seen: Observation,
-        counts: &RefCell<BTreeMap<String, ZoneCount>>,
+        counts: &RefCell<Counts>,
     ) {
         let n = name(&node.metadata).to_owned();
         let sim = self.client.sim();
@@ -379,7 +471,7 @@ impl Controller {
                 }
             }
         }
-        count(counts, &node, &seen);
+        self.count(counts, &node, &seen);
         let (observed, current) = (seen.observed.clone(), seen.current.clone());
         self.remember(&node, seen);
         if let Some(current) = current {
@@ -415,7 +507,7 @@ impl Controller {
         }
         let now = self.client.sim().now();
         let mut state = self.state.borrow_mut();
-        if let Some(q) = state.tainters.get_mut(&zone_key(node)) {
+        if let Some(q) = state.tainters.get_mut(&*zone_key(node)) {
             let n = name(&node.metadata);
             if !exists(of(node), &no_execute(wanted)) {
                 q.remove(n);
@@ -433,7 +525,7 @@ impl Controller {
                 return;
             }
         }
-        if let Some(q) = self.state.borrow_mut().tainters.get_mut(&zone_key(node)) {
+        if let Some(q) = self.state.borrow_mut().tainters.get_mut(&*zone_key(node)) {
             q.remove(name(&node.metadata));
         }
     }
@@ -464,7 +556,7 @@ impl Controller {
         failed
     }
 
-    async fn handle_disruption(&self, counts: &BTreeMap<String, ZoneCount>, nodes: &[Rc<Node>]) {
+    async fn handle_disruption(&self, counts: &Counts, nodes: &[Rc<Node>]) {
         let now = self.client.sim().now();
         let mode = {
             let mut state = self.state.borrow_mut();
@@ -485,7 +577,7 @@ impl Controller {
             }
             Mode::ExitMasterDisruption => {
                 let at = self.client.sim().timestamp();
-                for h in self.state.borrow_mut().health.values_mut() {
+                for h in self.state.borrow_mut().known.values_mut().filter_map(|known| known.health.as_mut()) {
                     h.probe = at;
                     h.ready_transition = at;
                 }
@@ -496,19 +588,6 @@ impl Controller {
 
 fn no_execute(key: &str) -> k8s_openapi::api::core::v1::Taint {
     taint(key, "NoExecute")
-}
-
-fn count(counts: &RefCell<BTreeMap<String, ZoneCount>>, node: &Node, seen: &Observation) {
-    if node.metadata.labels.as_ref().is_some_and(|l| l.contains_key(EXCLUDE_DISRUPTION)) {
-        return;
-    }
-    let mut counts = counts.borrow_mut();
-    let zone = counts.entry(zone_key(node)).or_default();
-    if seen.current.as_ref().is_some_and(|c| c.status == "True") {
-        zone.ready += 1;
-    } else {
-        zone.not_ready += 1;
-    }
 }
 
 /// The beta labels that don't say what the stable ones say.

@@ -2,6 +2,7 @@
 //! `node_lifecycle_controller.go`.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// `--node-eviction-rate`.
 pub const EVICTION_QPS: f64 = 0.1;
@@ -71,9 +72,9 @@ pub enum Mode {
 
 /// Moves the zones to their new states; the rates that change, and what else is to be done.
 pub fn handle(
-    zones: &mut BTreeMap<String, ZoneState>,
-    counts: &BTreeMap<String, ZoneCount>,
-) -> (Mode, Vec<(String, f64)>) {
+    zones: &mut BTreeMap<Rc<str>, ZoneState>,
+    counts: &BTreeMap<Rc<str>, ZoneCount>,
+) -> (Mode, Vec<(Rc<str>, f64)>) {
     let all_down = counts.values().all(|c| c.state() == ZoneState::FullDisruption);
     for zone in counts.keys() {
         zones.entry(zone.clone()).or_insert(ZoneState::Initial);
@@ -123,7 +124,7 @@ mod tests {
     fn all_zones_down_and_back() {
         let mut zones = BTreeMap::new();
         let counts = |a: (usize, usize), b: (usize, usize)| {
-            [("a", a), ("b", b)].map(|(z, (ready, not_ready))| (z.to_owned(), ZoneCount { ready, not_ready })).into()
+            [("a", a), ("b", b)].map(|(z, (ready, not_ready))| (z.into(), ZoneCount { ready, not_ready })).into()
         };
         assert_eq!(handle(&mut zones, &counts((2, 0), (2, 0))).0, Mode::Usual);
         assert_eq!(handle(&mut zones, &counts((0, 2), (2, 0))).0, Mode::Usual, "one zone alone");

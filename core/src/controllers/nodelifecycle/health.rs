@@ -83,16 +83,11 @@ pub fn observe(node: &Node, saved: Option<NodeHealth>, lease: Option<Rc<Lease>>,
         // The lease seen before still counts as seen, whatever else began anew.
         health.lease = saved_lease.clone();
     }
-    if let Some(l) = &lease
-        && saved_lease.as_ref().is_none_or(|s| renewed(s) < renewed(l))
-    {
-        health.lease = Some(l.clone());
-        health.probe = now;
-    }
+    health.see_lease(lease, now);
 
     let mut silent = None;
     let mut becomes = current.clone();
-    if now.duration_since(health.probe) > jiff::SignedDuration::try_from(grace).unwrap_or_default() {
+    if is_past(health.probe, grace, now) {
         let mut changed = node.clone();
         mark_unknown(&mut changed, created, now);
         becomes = condition(&changed, "Ready").cloned();
@@ -101,6 +96,36 @@ pub fn observe(node: &Node, saved: Option<NodeHealth>, lease: Option<Rc<Lease>>,
         }
     }
     Observation { observed, current: becomes, silent, health }
+}
+
+/// Brings the health of a node up to date that says what it said at the last look, `ready`, so that only its lease can have changed.
+/// False if there is more to it than that, or it has been silent for too long.
+pub fn stays_well(
+    ready: &NodeCondition,
+    health: &mut NodeHealth,
+    lease: Option<Rc<Lease>>,
+    now: jiff::Timestamp,
+) -> bool {
+    if health.ready.as_ref().is_none_or(|before| before.last_heartbeat_time != ready.last_heartbeat_time) {
+        return false;
+    }
+    health.see_lease(lease, now);
+    !is_past(health.probe, MONITOR_GRACE_PERIOD, now)
+}
+
+impl NodeHealth {
+    /// A lease that was renewed since it was seen last is a sign of life.
+    fn see_lease(&mut self, lease: Option<Rc<Lease>>, now: jiff::Timestamp) {
+        let Some(lease) = lease else { return };
+        if self.lease.as_ref().is_none_or(|seen| renewed(seen) < renewed(&lease)) {
+            self.lease = Some(lease);
+            self.probe = now;
+        }
+    }
+}
+
+fn is_past(since: jiff::Timestamp, grace: Duration, now: jiff::Timestamp) -> bool {
+    now.duration_since(since) > jiff::SignedDuration::try_from(grace).unwrap_or_default()
 }
 
 fn renewed(l: &Lease) -> Option<jiff::Timestamp> {

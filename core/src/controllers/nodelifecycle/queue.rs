@@ -54,6 +54,11 @@ impl RateLimitedQueue {
         true
     }
 
+    /// Whether it knows no node.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// Whether nobody waits.
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty()
