@@ -48,6 +48,11 @@ impl ApiServer {
 
     /// Writes `obj` at the next revision if the key still stands at `expected` (0: isn't there); the revision.
     pub(crate) fn commit(&self, id: ResourceId, obj: &mut Obj, expected: u64) -> Result<u64, Status> {
+        self.commit_like(id, obj, expected, false)
+    }
+
+    /// The same for what may be a pod whose spec, but for its node, is the stored one's.
+    fn commit_like(&self, id: ResourceId, obj: &mut Obj, expected: u64, same_spec: bool) -> Result<u64, Status> {
         let meta = obj.meta();
         let key: Rc<str> = self
             .registry
@@ -60,7 +65,7 @@ impl ApiServer {
         let ttl = self.registry.strategy(id).ttl_seconds();
         let lease = if ttl > 0 { store.leases_mut().grant_shared(self.sim.now(), ttl) } else { 0 };
         let conditions = [Compare { key: &key, target: CompareTarget::ModRevision(expected) }];
-        let put = Op::Put { key: key.clone(), value: Value::Object(obj.clone()), lease };
+        let put = Op::Put { key: key.clone(), value: Value::Object(obj.clone()), lease, same_spec };
         let done = store
             .txn(&conditions, vec![put], self.sim.trace().next_seq())
             .map_err(|e| Status::internal(e.to_string()))?;
@@ -360,7 +365,10 @@ impl ApiServer {
                 make_mut(&mut new).meta_mut().resource_version = Some(revision.to_string());
                 return Ok((new, Some(revision)));
             }
-            match self.commit(id, &mut new, at) {
+            let same_spec = info.group.is_empty()
+                && info.resource == "pods"
+                && matches!(subresource, "status" | "binding" | "eviction");
+            match self.commit_like(id, &mut new, at, same_spec) {
                 Ok(revision) => return Ok((new, Some(revision))),
                 Err(s) if s.is_conflict() && verb == "patch" => continue,
                 Err(s) => return Err(s),

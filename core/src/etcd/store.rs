@@ -38,6 +38,7 @@ pub struct KeyValue {
     pub version: u64,
     /// The lease that it is attached to, or 0.
     pub lease: LeaseId,
+    same_spec: bool,
 }
 
 #[derive(Debug)]
@@ -83,7 +84,8 @@ impl KeyValue {
         }
         // The next may have faded first: somebody held this one for longer.
         let new = next.filter(|_| !Faded::rests(old)).and_then(|next| next.object());
-        if let Some(faded) = Faded::of(old, new.as_ref()) {
+        let same_spec = next.is_some_and(|next| next.same_spec);
+        if let Some(faded) = Faded::of(old, new.as_ref(), same_spec) {
             let next = next.filter(|_| !matches!(faded, Faded::Event(_)));
             *held = Held::Faded(faded, next.cloned());
         }
@@ -197,6 +199,8 @@ pub enum Op {
         value: Value,
         /// The lease to attach it to, or 0.
         lease: LeaseId,
+        /// The word of whoever writes a pod that its spec, but for the node, is what it was: it knows without comparing.
+        same_spec: bool,
     },
     /// Deletes a key.
     Delete {
@@ -406,7 +410,7 @@ impl Etcd {
 
     fn apply(&mut self, op: Op, revision: u64, cause: TraceSeq) -> bool {
         match op {
-            Op::Put { key, value, lease } => {
+            Op::Put { key, value, lease, same_spec } => {
                 let versions = self.keys.entry(key.clone()).or_insert_with(|| {
                     self.order.insert(key.clone());
                     // Most keys are written once, events all of them.
@@ -423,6 +427,7 @@ impl Etcd {
                     mod_revision: revision,
                     version,
                     lease,
+                    same_spec,
                 });
                 versions.push(Version { revision, kv: Some(kv.clone()) });
                 if let Some(p) = &prev {
@@ -548,7 +553,7 @@ mod tests {
     }
 
     fn put(store: &mut Etcd, key: &str, value: Value) -> Rc<KeyValue> {
-        let ops = vec![Op::Put { key: key.into(), value, lease: 0 }];
+        let ops = vec![Op::Put { key: key.into(), value, lease: 0, same_spec: false }];
         assert!(store.txn(&[], ops, 0).unwrap().succeeded);
         store.get(key).unwrap()
     }

@@ -390,6 +390,45 @@ fn probes_decide_readiness_and_restart() {
 }
 
 #[test]
+fn a_node_takes_what_fits_and_what_is_over_makes_room() {
+    let mut c = cluster(1);
+    let ask = |name: &str, cpu: &str, command: &[&str]| {
+        let container = serde_json::json!({
+            "name": "a", "image": "busybox:1.36", "command": command,
+            "resources": { "requests": { "cpu": cpu } },
+        });
+        pod_json(name, serde_json::json!({ "restartPolicy": "Never", "containers": [container] }))
+    };
+    // Each comes once the one before it is settled.
+    for (name, cpu, command, state) in [
+        ("done", "3", ["true", ""], "Succeeded [a:Completed(0) ready=false restarts=0]"),
+        ("first", "2", ["sleep", "3600"], "Running"),
+        ("second", "1500m", ["sleep", "3600"], "Running"),
+        ("third", "1", ["sleep", "3600"], "Failed"),
+        ("small", "100m", ["sleep", "3600"], "Running"),
+    ] {
+        let command: Vec<&str> = command.into_iter().filter(|word| !word.is_empty()).collect();
+        apply(&mut c, ask(name, cpu, &command));
+        c.run_for(Duration::from_secs(30));
+        let now = pod(&c, name).expect("the pod");
+        assert!(shown(&now).starts_with(state), "{name}: {}", shown(&now));
+    }
+    let status = pod(&c, "third").and_then(|p| p.status).unwrap_or_default();
+    assert_eq!(status.reason.as_deref(), Some("OutOfcpu"));
+    assert_eq!(
+        status.message.as_deref(),
+        Some("Pod was rejected: Node didn't have enough resource: cpu, requested: 1000, used: 3500, capacity: 4000")
+    );
+    // What was deleted asks for nothing any more.
+    request(&mut c, "DELETE", "/api/v1/namespaces/default/pods/first", None);
+    c.run_for(Duration::from_secs(60));
+    apply(&mut c, ask("fourth", "2", &["sleep", "3600"]));
+    c.run_for(Duration::from_secs(30));
+    let fourth = pod(&c, "fourth").expect("the pod");
+    assert!(shown(&fourth).starts_with("Running"), "{}", shown(&fourth));
+}
+
+#[test]
 fn config_that_is_missing_is_waited_for() {
     let mut c = cluster(1);
     let spec = serde_json::json!({

@@ -18,8 +18,14 @@ const PLACE: &str = "native";
 /// The figure of a quiet cluster.
 const IDLE: &str = "idle_1000_nodes_100x_cpu_pct";
 
-/// How much virtual time passes between looks at the cluster.
+/// How much virtual time passes between looks at a cluster that boots.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How much passes while so many pods come: some ten of them start between two looks. The page, which draws some twenty frames a
+/// second, looks less often.
+fn look_interval(replicas: u32) -> Duration {
+    Duration::from_millis(u64::from(replicas) / 10)
+}
 
 /// No cluster takes as long as this, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -121,7 +127,7 @@ fn boot(workers: u32) -> Result<Booted, String> {
     let config = ClusterConfig { workers, ..ClusterConfig::default() };
     let mut cluster = wasm::cluster(config);
     let mut watcher = Watcher::default();
-    watcher.wait(&mut cluster, "all nodes to be Ready", |seen| seen.nodes_ready > workers as usize)?;
+    watcher.wait(&mut cluster, "all nodes to be Ready", LOOK_INTERVAL, |seen| seen.nodes_ready > workers as usize)?;
     Ok(Booted { cluster, watcher, took: begun.took() })
 }
 
@@ -131,7 +137,8 @@ fn bring_up(scale: &Scale) -> Result<(Took, Duration), String> {
     let files = vec![("bench.yaml".to_owned(), manifest(scale.replicas))];
     let (begun, from) = (Begun::now(), cluster.now());
     cluster.submit(Input::Command { id: 1, line: "kubectl apply -f bench.yaml".to_owned(), files });
-    watcher.wait(&mut cluster, "all pods to be Ready", |seen| seen.pods_ready >= scale.replicas)?;
+    let interval = look_interval(scale.replicas);
+    watcher.wait(&mut cluster, "all pods to be Ready", interval, |seen| seen.pods_ready >= scale.replicas)?;
     Ok((begun.took(), cluster.now().since(from)))
 }
 
@@ -160,10 +167,16 @@ struct Seen {
 }
 
 impl Watcher {
-    fn wait(&mut self, cluster: &mut Cluster, what: &str, done: impl Fn(&Seen) -> bool) -> Result<(), String> {
+    fn wait(
+        &mut self,
+        cluster: &mut Cluster,
+        what: &str,
+        interval: Duration,
+        done: impl Fn(&Seen) -> bool,
+    ) -> Result<(), String> {
         let limit: SimTime = cluster.now() + PATIENCE;
         while cluster.now() < limit {
-            cluster.run_for(LOOK_INTERVAL);
+            cluster.run_for(interval);
             self.look(cluster);
             if done(&self.seen) {
                 return Ok(());

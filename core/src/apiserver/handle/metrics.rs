@@ -38,9 +38,8 @@ impl Metrics {
             self.requests.resize_with(at + 1, Vec::new);
         }
         let all = &mut self.requests[at];
-        let is = |a: &&mut Alike| {
-            a.code == code && a.verb == verb && a.scope == scope && *a.subresource == *subresource
-        };
+        let is =
+            |a: &&mut Alike| a.code == code && a.verb == verb && a.scope == scope && *a.subresource == *subresource;
         match all.iter_mut().find(is) {
             Some(alike) => alike.count += 1,
             None => all.push(Alike { code, verb, scope, subresource: subresource.into(), count: 1 }),

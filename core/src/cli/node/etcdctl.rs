@@ -156,7 +156,12 @@ fn put(shell: &Shell, f: &Flags, etcd: &EtcdEndpoint) -> Result<(), String> {
     };
     let lease = f.get(&["lease"]).map_or(Ok(0), lease_id)?;
     let before = etcd.store.borrow().get(&words[0]);
-    let op = Op::Put { key: words[0].as_str().into(), value: Value::Bytes(value.as_bytes().into()), lease };
+    let op = Op::Put {
+        key: words[0].as_str().into(),
+        value: Value::Bytes(value.as_bytes().into()),
+        lease,
+        same_spec: false,
+    };
     write(shell, etcd, vec![op])?;
     shell.out("OK\n");
     if f.on(&["prev-kv"])

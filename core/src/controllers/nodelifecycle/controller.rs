@@ -54,13 +54,8 @@ struct Known {
 
 impl Known {
     fn new(node: &Rc<Node>, zone: Rc<str>) -> Self {
-        let mut known = Known {
-            registered: node.clone(),
-            node: node.clone(),
-            zone: zone.clone(),
-            excluded: false,
-            health: None,
-        };
+        let mut known =
+            Known { registered: node.clone(), node: node.clone(), zone: zone.clone(), excluded: false, health: None };
         known.look_at(node, zone);
         known
     }
@@ -441,12 +436,7 @@ impl Controller {
     }
 
     /// Writes down what became of a node, and tells whom it concerns.
-    async fn update_node(
-        &self,
-        mut node: Rc<Node>,
-        mut seen: Observation,
-        counts: &RefCell<Counts>,
-    ) {
+    async fn update_node(&self, mut node: Rc<Node>, mut seen: Observation, counts: &RefCell<Counts>) {
         let n = name(&node.metadata).to_owned();
         let sim = self.client.sim();
         let mut attempt = 0;

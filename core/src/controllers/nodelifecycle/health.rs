@@ -156,3 +156,64 @@ fn mark_unknown(node: &mut Node, created: Option<Time>, now: jiff::Timestamp) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::coordination::v1::LeaseSpec;
+    use k8s_openapi::api::core::v1::NodeStatus;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+    use super::*;
+
+    fn at(second: i64) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(second).unwrap()
+    }
+
+    fn ready(heartbeat: i64) -> NodeCondition {
+        NodeCondition {
+            type_: "Ready".into(),
+            status: "True".into(),
+            last_heartbeat_time: Some(Time(at(heartbeat))),
+            ..NodeCondition::default()
+        }
+    }
+
+    fn lease(renewed: i64) -> Rc<Lease> {
+        let spec = LeaseSpec { renew_time: Some(MicroTime(at(renewed))), ..LeaseSpec::default() };
+        Rc::new(Lease { spec: Some(spec), ..Lease::default() })
+    }
+
+    #[test]
+    fn the_short_look_finds_what_the_long_one_finds() {
+        // Of the last look: its time, the heartbeat, and the lease's; of this one: the heartbeat, the lease's, and the time.
+        for (before, heartbeat, renewed, now, well) in [
+            ((100, 90, Some(95)), 90, Some(105), 150, true),
+            ((100, 90, Some(95)), 90, Some(95), 150, true),
+            ((100, 90, Some(95)), 90, Some(95), 151, false),
+            ((100, 90, Some(95)), 90, None, 150, true),
+            ((100, 90, None), 90, Some(95), 300, true),
+            ((100, 90, Some(95)), 120, Some(105), 150, false),
+            ((100, 90, Some(95)), 90, Some(94), 160, false),
+        ] {
+            let (probe, heard, seen) = before;
+            let saved = NodeHealth {
+                probe: at(probe),
+                ready_transition: at(1),
+                ready: Some(ready(heard)),
+                lease: seen.map(lease),
+            };
+            let status = NodeStatus { conditions: Some(vec![ready(heartbeat)]), ..NodeStatus::default() };
+            let node = Node { status: Some(status), ..Node::default() };
+            let lease = renewed.map(lease);
+            let long = observe(&node, Some(saved.clone()), lease.clone(), at(now));
+            let mut health = saved;
+            let case = format!("{before:?} {heartbeat} {renewed:?} {now}");
+            assert_eq!(stays_well(&ready(heartbeat), &mut health, lease, at(now)), well, "{case}");
+            if well {
+                let told = |h: &NodeHealth| (h.probe, h.ready_transition, h.lease.as_deref().and_then(super::renewed));
+                assert_eq!(told(&health), told(&long.health), "{case}");
+                assert!(long.silent.is_none() && long.current.as_ref() == Some(&long.observed), "{case}");
+            }
+        }
+    }
+}

@@ -67,7 +67,7 @@ fn request(shell: &Shell, line: &str, etcd: &EtcdEndpoint) -> Result<(), String>
         }
         ("put", [key, value]) => {
             let value = Value::Bytes(value.as_bytes().into());
-            write(shell, etcd, vec![Op::Put { key: key.as_str().into(), value, lease: 0 }])?;
+            write(shell, etcd, vec![Op::Put { key: key.as_str().into(), value, lease: 0, same_spec: false }])?;
             shell.out("OK\n");
         }
         ("del", [_, ..]) => {
