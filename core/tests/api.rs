@@ -1,5 +1,7 @@
 //! The API's mechanisms, each as a script: requests one after another, and what of each answer matters.
 
+#[path = "api/bindings.rs"]
+mod bindings;
 #[path = "api/custom.rs"]
 mod custom;
 #[path = "api/devices.rs"]

@@ -16,6 +16,10 @@ mod service_account;
 mod storage;
 mod tolerations;
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::{ApiServer, Caller};
 use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
@@ -52,7 +56,37 @@ pub struct Attributes<'a> {
 fn forbidden(info: &ResourceInfo, o: &dyn Object, why: &str) -> Status {
     let meta = o.meta();
     let name = meta.name.as_deref().filter(|n| !n.is_empty()).or(meta.generate_name.as_deref()).unwrap_or_default();
+    forbidden_name(info, name, why)
+}
+
+fn forbidden_name(info: &ResourceInfo, name: &str, why: &str) -> Status {
     Status::forbidden(info.group, info.resource, name, why)
+}
+
+/// Whether there may be anything new of an object at all: of one that is sent to a subresource, such as a Binding.
+pub(super) fn admit_taken(server: &ApiServer, a: &Attributes<'_>, name: &str) -> Result<(), Status> {
+    match server.enabled("NamespaceLifecycle") {
+        true => namespace_lifecycle::admit(server, a, server.registry.info(a.id), name),
+        false => Ok(()),
+    }
+}
+
+/// What may be said against an object that is sent to a subresource and not stored, such as a Binding.
+pub(super) fn validate_taken(
+    server: &ApiServer,
+    a: &Attributes<'_>,
+    kind: (&str, &str, &str),
+    taken: (&str, &Value),
+) -> Result<(), Status> {
+    match server.enabled("ValidatingAdmissionPolicy") {
+        true => policies::validate_taken(server, a, server.registry.info(a.id), kind, taken),
+        false => Ok(()),
+    }
+}
+
+/// The labels of a node that pods on it get: where it is. Nothing of a node that isn't there.
+pub(super) fn topology_labels(server: &ApiServer, node: &str) -> BTreeMap<String, String> {
+    if server.enabled("PodTopologyLabels") { nodes::topology_labels(server, node) } else { BTreeMap::new() }
 }
 
 /// Runs the plugins that may change the object, in upstream's order; once more where a policy changed it.
@@ -69,7 +103,9 @@ pub fn admit(server: &ApiServer, a: &Attributes<'_>, obj: &mut Obj, old: Option<
 fn plugins(server: &ApiServer, a: &Attributes<'_>, obj: &mut Obj, old: Option<&Obj>) -> Result<(), Status> {
     let info = server.registry.info(a.id);
     if a.verb == Verb::Create && a.subresource.is_empty() && info.namespaced && server.enabled("NamespaceLifecycle") {
-        namespace_lifecycle::admit(server, a, info, &**obj)?;
+        let meta = obj.meta();
+        let name = meta.name.as_deref().filter(|n| !n.is_empty()).or(meta.generate_name.as_deref());
+        namespace_lifecycle::admit(server, a, info, name.unwrap_or_default())?;
     }
     if !a.subresource.is_empty() {
         return Ok(());
@@ -92,6 +128,9 @@ fn plugins(server: &ApiServer, a: &Attributes<'_>, obj: &mut Obj, old: Option<&O
             }
             if a.verb == Verb::Create && server.enabled("RuntimeClass") {
                 runtime_class::admit(server, info, obj)?;
+            }
+            if a.verb == Verb::Create {
+                nodes::label_pod(server, obj);
             }
         }
         ("networking.k8s.io", "ingresses") if a.verb == Verb::Create && server.enabled("DefaultIngressClass") => {
@@ -149,6 +188,9 @@ pub fn validate(server: &ApiServer, a: &Attributes<'_>, obj: &Obj, old: Option<&
     }
     if info.resource == "certificatesigningrequests" && server.enabled("CertificateApproval") {
         certificates::validate(server, a, info, obj, old)?;
+    }
+    if a.subresource == "resize" && server.enabled("PodResizeValidator") {
+        nodes::check_resize(server, info, obj, old)?;
     }
     if info.resource == "priorityclasses" && server.enabled("Priority") {
         priority::validate_class(server, info, obj)?;

@@ -76,6 +76,9 @@ impl ApiServer {
     ) -> Result<(Deleted, u64), Status> {
         self.check_etcd()?;
         let info = *self.registry.info(id);
+        if let Some(why) = self.strategy(id).undeletable(name) {
+            return Err(Status::forbidden(info.group, info.resource, name, why));
+        }
         let Some((old, mut at)) = self.load(id, namespace, name) else { return Err(self.not_found(id, name)) };
         let attributes = admission::Attributes {
             caller,

@@ -16,7 +16,7 @@ mod openapi;
 mod options;
 mod proxy;
 mod reviews;
-mod scale;
+pub(super) mod scale;
 mod subresource;
 mod url;
 mod verbs;

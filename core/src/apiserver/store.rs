@@ -22,10 +22,15 @@ const PATCH_RETRIES: usize = 5;
 /// What the storage says of an object that isn't the one that was meant. Models `Preconditions.Check` and `StorageError`.
 /// A dry run asks without the storage's prefix.
 pub(super) fn other_object(key: &str, asked: &str, have: &str, dry_run: bool) -> String {
+    unmet(key, "UID", asked, have, dry_run)
+}
+
+/// The storage's complaint about a precondition of one of the metadata's fields.
+pub(super) fn unmet(key: &str, what: &str, asked: &str, have: &str, dry_run: bool) -> String {
     let key = if dry_run { key.strip_prefix("/registry").unwrap_or(key) } else { key };
     format!(
         "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: \
-         UID in precondition: {asked}, UID in object meta: {have}"
+         {what} in precondition: {asked}, {what} in object meta: {have}"
     )
 }
 

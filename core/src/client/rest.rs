@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::api::object::{Kind, Obj, make_mut, typed_mut, typed_rc};
 use crate::api::status::Status;
+use crate::apiserver::binding::Bind;
 use crate::apiserver::{
     ApiServer, Caller, CreateOptions, DeleteOptions, ListOptions, UpdateOptions, User, WatchStream,
 };
@@ -412,6 +413,7 @@ impl Client {
     /// Binds a pod to a node: POST pods/NAME/binding.
     pub async fn bind(&self, namespace: &str, name: &str, uid: &str, node: &str) -> Result<(), ClientError> {
         let id = self.id::<k8s_openapi::api::core::v1::Pod>()?;
-        self.call("create", id, |s, c| s.bind(c, namespace, name, uid, node)).await
+        let bind = Bind { node: node.to_owned(), uid: uid.to_owned(), ..Bind::default() };
+        self.call("create", id, |s, c| s.bind(c, namespace, name, &bind)).await
     }
 }

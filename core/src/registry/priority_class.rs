@@ -21,6 +21,11 @@ impl KindStrategy for PriorityClasses {
         defaults::storage::priority_class(o);
     }
 
+    fn undeletable(&self, name: &str) -> Option<&'static str> {
+        let system = matches!(name, "system-cluster-critical" | "system-node-critical");
+        system.then_some("this is a system priority class and cannot be deleted")
+    }
+
     fn validate(&self, o: &Self::Kind) -> ErrorList {
         validation::scheduling::validate_create(o)
     }

@@ -26,6 +26,10 @@ impl KindStrategy for ResourceQuotas {
         validation::resource_quota::validate_create(o)
     }
 
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        if old.is_none() { crate::registry::warnings::quota::create(o) } else { Vec::new() }
+    }
+
     fn validate_update(&self, cx: &StrategyContext<'_>, new: &Self::Kind, old: &Self::Kind) -> ErrorList {
         if cx.subresource == "status" {
             return validation::resource_quota::validate_status_update(new, old);

@@ -145,6 +145,14 @@ pub trait Strategy {
     fn may_go(&self, _o: &dyn Object) -> bool {
         true
     }
+    /// Where an object of the kind should have its number of replicas, but hasn't.
+    fn scale_missing(&self, _o: &dyn Object) -> Option<String> {
+        None
+    }
+    /// Why an object of a name may not be deleted.
+    fn undeletable(&self, _name: &str) -> Option<&'static str> {
+        None
+    }
     /// Whether the first delete only marks, always: namespaces, which their controller empties first.
     fn marks_itself(&self) -> bool {
         false
@@ -237,6 +245,10 @@ pub trait KindStrategy: 'static {
     /// Whether an object without finalizers that is marked for deletion may go.
     fn may_go(&self, _o: &Self::Kind) -> bool {
         true
+    }
+    /// Why an object of a name may not be deleted.
+    fn undeletable(&self, _name: &str) -> Option<&'static str> {
+        None
     }
     /// Whether the first delete only marks, always.
     fn marks_itself(&self) -> bool {
@@ -355,6 +367,9 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     }
     fn may_go(&self, o: &dyn Object) -> bool {
         typed(o).is_none_or(|o| self.strategy.may_go(o))
+    }
+    fn undeletable(&self, name: &str) -> Option<&'static str> {
+        self.strategy.undeletable(name)
     }
     fn marks_itself(&self) -> bool {
         self.strategy.marks_itself()

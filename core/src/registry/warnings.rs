@@ -10,6 +10,7 @@ pub(super) mod node;
 mod overlaps;
 pub(super) mod pod;
 mod ports;
+pub(super) mod quota;
 pub(super) mod service;
 pub(super) mod storage;
 pub(super) mod tls;

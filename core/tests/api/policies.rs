@@ -371,3 +371,44 @@ fn mutations_change_what_comes_in() {
     let why = "error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.selector";
     run(&s, &[(&post, &body.replace("\"d\"", "\"e\""), &denied(why))]);
 }
+
+#[test]
+fn subresources_are_asked_about_what_they_take() {
+    let rules = json!([
+        {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments/scale"]},
+        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods/eviction", "pods/binding"]},
+    ]);
+    let spec = json!({
+        "matchConstraints": {"resourceRules": rules},
+        "validations": [
+            {"expression": "request.kind.kind != 'Scale' || object.spec.replicas < 5", "message": "too many"},
+            {"expression": "request.kind.kind != 'Eviction' || object.metadata.name != 'p'", "message": "it stays"},
+            {"expression": "request.kind.kind != 'Binding' || object.target.name == 'n'", "message": "elsewhere"},
+        ],
+    });
+    let s = bound(&policy("p", spec), &[binding("b", "p", json!({}))]);
+    let denied = |what: &str, why: &str| {
+        format!("422 {what} is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: {why}")
+    };
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let deployment = json!({
+        "metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template},
+    });
+    let scale = "PATCH /apis/apps/v1/namespaces/default/deployments/d/scale";
+    let pods = "POST /api/v1/namespaces/default/pods";
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}).to_string();
+    let to = |node: &str| json!({"metadata": {"name": "p"}, "target": {"name": node}}).to_string();
+    run(
+        &s,
+        &[
+            ("POST /apis/apps/v1/namespaces/default/deployments", &deployment.to_string(), "201"),
+            (scale, r#"{"spec":{"replicas":4}}"#, "200"),
+            (scale, r#"{"spec":{"replicas":5}}"#, &denied("deployments.apps \"d\"", "too many")),
+            ("POST /api/v1/namespaces/default/serviceaccounts", r#"{"metadata":{"name":"default"}}"#, "201"),
+            (pods, &pod, "201"),
+            (&format!("{pods}/p/binding"), &to("m"), &denied("pods \"p\"", "elsewhere")),
+            (&format!("{pods}/p/binding"), &to("n"), "201"),
+            (&format!("{pods}/p/eviction"), r#"{"metadata":{"name":"p"}}"#, &denied("pods \"p\"", "it stays")),
+        ],
+    );
+}

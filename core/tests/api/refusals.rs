@@ -18,6 +18,11 @@ fn writes() {
                 r#"{"metadata":{"name":"a","resourceVersion":"5"}}"#,
                 "500 resourceVersion should not be set on objects to be created",
             ),
+            (
+                &format!("POST {MAPS}?dryRun=All"),
+                r#"{"metadata":{"name":"a","deletionTimestamp":"2020-01-01T00:00:00Z","deletionGracePeriodSeconds":5}}"#,
+                "201 /metadata/deletionTimestamp=-; /metadata/managedFields=-",
+            ),
             (&format!("POST {MAPS}"), map, "201"),
             (&format!("PATCH {MAPS}/a"), r#"{"odd":1,"data":{"a b":""}}"#, "422 warning=unknown field \\\"odd\\\""),
             (&format!("PATCH {MAPS}/a smp"), r#"{"kind":"Odd","apiVersion":"v7"}"#, "200 /kind=ConfigMap"),
@@ -64,6 +69,14 @@ fn reads() {
                 &format!("GET {MAPS}?watch=1&resourceVersion=abc"),
                 "",
                 "500 resourceVersion: Invalid value: \"abc\": strconv.ParseUint: parsing \"abc\": invalid syntax",
+            ),
+            (&format!("GET {MAPS}/a%25b"), "", "400 Name parameter invalid: \"a%b\": may not contain '%'"),
+            (&format!("DELETE {MAPS}/a%25b"), "", "400 Name parameter invalid: \"a%b\": may not contain '%'"),
+            (
+                "DELETE /apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical",
+                "",
+                "403 priorityclasses.scheduling.k8s.io \"system-node-critical\" is forbidden: this is a system priority \
+                 class and cannot be deleted",
             ),
             ("GET /api/v1/componentstatuses/none", "", "404 componentstatus \"none\" not found"),
         ],

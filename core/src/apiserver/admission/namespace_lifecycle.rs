@@ -3,13 +3,14 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 
-use super::{Attributes, forbidden};
+use super::{Attributes, forbidden, forbidden_name};
 use crate::api::object::{Object, typed};
 use crate::api::status::{Cause, Status};
 use crate::apiserver::ApiServer;
 use crate::registry::ResourceInfo;
 
-pub(super) fn admit(server: &ApiServer, a: &Attributes<'_>, info: &ResourceInfo, o: &dyn Object) -> Result<(), Status> {
+/// Nothing is made in a namespace that isn't there or goes; `name` is what is to be made.
+pub(super) fn admit(server: &ApiServer, a: &Attributes<'_>, info: &ResourceInfo, name: &str) -> Result<(), Status> {
     let Some(id) = server.registry.id_of::<Namespace>() else { return Ok(()) };
     let Some((found, _)) = server.load(id, "", a.namespace) else {
         return Err(Status::not_found("", "namespaces", a.namespace));
@@ -20,7 +21,7 @@ pub(super) fn admit(server: &ApiServer, a: &Attributes<'_>, info: &ResourceInfo,
     }
     let ns = a.namespace;
     let why = format!("unable to create new content in namespace {ns} because it is being terminated");
-    let mut status = forbidden(info, o, &why);
+    let mut status = forbidden_name(info, name, &why);
     if let Some(details) = &mut status.details {
         details.causes.push(Cause {
             reason: "NamespaceTerminating".into(),

@@ -13,9 +13,10 @@ use super::{Attributes, Verb, forbidden};
 use crate::api::cel::{self, Outcome, Program, Question, STRING, Stage, Type, Val};
 use crate::api::dynamic::DynamicObject;
 use crate::api::labels::Selector;
-use crate::api::object::{Obj, Object};
+use crate::api::object::Obj;
 use crate::api::status::{Cause, Status};
 use crate::apiserver::auth::Attributes as Asked;
+use crate::apiserver::handle::scale::scale_of;
 use crate::apiserver::handle::shown_object;
 use crate::apiserver::selection::Selection;
 use crate::apiserver::{ApiServer, User};
@@ -59,9 +60,25 @@ impl Bound {
     }
 }
 
-/// Whether a request is none that policies are asked about: the policies and their like themselves.
+/// Whether a request is none that policies are asked about: the policies and their like themselves, and what a Binding or
+/// an Eviction, which they were asked about, does to its pod.
 fn is_exempt(a: &Attributes<'_>, info: &ResourceInfo) -> bool {
-    info.group == GROUP || matches!(a.subresource, "binding" | "eviction" | "scale")
+    info.group == GROUP || matches!(a.subresource, "binding" | "eviction")
+}
+
+/// What policies say of an object that a subresource takes and that isn't stored: a Binding or an Eviction.
+pub(super) fn validate_taken(
+    server: &ApiServer,
+    a: &Attributes<'_>,
+    info: &ResourceInfo,
+    kind: (&str, &str, &str),
+    (name, object): (&str, &Value),
+) -> Result<(), Status> {
+    if server.policies.validating.bindings.is_empty() {
+        return Ok(());
+    }
+    let request = Request::of(server, a, info, kind, name, (object.clone(), Value::Null));
+    ask(&request, |why| super::forbidden_name(info, name, why))
 }
 
 /// A request as policies see it.
@@ -111,10 +128,15 @@ fn validate_bound(
     obj: &Obj,
     old: Option<&Obj>,
 ) -> Result<(), Status> {
-    let bound = &server.policies.clone().validating;
     let request = Request::new(server, a, info, obj, old);
+    ask(&request, |why| forbidden(info, &**obj, why))
+}
+
+fn ask(request: &Request<'_>, forbidden: impl Fn(&str) -> Status) -> Result<(), Status> {
+    let server = request.server;
+    let bound = &server.policies.clone().validating;
     let mut denied: Option<(String, Denial)> = None;
-    for (policy, binding) in bound.under(&request) {
+    for (policy, binding) in bound.under(request) {
         for denial in request.judge(policy, binding) {
             let told = format!(
                 "ValidatingAdmissionPolicy '{}' with binding '{}'",
@@ -131,12 +153,11 @@ fn validate_bound(
             }
         }
     }
-    denied.map_or(Ok(()), |(message, denial)| Err(refusal(info, &**obj, &message, &denial.reason)))
+    denied.map_or(Ok(()), |(message, denial)| Err(refusal(forbidden(&message), &message, &denial.reason)))
 }
 
 /// A refusal that has a policy's reason.
-fn refusal(info: &ResourceInfo, o: &dyn Object, message: &str, reason: &str) -> Status {
-    let mut status = forbidden(info, o, message);
+fn refusal(mut status: Status, message: &str, reason: &str) -> Status {
     let reason = if reason.is_empty() { "Invalid" } else { reason };
     status.code = match reason {
         "Forbidden" => 403,
@@ -172,7 +193,11 @@ impl ApiServer {
 
 impl<'a> Request<'a> {
     fn new(server: &'a ApiServer, a: &'a Attributes<'a>, info: &ResourceInfo, obj: &Obj, old: Option<&Obj>) -> Self {
-        let shown = |o: &Obj| shown_object(server, info, &**o);
+        let scale = a.subresource == "scale";
+        let shown = |o: &Obj| match scale {
+            true => scale_of(server.strategy(a.id), o).unwrap_or_default(),
+            false => shown_object(server, info, &**o),
+        };
         let deletes = a.verb == Verb::Delete;
         let object = if deletes { Value::Null } else { shown(obj) };
         let old = match old {
@@ -180,12 +205,24 @@ impl<'a> Request<'a> {
             None if deletes => shown(obj),
             None => Value::Null,
         };
-        let meta = obj.meta();
-        let name = meta.name.as_deref().unwrap_or_default();
+        let name = obj.meta().name.as_deref().unwrap_or_default();
+        let kind = if scale { ("autoscaling", "v1", "Scale") } else { (info.group, info.version, info.kind) };
+        Self::of(server, a, info, kind, name, (object, old))
+    }
+
+    /// The same where the object is of another kind than the resource.
+    fn of(
+        server: &'a ApiServer,
+        a: &'a Attributes<'a>,
+        info: &ResourceInfo,
+        (group, version, kind): (&str, &str, &str),
+        name: &str,
+        (object, old): (Value, Value),
+    ) -> Self {
         // A namespace is in itself.
         let is_namespace = info.resource == "namespaces" && info.group.is_empty();
         let within = if is_namespace { name } else { a.namespace };
-        let kind = json!({"group": info.group, "version": info.version, "kind": info.kind});
+        let kind = json!({"group": group, "version": version, "kind": kind});
         let resource = json!({"group": info.group, "version": info.version, "resource": info.resource});
         let user = &a.caller.user;
         let mut request = json!({

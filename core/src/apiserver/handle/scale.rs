@@ -11,7 +11,7 @@ use super::options::{self, WriteOptions};
 use super::write::{check_names, patch_kind};
 use super::{ApiServer, Context, Response};
 use crate::api::decode;
-use crate::api::field::{Error, Path};
+use crate::api::field::{Error, Path, quote};
 use crate::api::managed_fields::{self, Apply, Managers, Scope};
 use crate::api::object::{Obj, make_mut};
 use crate::api::patch::{self, PatchKind};
@@ -37,7 +37,8 @@ struct Made {
     warnings: Vec<String>,
 }
 
-fn scale_of(strategy: &dyn Strategy, o: &Obj) -> Result<Value, Status> {
+/// An object's Scale.
+pub(in crate::apiserver) fn scale_of(strategy: &dyn Strategy, o: &Obj) -> Result<Value, Status> {
     let scale = strategy.scale(&**o).ok_or_else(|| Status::internal("no scale of this object"))?;
     let meta = o.meta();
     Ok(encode::completed(json!({
@@ -70,7 +71,11 @@ fn validate(scale: &Value, name: &str) -> Result<i32, Status> {
 /// The object with the replicas of a Scale, and with the version and the uid that it is to have.
 fn scaled(strategy: &dyn Strategy, served: &Served, old: &Obj, scale: &Value, whole: bool) -> Result<Obj, Status> {
     let name = old.meta().name.clone().unwrap_or_default();
-    let replicas = validate(scale, &name)?;
+    // The replicas of custom objects are checked as part of them.
+    let replicas = match served.custom.is_some() {
+        true => scale["spec"]["replicas"].as_i64().and_then(|n| i32::try_from(n).ok()).unwrap_or(0),
+        false => validate(scale, &name)?,
+    };
     let (asked, have) = (text(scale, "uid"), old.meta().uid.as_deref().unwrap_or_default());
     // The uid of a whole Scale is a precondition of the storage.
     if !whole && !asked.is_empty() && asked != have {
@@ -96,6 +101,9 @@ impl ApiServer {
     pub(super) fn scale_read(&mut self, cx: &Context<'_>, served: &Served) -> Result<Response, Status> {
         let shown = Self::presentation(cx)?;
         let o = self.get(&cx.caller, served.id, &cx.info.namespace, &cx.info.name)?;
+        if let Some(path) = self.strategy(served.id).scale_missing(&*o) {
+            return Err(Status::internal(format!("the spec replicas field {} does not exist", quote(&path))));
+        }
         self.scale_shown(scale_of(self.strategy(served.id), &o)?, shown)
     }
 
@@ -163,6 +171,11 @@ impl ApiServer {
             let strategy = registry.strategy(id);
             let have = before.of_scale();
             let mut current = scale_of(strategy, old)?;
+            let missing = strategy.scale_missing(&**old);
+            if missing.is_some() {
+                // What nobody sent; it says that there was nothing.
+                current["spec"]["replicas"] = i32::MIN.into();
+            }
             if let Some(entries) = have.to_value() {
                 current["metadata"]["managedFields"] = entries;
             }
@@ -181,6 +194,10 @@ impl ApiServer {
                     Made { scale, managers: applied.managers, warnings: applied.warnings }
                 }
             };
+            if let (Some(path), true) = (&missing, made.scale["spec"]["replicas"] == i32::MIN) {
+                let why = format!("the spec replicas field {} cannot be empty", quote(path));
+                return Err(Status::bad_request(why));
+            }
             check_names((text(&made.scale, "namespace"), text(&made.scale, "name")), namespace, name)?;
             let new = scaled(strategy, served, old, &made.scale, whole)?;
             let managers = before.with_scale(&made.managers, &served.api_version);

@@ -10,7 +10,9 @@ use crate::api::decode;
 use crate::api::field::{Error, Path, quote};
 use crate::api::object::typed;
 use crate::api::status::Status;
+use crate::apiserver::admission;
 use crate::apiserver::auth::{ISSUER, TokenClaims};
+use crate::apiserver::binding::Bind;
 use crate::registry::Served;
 
 const TOKEN_GROUP: &str = "authentication.k8s.io";
@@ -75,14 +77,21 @@ impl ApiServer {
         if name.is_empty() && given.is_empty() {
             return Err(Status::bad_request("Name parameter required."));
         }
-        if !name.is_empty() && !given.is_empty() && given != name {
-            return Err(Status::bad_request("name in URL does not match name in Binding object"));
-        }
         let namespace = text(&d.value["metadata"]["namespace"]);
         if !namespace.is_empty() && namespace != cx.info.namespace {
             return Err(Status::bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request",
             ));
+        }
+        let name = if name.is_empty() { given.clone() } else { name.to_owned() };
+        let (Some(id), namespace) = (self.registry.id_of::<Pod>(), cx.info.namespace.as_str()) else {
+            return Err(Status::method_not_allowed());
+        };
+        let (caller, verb) = (&cx.caller, admission::Verb::Create);
+        let a = admission::Attributes { caller, id, namespace, subresource: "binding", verb, dry_run: o.dry_run };
+        admission::admit_taken(self, &a, &name)?;
+        if given != name {
+            return Err(Status::bad_request("name in URL does not match name in Binding object"));
         }
         let target = &d.value["target"];
         // Upstream returns the bare aggregate here, which becomes an answer without a reason.
@@ -97,11 +106,17 @@ impl ApiServer {
         if !errors.is_empty() {
             return Err(Status::other(500, "", crate::api::field::aggregate(&errors)));
         }
-        let name = if name.is_empty() { given } else { name.to_owned() };
-        let uid = text(&d.value["metadata"]["uid"]);
-        if !o.dry_run {
-            self.bind(&cx.caller, &cx.info.namespace, &name, &uid, &text(&target["name"]))?;
-        }
+        admission::validate_taken(self, &a, ("", "v1", "Binding"), (&name, &d.value))?;
+        let texts = |field: &str| serde_json::from_value(d.value["metadata"][field].clone()).unwrap_or_default();
+        let bind = Bind {
+            node: text(&target["name"]),
+            uid: text(&d.value["metadata"]["uid"]),
+            resource_version: text(&d.value["metadata"]["resourceVersion"]),
+            labels: texts("labels"),
+            annotations: texts("annotations"),
+            dry_run: o.dry_run,
+        };
+        self.bind(&cx.caller, &cx.info.namespace, &name, &bind)?;
         Ok(encode::value(201, &created(), accepted))
     }
 
@@ -114,16 +129,22 @@ impl ApiServer {
             decode::bind_bytes(&cx.request.body, format, None).is_ok_and(|b| b.value["apiVersion"] == "policy/v1beta1");
         let version = if old { "policy/v1beta1" } else { "policy/v1" };
         let mut value = decode::decode_object(&cx.request.body, format, version, "Eviction", o.validation)?.value;
-        let given = value["metadata"]["name"].as_str().unwrap_or_default();
-        if !given.is_empty() && given != cx.info.name {
-            return Err(Status::bad_request("name in URL does not match name in Eviction object"));
-        }
         let given = value["metadata"]["namespace"].as_str().unwrap_or_default();
         if !given.is_empty() && given != cx.info.namespace {
             return Err(Status::bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request",
             ));
         }
+        let (Some(id), namespace) = (self.registry.id_of::<Pod>(), cx.info.namespace.as_str()) else {
+            return Err(Status::method_not_allowed());
+        };
+        let (caller, verb) = (&cx.caller, admission::Verb::Create);
+        let a = admission::Attributes { caller, id, namespace, subresource: "eviction", verb, dry_run: o.dry_run };
+        admission::admit_taken(self, &a, &cx.info.name)?;
+        if text(&value["metadata"]["name"]) != cx.info.name {
+            return Err(Status::bad_request("name in URL does not match name in Eviction object"));
+        }
+        admission::validate_taken(self, &a, ("policy", "v1", "Eviction"), (&cx.info.name, &value))?;
         let options = serde_json::from_value(value["deleteOptions"].take()).unwrap_or_default();
         options::check_delete(&options)?;
         self.evict(&cx.caller, &cx.info.namespace, &cx.info.name, options, o.dry_run)?;

@@ -7,14 +7,25 @@ use super::encode::{self, IncludeObject};
 use super::negotiate::{self, Accepted, Endpoint, Transform};
 use super::watch::WatchBody;
 use super::{ApiServer, Body, Context, Response, options};
+use crate::api::field::quote;
 use crate::api::patch::PatchKind;
 use crate::api::status::Status;
+use crate::api::validation::name_is_path_segment;
 use crate::apiserver::{DeleteOptions, Deleted, ListOptions, ObjectList};
 use crate::registry::Served;
 
 /// The answer to a path that no kind has.
 pub(super) fn no_such_resource() -> Status {
     Status::other(404, "NotFound", "the server could not find the requested resource").with_details(Default::default())
+}
+
+/// What can't be part of a key names nothing. Models `NamespaceKeyFunc`.
+fn check_name(name: &str) -> Result<(), Status> {
+    let wrong = name_is_path_segment(name, false);
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!("Name parameter invalid: {}: {}", quote(name), wrong.join(";"))))
 }
 
 /// How many events a client of real time may leave unread: its machine may hang, and what it leaves unread is kept for it alone.
@@ -41,6 +52,9 @@ impl ApiServer {
         let whole = served.info.namespaced && i.namespace.is_empty();
         if whole && i.names_object() && !i.watch_path {
             return Err(no_such_resource());
+        }
+        if i.names_object() {
+            check_name(&i.name)?;
         }
         if !i.subresource.is_empty() {
             if !served.info.subresources.contains(&i.subresource.as_str()) {

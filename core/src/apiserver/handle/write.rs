@@ -20,6 +20,17 @@ use crate::registry::Served;
 /// metadata.managedFields as a client sent it.
 type Asked = Vec<ManagedFieldsEntry>;
 
+/// What only the system says of an object is nothing that a client could say of a new one. Models
+/// `rest.WipeObjectMetaSystemFields`.
+fn wipe_system_fields(object: &mut dyn Object) {
+    let meta = object.meta_mut();
+    meta.creation_timestamp = None;
+    meta.uid = None;
+    meta.deletion_timestamp = None;
+    meta.deletion_grace_period_seconds = None;
+    meta.self_link = None;
+}
+
 /// A write whose fields are to have an owner.
 struct Written<'a> {
     dry_run: bool,
@@ -71,6 +82,7 @@ impl ApiServer {
         let o = options::write(cx, "CreateOptions", None)?;
         let (mut obj, asked) = self.decode_body(cx, served, o.validation)?;
         self.warn_of(dedup_owners(&mut obj, false));
+        wipe_system_fields(make_mut(&mut obj));
         let options = CreateOptions { dry_run: o.dry_run, field_manager: o.field_manager };
         served.check(&*obj, None, Self::namespace_of(cx, served))?;
         let mut sent = obj.clone();

@@ -68,7 +68,7 @@ pub fn validate_resize(new: &Pod, old: &Pod) -> ErrorList {
         return errs;
     }
     let init_path = path.child("initContainers");
-    for (i, (new, old)) in new_init.iter().zip(old_init).enumerate().filter(|(_, (_, old))| sidecar(old)) {
+    for (i, (new, old)) in new_init.iter().zip(old_init).enumerate() {
         removed(&new.resources, &old.resources, &init_path.index(i).child("resources"), &mut errs);
     }
     let containers_path = path.child("containers");
@@ -82,16 +82,20 @@ pub fn validate_resize(new: &Pod, old: &Pod) -> ErrorList {
         }
     }
     for (i, (c, old)) in copy.init_containers.iter_mut().flatten().zip(old_init).enumerate() {
-        if sidecar(c) {
-            mask(&mut c.resources, &old.resources);
-            if !same_container(c, old) {
-                errs.push(Error::forbidden(
-                    &init_path.index(i),
-                    "only cpu and memory resources for init or sidecar containers are mutable",
-                ));
-            }
-        } else if !same_container(c, old) {
-            errs.push(Error::forbidden(&path, "resources for non-sidecar init containers are immutable"));
+        let changed = !same_container(c, old);
+        mask(&mut c.resources, &old.resources);
+        if !same_container(c, old) {
+            errs.push(Error::forbidden(
+                &init_path.index(i),
+                "only cpu and memory resources for init or sidecar containers are mutable",
+            ));
+        }
+        let restarts = list(&c.resize_policy).iter().filter(|p| p.restart_policy == "RestartContainer");
+        for _ in restarts.filter(|_| changed && !sidecar(c)) {
+            errs.push(Error::forbidden(
+                &init_path.index(i),
+                "non-sidecar init containers with a resize policy of RestartContainer cannot be resized",
+            ));
         }
     }
     if errs.is_empty() && !go_struct::pod_spec(&copy).same(&go_struct::pod_spec(old_spec)) {
