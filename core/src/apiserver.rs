@@ -6,7 +6,7 @@
 pub mod admission;
 mod api_services;
 mod auth;
-mod binding;
+pub(crate) mod binding;
 mod bootstrap;
 mod cacher;
 mod custom;

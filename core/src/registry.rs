@@ -61,7 +61,7 @@ use k8s_openapi::Resource;
 use rustc_hash::FxBuildHasher;
 
 pub use custom::{Column as CustomColumn, Version as CustomVersion};
-pub(crate) use custom::{rule_complaints, schema_errors};
+pub(crate) use custom::{is_pruned_by, rule_complaints, rule_costs, schema_errors};
 pub(crate) use daemon_set::TEMPLATE_GENERATION;
 pub(crate) use endpoints::repack as repack_subsets;
 pub use served::Served;

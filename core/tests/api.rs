@@ -4,6 +4,8 @@
 mod bindings;
 #[path = "api/custom.rs"]
 mod custom;
+#[path = "api/definitions.rs"]
+mod definitions;
 #[path = "api/devices.rs"]
 mod devices;
 #[path = "api/owners.rs"]

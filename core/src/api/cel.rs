@@ -1,20 +1,24 @@
 //! The Common Expression Language, in which rules of custom kinds and admission policies are written: read, checked, evaluated.
-//! Models cel-go and what apiserver `pkg/cel` adds to it. Costs aren't estimated; an evaluation only has a bound of steps.
+//! Models cel-go and what apiserver `pkg/cel` adds to it. What an evaluation costs isn't counted; it only has a bound of steps.
 
 mod check;
+mod cost;
 mod eval;
 mod format;
 mod functions;
+mod items;
 mod lex;
 mod library;
 mod parse;
 mod schema;
+mod size;
 mod types;
 mod value;
 
 pub use eval::Outcome;
 pub use parse::is_identifier;
 pub use schema::{declared, to_val};
+pub use size::Shape;
 pub use types::{BOOL, INT, STRING, TIMESTAMP, Type};
 pub use value::{Question, Stage, Val, misnamed};
 
@@ -70,6 +74,11 @@ impl Program {
             return Err(show(text, &checker.complaints));
         }
         Ok(Program { tree, output })
+    }
+
+    /// What it costs at most, with variables of these types and sizes.
+    pub fn cost(&self, variables: &[(&str, Type)], shape: &Shape) -> u64 {
+        cost::Coster::new(variables, shape).most(&self.tree)
     }
 
     /// Whether it names a variable.

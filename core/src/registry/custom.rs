@@ -6,6 +6,7 @@
 mod formats;
 mod prune;
 pub(super) mod rules;
+mod scale;
 mod schema;
 
 use std::borrow::Cow;
@@ -29,11 +30,16 @@ use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
 use crate::api::validation::{name_is_dns_subdomain, validate_object_meta, validate_object_meta_update};
 
-pub(crate) use rules::complaints as rule_complaints;
+pub(crate) use rules::{complaints as rule_complaints, costs as rule_costs};
 
 /// What a value has against it by a schema.
 pub(crate) fn schema_errors(value: &Value, of: &Value) -> ErrorList {
     schema::validate(value, of)
+}
+
+/// Whether a schema drops anything of a value; whether the value is an object with metadata of its own.
+pub(crate) fn is_pruned_by(value: &Value, of: &Value, embedded: bool) -> bool {
+    !prune::drops(&mut value.clone(), of, embedded).is_empty()
 }
 
 /// Names outlive the definitions that they came with; each is kept once.
@@ -101,7 +107,7 @@ struct Definition {
     uid: String,
     generation: i64,
     status: bool,
-    scale: Option<[Vec<String>; 3]>,
+    scale: Option<scale::Paths>,
     fields: &'static [&'static str],
     versions: Vec<Rc<Version>>,
 }
@@ -280,6 +286,13 @@ impl CustomKind {
         schema::validate(&Value::Object(o.fields.clone()), &version.schema)
     }
 
+    /// What is wrong with what the Scale is made of.
+    fn scale_errors(&self, o: &DynamicObject, of_status: bool) -> ErrorList {
+        let definition = self.definition.borrow();
+        let value = Value::Object(o.fields.clone());
+        definition.scale.as_ref().map(|paths| scale::errors(&value, paths, of_status)).unwrap_or_default()
+    }
+
     /// What the schema's rules find, after those errors.
     fn judge(&self, o: &DynamicObject, old: Option<&DynamicObject>, before: &ErrorList) -> rules::Findings {
         let Some(version) = self.stored() else { return rules::Findings::default() };
@@ -379,13 +392,17 @@ impl Strategy for CustomKind {
         let mut errors = validate_object_meta(o.meta(), self.names().namespaced, name_is_dns_subdomain, &path);
         if let Some(o) = DynamicObject::of(o) {
             errors.extend(self.errors(o));
+            errors.extend(self.scale_errors(o, false));
             errors.extend(self.judge(o, None, &errors).errors);
         }
         errors
     }
     fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String> {
-        let pair = DynamicObject::of(o).zip(old.and_then(DynamicObject::of));
-        pair.map(|(o, old)| self.judge(o, Some(old), &ErrorList::new()).warnings).unwrap_or_default()
+        let Some(o) = DynamicObject::of(o) else { return Vec::new() };
+        let old = old.and_then(DynamicObject::of);
+        let mut all = old.map(|old| self.judge(o, Some(old), &ErrorList::new()).warnings).unwrap_or_default();
+        all.extend(scale::finalizer_warnings(o, old));
+        all
     }
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object) {
         let (Some(new), Some(old)) = (DynamicObject::of_mut(new), DynamicObject::of(old)) else { return };
@@ -406,12 +423,13 @@ impl Strategy for CustomKind {
             bump_generation(&mut new.metadata, &old.metadata);
         }
     }
-    fn validate_update(&self, _: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList {
+    fn validate_update(&self, cx: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList {
         let mut errors = validate_object_meta_update(new.meta(), old.meta(), &Path::new("metadata"));
         if let (Some(new), Some(old)) = (DynamicObject::of(new), DynamicObject::of(old)) {
             // What was wrong before and did not change stays tolerated, as upstream's ratcheting has it.
             let before = self.errors(old);
             errors.extend(self.errors(new).into_iter().filter(|e| !before.contains(e)));
+            errors.extend(self.scale_errors(new, cx.subresource == "status"));
             errors.extend(self.judge(new, Some(old), &errors).errors);
         }
         errors
@@ -442,6 +460,12 @@ impl Strategy for CustomKind {
             status_replicas: number(status),
             selector: at(o, selector).as_str().unwrap_or_default().to_owned(),
         })
+    }
+    fn scale_missing(&self, o: &dyn Object) -> Option<String> {
+        let definition = self.definition.borrow();
+        let (paths, o) = (definition.scale.as_ref()?, DynamicObject::of(o)?);
+        let is_there = scale::is_there(&Value::Object(o.fields.clone()), paths);
+        paths.first().filter(|_| !is_there).map(|path| format!(".{}", path.join(".")))
     }
     fn set_scale(&self, o: &mut dyn Object, replicas: i32) {
         let definition = self.definition.borrow();

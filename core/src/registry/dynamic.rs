@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::strategy::{bump_generation, keep, reset_meta_for_status};
 use super::validation::dynamic::{
-    admission as hooks, aggregation, certificates, extensions, flow_control, mutating, networking,
+    admission as hooks, aggregation, approval, certificates, extensions, flow_control, mutating, networking,
     resource_claim as claims, resource_slice as slices, storage as volumes,
 };
 use super::{ResourceInfo, Strategy, StrategyContext};
@@ -153,6 +153,7 @@ const ROWS: &[Row] = &[
             ))),
             Rules {
                 default: extensions::defaults,
+                warn: approval::warnings,
                 prepare: store_version,
                 ..rules(extensions::create, extensions::update)
             },

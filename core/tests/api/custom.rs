@@ -163,7 +163,8 @@ fn custom_objects_are_checked() {
         ),
         (
             r#"{"cronSpec":"* * * * *","replicas":"1"}"#,
-            "spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\"",
+            "[spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\", \
+             .spec.replicas: Invalid value: 0: .spec.replicas accessor error: 1 is of the type string, expected int64]",
         ),
         (
             r#"{"cronSpec":"* * * * *","kind":"c"}"#,
@@ -349,6 +350,48 @@ fn a_definition_goes_after_its_objects() {
     s.ask("POST", DEFINITIONS, &crontabs());
     soon(&s);
     run(&s, &[(&format!("GET {TABS}"), "", "200 /items=[]")]);
+}
+
+#[test]
+fn scales_need_their_number() {
+    let s = Server::new();
+    let mut d = crontabs();
+    d["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["replicas"] =
+        json!({"type": "integer"});
+    d["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["image"] =
+        json!({"type": "string"});
+    s.ask("POST", DEFINITIONS, &d);
+    soon(&s);
+    let negative = ".spec.replicas: Invalid value: -1: should be a non-negative integer";
+    let refused = |name: &str| format!("422 CronTab.stable.example.com \"{name}\" is invalid: {negative}");
+    let scale = format!("{TABS}/a/scale");
+    let finalizers = r#"{"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{"name":"f","finalizers":["x","y.io"]},"spec":{"cronSpec":"* * * * *"}}"#;
+    run(
+        &s,
+        &[
+            (&format!("POST {TABS}"), &tab("a", r#"{"cronSpec":"* * * * *"}"#), "201"),
+            (&format!("POST {TABS}"), &tab("b", r#"{"cronSpec":"* * * * *","replicas":-1}"#), &refused("b")),
+            (
+                &format!("GET {scale}"),
+                "",
+                "500 Internal error occurred: the spec replicas field \".spec.replicas\" does not exist",
+            ),
+            (
+                &format!("PATCH {scale}"),
+                r#"{"metadata":{"labels":null}}"#,
+                "400 the spec replicas field \".spec.replicas\" cannot be empty",
+            ),
+            (&format!("PATCH {scale}"), r#"{"spec":{"replicas":-1}}"#, &refused("a")),
+            (&format!("PATCH {scale}"), r#"{"spec":{"replicas":3}}"#, "200 /spec/replicas=3"),
+            (&format!("GET {scale}"), "", "200 /spec/replicas=3"),
+            (
+                &format!("POST {TABS}"),
+                finalizers,
+                "201 warning=metadata.finalizers: \\\"x\\\": prefer a domain-qualified finalizer name to avoid accidental; \
+                 warning=\\\"y.io\\\": prefer a domain-qualified finalizer name including a path (/) to avoid",
+            ),
+        ],
+    );
 }
 
 #[test]

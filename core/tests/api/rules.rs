@@ -71,7 +71,7 @@ fn rules_fit_their_schema() {
         ),
         (
             definition(
-                json!({"type": "array", "items": {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}),
+                json!({"type": "array", "maxItems": 9, "items": {"type": "string", "maxLength": 9, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}),
             ),
             format!(
                 "{at}.items.x-kubernetes-validations[0].rule: Invalid value: \"self == oldSelf\": oldSelf cannot be used on the \
@@ -161,6 +161,51 @@ fn rules_are_asked() {
                 ),
             ),
             (&format!("PATCH {FOOS}/f"), r#"{"spec":{"max":7,"class":"a"}}"#, "200 /spec/max=7"),
+        ],
+    );
+}
+
+#[test]
+fn lists_are_compared_as_what_they_are() {
+    let s = Server::new();
+    let stays = |what: &str| json!([{"rule": "self == oldSelf", "message": format!("{what} stay")}]);
+    let text = json!({"type": "string", "maxLength": 10});
+    let pair = json!({"type": "object", "required": ["k"], "properties": {"k": text, "v": text}});
+    let spec = json!({
+        "type": "object",
+        "x-kubernetes-validations": [{"rule": "(self.tags + ['a']).size() == self.tags.size()", "message": "a is missing"}],
+        "properties": {
+            "tags": {
+                "type": "array", "maxItems": 5, "items": text, "x-kubernetes-list-type": "set",
+                "x-kubernetes-validations": stays("tags"),
+            },
+            "pairs": {
+                "type": "array", "maxItems": 5, "items": pair, "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["k"], "x-kubernetes-validations": stays("pairs"),
+            },
+            "plain": {
+                "type": "array", "maxItems": 5, "items": text, "x-kubernetes-validations": stays("plain ones"),
+            },
+        },
+    });
+    run(&s, &[(DEFINITIONS, &definition(spec), "201")]);
+    s.sim.run_until(s.sim.now() + Duration::from_millis(100));
+    let refused = |why: &str| format!("422 Foo.a.b \"f\" is invalid: {why}");
+    let pairs = json!([{"k": "x", "v": "1"}, {"k": "y", "v": "2"}]);
+    let patch = format!("PATCH {FOOS}/f");
+    run(
+        &s,
+        &[
+            (&format!("POST {FOOS}"), &foo(json!({"tags": ["b"]})), &refused("spec: Invalid value: a is missing")),
+            (&format!("POST {FOOS}"), &foo(json!({"tags": ["a", "b"], "pairs": pairs, "plain": ["c", "d"]})), "201"),
+            (&patch, r#"{"spec":{"tags":["b","a"],"pairs":[{"k":"y","v":"2"},{"k":"x","v":"1"}]}}"#, "200"),
+            (
+                &patch,
+                r#"{"spec":{"pairs":[{"k":"y","v":"1"},{"k":"x","v":"1"}]}}"#,
+                &refused("spec.pairs: Invalid value: pairs stay"),
+            ),
+            (&patch, r#"{"spec":{"tags":["a","c"]}}"#, &refused("spec.tags: Invalid value: tags stay")),
+            (&patch, r#"{"spec":{"plain":["d","c"]}}"#, &refused("spec.plain: Invalid value: plain ones stay")),
         ],
     );
 }

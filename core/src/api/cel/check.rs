@@ -28,6 +28,21 @@ impl<'a> Checker<'a> {
         inner.or_else(|| self.variables.iter().find(|(n, _)| *n == name).map(|(_, t)| t)).cloned()
     }
 
+    /// Whether a variable is called so.
+    pub fn knows(&self, name: &str) -> bool {
+        self.variable(name).is_some()
+    }
+
+    /// Knows a variable from here on, until it is left.
+    pub fn enter(&mut self, name: &str, ty: Type) {
+        self.scopes.push((name.to_owned(), ty));
+    }
+
+    /// Forgets the variables that were entered last.
+    pub fn leave(&mut self, count: usize) {
+        self.scopes.truncate(self.scopes.len().saturating_sub(count));
+    }
+
     pub fn check(&mut self, e: &Expr) -> Type {
         match &e.kind {
             Kind::Literal(v) => match v {
@@ -175,19 +190,13 @@ impl<'a> Checker<'a> {
 
     fn fold(&mut self, op: Fold, over: &Expr, names: &(String, Option<String>), steps: &[Expr]) -> Type {
         let range = self.check(over);
-        let (first, second) = match &range {
-            Type::List(item) if names.1.is_some() => (INT, (**item).clone()),
-            Type::List(item) => ((**item).clone(), Type::Dyn),
-            Type::Map(key, value) => ((**key).clone(), (**value).clone()),
-            Type::Dyn | Type::Param(_) => (Type::Dyn, Type::Dyn),
-            other => {
-                let message = format!(
-                    "expression of type '{}' cannot be range of a comprehension (must be list, map, or dynamic)",
-                    other.shown()
-                );
-                (self.complain(over.at, message), Type::Dyn)
-            }
-        };
+        let (first, second) = entries_of(&range, names.1.is_some()).unwrap_or_else(|| {
+            let message = format!(
+                "expression of type '{}' cannot be range of a comprehension (must be list, map, or dynamic)",
+                range.shown()
+            );
+            (self.complain(over.at, message), Type::Dyn)
+        });
         let item = first.clone();
         self.scopes.push((names.0.clone(), first));
         if let Some(second_name) = &names.1 {
@@ -221,6 +230,17 @@ impl<'a> Checker<'a> {
             Fold::Values => Type::map(item, last),
             Fold::Entries => last,
         }
+    }
+}
+
+/// The types of what a macro names of a list or a map; nothing where it can't go over that.
+pub(super) fn entries_of(range: &Type, both: bool) -> Option<(Type, Type)> {
+    match range {
+        Type::List(item) if both => Some((INT, (**item).clone())),
+        Type::List(item) => Some(((**item).clone(), Type::Dyn)),
+        Type::Map(key, value) => Some(((**key).clone(), (**value).clone())),
+        Type::Dyn | Type::Param(_) => Some((Type::Dyn, Type::Dyn)),
+        _ => None,
     }
 }
 

@@ -105,7 +105,7 @@ fn arithmetic(name: &str, a: &Val, b: &Val) -> Outcome {
         },
         (Val::Text(a), Val::Text(b)) if name == "_+_" => Ok(Val::text(&format!("{a}{b}"))),
         (Val::Bytes(a), Val::Bytes(b)) if name == "_+_" => Ok(Val::Bytes([&**a, &**b].concat().into())),
-        (Val::List(a), Val::List(b)) if name == "_+_" => Ok(Val::list(a.iter().chain(b.iter()).cloned().collect())),
+        (Val::List(a), Val::List(b)) if name == "_+_" => Ok(Val::List(Rc::new(a.plus(b)))),
         (Val::Timestamp(a), Val::Timestamp(b)) if name == "_-_" => {
             Ok(Val::Duration(a.as_nanosecond() - b.as_nanosecond()))
         }
@@ -367,7 +367,7 @@ fn sorted(l: &[Val]) -> Result<Vec<Val>, String> {
     Ok(all)
 }
 
-fn list(name: &str, l: &Rc<Vec<Val>>, rest: &[Val]) -> Option<Outcome> {
+fn list(name: &str, l: &[Val], rest: &[Val]) -> Option<Outcome> {
     let place = |found: Option<usize>| Ok(Val::Int(found.map_or(-1, |i| i as i64)));
     Some(match (name, rest) {
         ("isSorted", []) => {

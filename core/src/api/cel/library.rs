@@ -1,5 +1,6 @@
 //! What Kubernetes adds to the language. Models apiserver `pkg/cel/library`.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ pub(super) fn call(name: &str, args: &[Val], authorize: Option<&Authorize<'_>>) 
         [Val::Url(u)] => url(name, u),
         [Val::Ip(ip)] => address(name, *ip),
         [Val::Cidr(ip, bits), rest @ ..] => network(name, (*ip, *bits), rest),
-        [Val::Semver(v, _), rest @ ..] => semver(name, v, rest),
+        [Val::Semver(v, before), rest @ ..] => semver(name, (v, before), rest),
         [Val::Format(f), Val::Text(s)] if name == "validate" => Some(Ok(validate(f, s))),
         [Val::Question(q), rest @ ..] => Some(question(name, q, rest, authorize)),
         _ => made(name, args),
@@ -270,16 +271,32 @@ fn parse_semver(text: &str) -> Option<Val> {
     numbers.next().is_none().then(|| Val::Semver(Rc::new(found), before.into()))
 }
 
-fn semver(name: &str, v: &[u64; 3], rest: &[Val]) -> Option<Outcome> {
+/// What comes before a release, part by part: numbers by their worth and before words, and fewer parts before more; nothing
+/// comes after everything.
+fn by_precedence(a: &str, b: &str) -> Ordering {
+    let part = |p: &str| match p.parse::<u64>() {
+        Ok(n) if p.bytes().all(|c| c.is_ascii_digit()) => (0, n, String::new()),
+        _ => (1, 0, p.to_owned()),
+    };
+    match (a.is_empty(), b.is_empty()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => a.split('.').map(part).cmp(b.split('.').map(part)),
+    }
+}
+
+fn semver(name: &str, (v, before): (&[u64; 3], &str), rest: &[Val]) -> Option<Outcome> {
+    let against = |o: &[u64; 3], other: &str| v.cmp(o).then_with(|| by_precedence(before, other));
     let part = |n: u64| Ok(Val::Int(i64::try_from(n).unwrap_or(i64::MAX)));
     let [major, minor, patch] = *v;
     Some(match (name, rest) {
         ("major", []) => part(major),
         ("minor", []) => part(minor),
         ("patch", []) => part(patch),
-        ("isLessThan", [Val::Semver(o, _)]) => Ok(Val::Bool(*v < **o)),
-        ("isGreaterThan", [Val::Semver(o, _)]) => Ok(Val::Bool(*v > **o)),
-        ("compareTo", [Val::Semver(o, _)]) => Ok(Val::Int(v.cmp(o) as i64)),
+        ("isLessThan", [Val::Semver(o, b)]) => Ok(Val::Bool(against(o, b).is_lt())),
+        ("isGreaterThan", [Val::Semver(o, b)]) => Ok(Val::Bool(against(o, b).is_gt())),
+        ("compareTo", [Val::Semver(o, b)]) => Ok(Val::Int(against(o, b) as i64)),
         _ => return None,
     })
 }

@@ -7,12 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::items::Items;
 use super::parse::is_word;
 use super::types::{BOOL, BYTES, DOUBLE, DURATION, INT, STRING, TIMESTAMP, Type};
 use super::value::{Key, Val, parse_duration};
 
 /// A property's name as expressions write it; nothing where they can't.
-fn escape(name: &str) -> Option<String> {
+pub(super) fn escape(name: &str) -> Option<String> {
     if is_word(name) {
         return Some(format!("__{name}__"));
     }
@@ -78,7 +79,16 @@ pub fn to_val(v: &Value, schema: &Value, root: bool) -> Val {
     match (schema["type"].as_str().unwrap_or_default(), v) {
         ("number", Value::Number(n)) => Val::Double(n.as_f64().unwrap_or(0.0)),
         ("string", Value::String(s)) => formatted(schema["format"].as_str().unwrap_or_default(), s),
-        ("array", Value::Array(items)) => Val::list(items.iter().map(|i| to_val(i, &schema["items"], false)).collect()),
+        ("array", Value::Array(items)) => {
+            let all: Vec<Val> = items.iter().map(|i| to_val(i, &schema["items"], false)).collect();
+            let keys = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let keys = keys.map(|k| escape(k).unwrap_or_else(|| k.to_owned()));
+            Val::List(Rc::new(match schema["x-kubernetes-list-type"].as_str() {
+                Some("set") => Items::set(all),
+                Some("map") => Items::by_keys(all, keys.collect()),
+                _ => all.into(),
+            }))
+        }
         ("object", Value::Object(o)) if schema["additionalProperties"].is_object() => {
             let of = &schema["additionalProperties"];
             Val::Map(Rc::new(o.iter().map(|(k, v)| (Key::Text(k.as_str().into()), to_val(v, of, false))).collect()))

@@ -62,6 +62,9 @@ fn values() {
         ("r'\\d' + \"\\x41\\u00e9\" + '''q'q'''", "\\dAéq'q"),
         ("x.n < 'a'", "?no such overload"),
         ("semver('1.2.3').isLessThan(semver('1.10.0'))", "true"),
+        ("semver('1.2.3-rc.2').isLessThan(semver('1.2.3-rc.10'))", "true"),
+        ("semver('1.2.3-rc.1').isLessThan(semver('1.2.3')) && semver('1.2.3-1').isLessThan(semver('1.2.3-a'))", "true"),
+        ("semver('1.2.3-a').compareTo(semver('1.2.3-a.1'))", "-1"),
         ("isSemver('v1.02', true) && semver('1', true) == semver('1.0.0') && !isSemver('v1.2')", "true"),
         ("type(ip('1.1.1.1')) == net.IP && type(x) == map", "true"),
         (

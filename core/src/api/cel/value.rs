@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::items::Items;
 use crate::api::field::quote;
 use crate::api::quantity::Quantity;
 
@@ -67,7 +68,7 @@ pub enum Val {
     Double(f64),
     Text(Rc<str>),
     Bytes(Rc<[u8]>),
-    List(Rc<Vec<Val>>),
+    List(Rc<Items>),
     Map(Rc<BTreeMap<Key, Val>>),
     /// An object of a schema: its fields by their own names.
     Object(Rc<BTreeMap<String, Val>>),
@@ -94,7 +95,7 @@ impl Val {
     }
 
     pub fn list(items: Vec<Val>) -> Self {
-        Val::List(Rc::new(items))
+        Val::List(Rc::new(items.into()))
     }
 
     pub fn some(v: Val) -> Self {
@@ -204,7 +205,7 @@ impl Val {
     pub fn same(&self, other: &Val) -> bool {
         match (self, other) {
             (Val::Null, Val::Null) => true,
-            (Val::List(a), Val::List(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.same(b)),
+            (Val::List(a), Val::List(b)) => a.same(b),
             (Val::Map(a), Val::Map(b)) => {
                 a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| v.same(w)))
             }

@@ -10,8 +10,13 @@ fn is_known_at_root(name: &str) -> bool {
 
 /// Drops fields that the schema doesn't name; their paths.
 pub(super) fn prune(object: &mut Value, schema: &Value) -> Vec<String> {
+    drops(object, schema, true)
+}
+
+/// The same for a value that may be an object with metadata of its own, or not.
+pub(super) fn drops(value: &mut Value, schema: &Value, embedded: bool) -> Vec<String> {
     let mut gone = Vec::new();
-    prune_into(object, schema, true, "", &mut gone);
+    prune_into(value, schema, embedded, "", &mut gone);
     gone
 }
 

@@ -276,6 +276,21 @@ fn message(outcome: cel::Outcome) -> Option<String> {
     (!text.is_empty() && text.len() <= MESSAGE_BYTES_MAX && !text.contains('\n')).then(|| text.to_owned())
 }
 
+/// What each rule of a schema costs at most where it stands, and its message if that is computed; and how often there may be
+/// such a value where nothing else limits that.
+pub(crate) fn costs(schema: &Value, root: bool) -> (Vec<(u64, Option<u64>)>, u64) {
+    let (Some(ty), Some(shape)) = (cel::declared(schema, root), cel::Shape::of(schema, root)) else {
+        return (Vec::new(), 0);
+    };
+    let one = |rule: &Value| {
+        let known = variables(&ty, flag_of(rule, "optionalOldSelf"));
+        let cost = |text: &str, message: bool| Some(compile(text, &ty, rule, message).ok()?.cost(&known, &shape));
+        let message = opt_str(rule, "messageExpression").filter(|e| !e.is_empty());
+        (cost(str_of(rule, "rule"), false).unwrap_or(0), message.and_then(|e| cost(e, true)))
+    };
+    (list_of(schema, "x-kubernetes-validations").iter().map(one).collect(), shape.times())
+}
+
 /// What is wrong with the rules at one place of a schema: the field of the rule, whether its value is the rule, and why.
 pub(crate) fn complaints(schema: &Value, root: bool) -> Vec<(usize, &'static str, String)> {
     let mut all = Vec::new();

@@ -2,10 +2,14 @@
 
 pub(crate) mod admission;
 pub(crate) mod aggregation;
+pub(crate) mod approval;
+mod budget;
 pub(crate) mod certificates;
+mod completeness;
 pub(crate) mod expressions;
 pub(crate) mod extensions;
 pub(crate) mod flow_control;
+mod merging;
 pub(crate) mod mutating;
 pub(crate) mod networking;
 mod resource;

@@ -6,6 +6,8 @@ pub(crate) enum Go {
     Null,
     Bool(bool),
     Int(i64),
+    /// A number that is no whole one, as it is printed.
+    Number(String),
     Text(String),
     List(Vec<Go>),
     Fields(Vec<(String, Go)>),
@@ -80,6 +82,7 @@ impl Go {
             Go::Null => out.push_str("null"),
             Go::Bool(v) => out.push_str(if *v { "true" } else { "false" }),
             Go::Int(v) => out.push_str(&v.to_string()),
+            Go::Number(v) => out.push_str(v),
             Go::Text(v) => out.push_str(&json_text(v)),
             Go::List(items) => {
                 let items = items.iter().map(|v| (None, v));

@@ -3,9 +3,11 @@
 
 use serde_json::Value;
 
-use super::go::Go;
+use super::go::{Go, fields};
 use super::go_struct::inlined_meta;
 use crate::api::schema::{Schema, Shape, TypeId, schema};
+
+const PROPS: &str = "apiextensions/v1.JSONSchemaProps";
 
 /// A value as the internal form of a type of the schema, such as `resource/v1.ResourceClaimSpec`.
 pub(crate) fn internal(value: &Value, name: &str) -> Go {
@@ -17,6 +19,24 @@ fn of_type(schema: &Schema, value: &Value, ty: TypeId, pointer: bool) -> Go {
     if pointer && value.is_null() {
         return Go::Null;
     }
+    let of = |value: &Value, name: &str, pointer| {
+        schema.named(name).map_or(Go::Null, |ty| of_type(schema, value, ty, pointer))
+    };
+    // Types that are read from more than one form.
+    match (schema.get(ty).name, value) {
+        ("apiextensions/v1.JSONSchemaPropsOrBool", _) => {
+            let fields = value.is_object().then(|| of(value, PROPS, true)).unwrap_or(Go::Null);
+            return fields!("Allows": *value != false, "Schema": fields);
+        }
+        ("apiextensions/v1.JSONSchemaPropsOrArray", Value::Array(all)) => {
+            let all = all.iter().map(|v| of(v, PROPS, false)).collect();
+            return fields!("Schema": Go::Null, "JSONSchemas": Go::List(all));
+        }
+        ("apiextensions/v1.JSONSchemaPropsOrArray", _) => {
+            return fields!("Schema": of(value, PROPS, true), "JSONSchemas": Go::Null);
+        }
+        _ => {}
+    }
     match &schema.get(ty).shape {
         Shape::Struct(s) => {
             let mut all = Vec::with_capacity(s.fields.len());
@@ -26,6 +46,14 @@ fn of_type(schema: &Schema, value: &Value, ty: TypeId, pointer: bool) -> Go {
                     all.extend(inlined_meta(&serde_json::from_value(value.clone()).unwrap_or_default()));
                 } else {
                     all.push((f.go.clone(), of_type(schema, value, f.ty, f.pointer)));
+                }
+            }
+            if schema.get(ty).name == PROPS {
+                // Stored further back, it stands after the type inside.
+                let of = |name: &str, all: &[(String, Go)]| all.iter().position(|(n, _)| n == name);
+                if let (Some(from), Some(to)) = (of("Nullable", &all), of("Type", &all)) {
+                    let nullable = all.remove(from);
+                    all.insert(to + 1, nullable);
                 }
             }
             Go::Fields(all)
@@ -48,7 +76,7 @@ fn as_it_is(value: &Value) -> Go {
     match value {
         Value::Null => Go::Null,
         Value::Bool(b) => (*b).into(),
-        Value::Number(n) => n.as_i64().map_or_else(|| Go::Text(n.to_string()), Go::Int),
+        Value::Number(n) => n.as_i64().map_or_else(|| Go::Number(n.to_string()), Go::Int),
         Value::String(s) => s.into(),
         Value::Array(items) => Go::List(items.iter().map(as_it_is).collect()),
         Value::Object(fields) => Go::Fields(fields.iter().map(|(k, v)| (k.clone(), as_it_is(v))).collect()),

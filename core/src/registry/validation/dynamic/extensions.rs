@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{structural, webhook};
+use super::{approval, structural, webhook};
 use crate::api::dynamic::DynamicObject;
 use crate::api::validation::{
     is_dns1035_label, is_dns1123_subdomain, name_is_dns_subdomain, validate_object_meta, validate_object_meta_update,
 };
+use crate::registry::validation::go::Go;
+use crate::registry::validation::go_schema::internal;
 use crate::registry::validation::json::*;
 use crate::registry::validation::prelude::*;
 
@@ -100,15 +102,17 @@ pub(crate) fn create(o: &DynamicObject) -> ErrorList {
         let at = at.count();
         errs.insert(at, error);
     }
-    spec_into(spec, &mut errs);
+    spec_into(spec, &Value::Null, &mut errs);
     stored_versions(o, &mut errs);
+    approval::check(o, None, &mut errs);
+    unknown_fields(o, None, &mut errs);
     errs
 }
 
 /// Checks a changed CustomResourceDefinition.
 pub(crate) fn update(new: &DynamicObject, old: &DynamicObject) -> ErrorList {
     let mut errs = validate_object_meta_update(&new.metadata, &old.metadata, &Path::new("metadata"));
-    spec_into(new.at(&["spec"]), &mut errs);
+    spec_into(new.at(&["spec"]), old.at(&["spec"]), &mut errs);
     let (is, was) = (new.at(&["spec"]), old.at(&["spec"]));
     let established = list_of(old.at(&["status"]), "conditions")
         .iter()
@@ -120,11 +124,38 @@ pub(crate) fn update(new: &DynamicObject, old: &DynamicObject) -> ErrorList {
     immutable(&is["group"], &was["group"], &Path::new("spec.group"), &mut errs);
     let path = Path::new("spec.names.plural");
     immutable(&is["names"]["plural"], &was["names"]["plural"], &path, &mut errs);
+    all_names(new.at(&["status", "acceptedNames"]), &Path::new("status.acceptedNames"), &mut errs);
     stored_versions(new, &mut errs);
+    approval::check(new, Some(old), &mut errs);
+    unknown_fields(new, Some(old), &mut errs);
     errs
 }
 
-fn spec_into(spec: &Value, errs: &mut ErrorList) {
+/// Fields that no schema names may not be kept as a whole any more.
+fn unknown_fields(new: &DynamicObject, old: Option<&DynamicObject>, errs: &mut ErrorList) {
+    let keeps = |o: &DynamicObject| flag_of(o.at(&["spec"]), "preserveUnknownFields");
+    if keeps(new) && !old.is_some_and(keeps) {
+        let why =
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        errs.push(Error::invalid(&Path::new("spec.preserveUnknownFields"), &json!(true), why));
+    }
+}
+
+fn has_default(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => fields.iter().any(|(k, v)| (k == "default" && !v.is_null()) || has_default(v)),
+        Value::Array(items) => items.iter().any(has_default),
+        _ => false,
+    }
+}
+
+/// Whether a version's schema is another one than it was.
+fn changed(version: &Value, old: &Value) -> bool {
+    let was = list_of(old, "versions").iter().find(|v| v["name"] == version["name"]);
+    was.is_none_or(|was| was["schema"] != version["schema"])
+}
+
+fn spec_into(spec: &Value, old: &Value, errs: &mut ErrorList) {
     let path = Path::new("spec");
     let (group, at) = (str_of(spec, "group"), path.child("group"));
     let messages = is_dns1123_subdomain(group);
@@ -136,8 +167,13 @@ fn spec_into(spec: &Value, errs: &mut ErrorList) {
         errs.push(Error::invalid_str(&at, group, "should be a domain with at least one dot"));
     }
     required_one_of(str_of(spec, "scope"), &["Cluster", "Namespaced"], &path.child("scope"), errs);
+    let keeps_unknown = flag_of(spec, "preserveUnknownFields");
+    if keeps_unknown && list_of(spec, "versions").iter().any(|v| has_default(&v["schema"])) {
+        let why = "must be false in order to use defaults in the schema";
+        errs.push(Error::invalid(&path.child("preserveUnknownFields"), &json!(true), why));
+    }
     let shared = Shared::of(list_of(spec, "versions"));
-    versions(spec, shared, &path.child("versions"), errs);
+    versions(spec, old, shared, &path.child("versions"), errs);
     // The first version is the version of old, and is looked at as that too.
     let version = list_of(spec, "versions").first().map(|v| str_of(v, "name")).filter(|v| !v.is_empty());
     let messages = version.map(is_dns1035_label).filter(|m| !m.is_empty());
@@ -152,7 +188,13 @@ fn spec_into(spec: &Value, errs: &mut ErrorList) {
     }
     all_names(names, &at, errs);
     if let Some(first) = list_of(spec, "versions").first() {
-        details(first, |field| shared.has(field), &path, "validation", errs);
+        let status = list_of(spec, "versions").iter().any(has_status);
+        details(first, |field| shared.has(field), (status, changed(first, old)), &path, "validation", errs);
+    }
+    let strategy = str_of(&spec["conversion"], "strategy");
+    if keeps_unknown && is_set(spec, "conversion") && strategy != "None" {
+        let why = "must be None if spec.preserveUnknownFields is true";
+        errs.push(Error::invalid_str(&path.child("conversion.strategy"), strategy, why));
     }
     conversion(&spec["conversion"], &path.child("conversion"), errs);
 }
@@ -174,11 +216,23 @@ impl Shared {
     }
 }
 
-/// Those of a version's details that are `wanted`, below `path`; its schema is called `schema` there.
-fn details(v: &Value, wanted: impl Fn(&str) -> bool, path: &Path, schema: &str, errs: &mut ErrorList) {
+fn has_status(version: &Value) -> bool {
+    is_set(&version["subresources"], "status")
+}
+
+/// Those of a version's details that are `wanted`, below `path`; its schema is called `schema` there. `of_schema`
+/// tells whether the status of what it describes is a subresource, and whether it is another one than before.
+fn details(
+    v: &Value,
+    wanted: impl Fn(&str) -> bool,
+    of_schema: (bool, bool),
+    path: &Path,
+    schema: &str,
+    errs: &mut ErrorList,
+) {
     let of = &v["schema"]["openAPIV3Schema"];
     if wanted("schema") && of.is_object() {
-        structural::schema_into(of, &format!("{path}.{schema}.openAPIV3Schema"), errs);
+        structural::schema_into(of, of_schema, &format!("{path}.{schema}.openAPIV3Schema"), errs);
     }
     if wanted("subresources") {
         scale(&v["subresources"]["scale"], &path.child("subresources"), errs);
@@ -288,7 +342,7 @@ fn field_at<'a>(schema: &'a Value, path: &str) -> Result<&'a Value, String> {
     Ok(at)
 }
 
-fn versions(spec: &Value, shared: Shared, path: &Path, errs: &mut ErrorList) {
+fn versions(spec: &Value, old: &Value, shared: Shared, path: &Path, errs: &mut ErrorList) {
     let versions = list_of(spec, "versions");
     for (i, v) in versions.iter().enumerate() {
         if !is_set(&v["schema"], "openAPIV3Schema") {
@@ -304,15 +358,28 @@ fn versions(spec: &Value, shared: Shared, path: &Path, errs: &mut ErrorList) {
             errs.push(Error::invalid_str(&at.child("name"), name, messages.join(",")));
         }
         deprecation(v, &at.child("deprecationWarning"), errs);
-        details(v, |field| !shared.has(field), &at, "schema", errs);
+        details(v, |field| !shared.has(field), (has_status(v), changed(v, old)), &at, "schema", errs);
     }
+    let mut wrong = |why: &str| {
+        let shown = versions.iter().map(|v| shown_version(v, shared)).collect();
+        let shown = if is_set(spec, "versions") { Go::List(shown) } else { Go::Null };
+        errs.push(Error::invalid_shown(path, shown.compact(), why));
+    };
     if seen.len() != versions.len() {
-        errs.push(Error::invalid(path, &spec["versions"], "must contain unique version names"));
+        wrong("must contain unique version names");
     }
     if versions.iter().filter(|v| flag_of(v, "storage")).count() != 1 {
-        let detail = "must have exactly one version marked as storage version";
-        errs.push(Error::invalid(path, &spec["versions"], detail));
+        wrong("must have exactly one version marked as storage version");
     }
+}
+
+/// A version as it is inside, where what all versions say alike stands above them.
+fn shown_version(version: &Value, shared: Shared) -> Go {
+    let mut version = version.clone();
+    if let Some(fields) = version.as_object_mut() {
+        fields.retain(|name, _| !shared.has(name));
+    }
+    internal(&version, "apiextensions/v1.CustomResourceDefinitionVersion")
 }
 
 fn deprecation(version: &Value, path: &Path, errs: &mut ErrorList) {
@@ -327,6 +394,11 @@ fn deprecation(version: &Value, path: &Path, errs: &mut ErrorList) {
     }
     if warning.is_empty() {
         errs.push(Error::invalid_str(path, warning, "must not be an empty string"));
+    }
+    let hidden = |c: char| c.is_control() || (c.is_whitespace() && c != ' ') || ('\u{200b}'..='\u{200f}').contains(&c);
+    if let Some((at, _)) = warning.char_indices().find(|(_, c)| hidden(*c)) {
+        let why = format!("must only contain printable UTF-8 characters; non-printable character found at index {at}");
+        errs.push(Error::invalid_str(path, warning, why));
     }
 }
 

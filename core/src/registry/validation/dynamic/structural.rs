@@ -3,7 +3,10 @@
 
 use serde_json::Value;
 
+use super::budget::{self, Budget};
 use super::extensions::field_path;
+use super::{completeness, merging};
+use crate::registry::validation::go_regex;
 use crate::registry::validation::go_schema::internal;
 use crate::registry::validation::json::*;
 use crate::registry::validation::prelude::*;
@@ -38,12 +41,16 @@ const FORBIDDEN: &[(&str, &str)] = &[
 /// What a schema may not have at all.
 const UNSUPPORTED: &[&str] = &["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"];
 
-/// Checks a version's schema.
-pub(super) fn schema_into(schema: &Value, path: &str, errs: &mut ErrorList) {
+/// Checks a version's schema; whether its status is a subresource, and whether it is another one than before.
+pub(super) fn schema_into(schema: &Value, (status, changed): (bool, bool), path: &str, errs: &mut ErrorList) {
+    if status {
+        completeness::root_fields(schema, path, errs);
+    }
     let mut structural = ErrorList::new();
     invariants(schema, Level::Root, path, &mut structural);
+    completeness::complete(schema, path, &mut structural);
     if structural.is_empty() {
-        defaults(schema, path, &mut structural);
+        defaults(schema, false, path, &mut structural);
     } else {
         structural.sort_by_cached_key(|e| format!("{}: {}", e.field, e.body()));
     }
@@ -51,9 +58,12 @@ pub(super) fn schema_into(schema: &Value, path: &str, errs: &mut ErrorList) {
         errs.push(Error::forbidden(&Path::new(&format!("{path}.nullable")), "nullable cannot be true at the root"));
     }
     errs.extend(structural);
-    let (before, mut of_rules) = (errs.len(), ErrorList::new());
-    fitting(schema, path, errs);
-    rules(schema, true, None, path, errs, &mut of_rules);
+    let before = errs.len();
+    fitting(schema, &Where { root: true, ..Where::default() }, path, errs);
+    let mut found = Found { errs, of_rules: ErrorList::new(), budget: Budget::new(changed) };
+    rules(schema, &Spot { root: true, unmatched: None, times: Some(1) }, path, &mut found);
+    let Found { mut of_rules, budget, .. } = found;
+    budget.close(path, &mut of_rules);
     // Expressions aren't looked at in a schema that is wrong otherwise.
     if errs.len() == before {
         errs.extend(of_rules);
@@ -62,47 +72,77 @@ pub(super) fn schema_into(schema: &Value, path: &str, errs: &mut ErrorList) {
 
 const REASONS: &[&str] = &["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 
-/// The rules of a schema and of what is below it: what their fields say, and apart from that what their expressions do.
-/// `unmatched` is where what is below can't be told from what was there before.
-fn rules(s: &Value, root: bool, unmatched: Option<&str>, path: &str, errs: &mut ErrorList, of_rules: &mut ErrorList) {
+/// Where rules stand.
+struct Spot<'a> {
+    root: bool,
+    /// Where what is below can't be told from what was there before.
+    unmatched: Option<&'a str>,
+    /// How often there may be such a value, if what it is in says so.
+    times: Option<u64>,
+}
+
+/// What is found on the way through a schema's rules: what their fields say, and apart from that what their expressions do.
+struct Found<'e> {
+    errs: &'e mut ErrorList,
+    of_rules: ErrorList,
+    budget: Budget,
+}
+
+/// The rules of a schema and of what is below it.
+fn rules(s: &Value, spot: &Spot<'_>, path: &str, found: &mut Found<'_>) {
+    let (unmatched, times) = (spot.unmatched, budget::times_below(s, spot.times));
     if s["additionalProperties"].is_object() {
-        rules(&s["additionalProperties"], false, unmatched, &child(path, "additionalProperties"), errs, of_rules);
+        let spot = Spot { root: false, unmatched, times };
+        rules(&s["additionalProperties"], &spot, &child(path, "additionalProperties"), found);
     }
     for (_, at, of) in properties(s, path) {
-        rules(of, false, unmatched, &at, errs, of_rules);
+        rules(of, &Spot { root: false, unmatched, times }, &at, found);
     }
     if s["items"].is_object() {
         let matched = opt_str(s, "x-kubernetes-list-type") == Some("map");
         let unmatched = if matched { unmatched } else { unmatched.or(Some(path)) };
-        rules(&s["items"], false, unmatched, &child(path, "items"), errs, of_rules);
+        rules(&s["items"], &Spot { root: false, unmatched, times }, &child(path, "items"), found);
     }
     let at = child(path, "x-kubernetes-validations");
     let all = list_of(s, "x-kubernetes-validations");
-    let before = errs.len();
+    let before = found.errs.len();
     for (i, rule) in all.iter().enumerate() {
-        rule_fields(rule, s, &format!("{at}[{i}]"), errs);
+        rule_fields(rule, s, &format!("{at}[{i}]"), found.errs);
     }
-    if errs.len() > before {
+    if found.errs.len() > before || all.is_empty() {
         return;
     }
-    for (i, field, why) in crate::registry::rule_complaints(s, root) {
-        let rule = all.get(i).unwrap_or(&Value::Null);
+    let (costs, most) = crate::registry::rule_costs(s, spot.root);
+    let complaints = crate::registry::rule_complaints(s, spot.root);
+    for (i, rule) in all.iter().enumerate() {
         let at = format!("{at}[{i}]");
-        let of = |field: &str| child(&at, field);
-        match (field, unmatched) {
-            ("oldSelf", None) => {}
-            ("oldSelf", Some(unmatched)) => {
-                let why =
-                    format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {unmatched}");
-                of_rules.push(Error::invalid_str(&Path::new(&of("rule")), str_of(rule, "rule"), why));
-            }
-            ("optionalOldSelf", _) => {
-                of_rules.push(Error::invalid(&Path::new(&of(field)), &rule["optionalOldSelf"], why));
-            }
-            _ => {
-                let shown = internal(rule, "apiextensions/v1.ValidationRule").compact();
-                of_rules.push(Error::invalid_shown(&Path::new(&of(field)), shown, why));
-            }
+        let (own, message) = costs.get(i).copied().unwrap_or_default();
+        let cost = own.saturating_mul(spot.times.unwrap_or(most));
+        found.budget.spend("rule", cost, &child(&at, "rule"), &mut found.of_rules);
+        for (_, field, why) in complaints.iter().filter(|(of, ..)| *of == i) {
+            complaint(rule, (field, why), spot.unmatched, &at, &mut found.of_rules);
+        }
+        if let Some(cost) = message {
+            found.budget.spend("messageExpression", cost, &child(&at, "messageExpression"), &mut found.of_rules);
+        }
+    }
+}
+
+/// What is wrong with a rule's expression.
+fn complaint(rule: &Value, (field, why): (&str, &str), unmatched: Option<&str>, at: &str, of_rules: &mut ErrorList) {
+    let of = |field: &str| child(at, field);
+    match (field, unmatched) {
+        ("oldSelf", None) => {}
+        ("oldSelf", Some(unmatched)) => {
+            let why = format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {unmatched}");
+            of_rules.push(Error::invalid_str(&Path::new(&of("rule")), str_of(rule, "rule"), why));
+        }
+        ("optionalOldSelf", _) => {
+            of_rules.push(Error::invalid(&Path::new(&of(field)), &rule["optionalOldSelf"], why));
+        }
+        _ => {
+            let shown = internal(rule, "apiextensions/v1.ValidationRule").compact();
+            of_rules.push(Error::invalid_shown(&Path::new(&of(field)), shown, why));
         }
     }
 }
@@ -141,18 +181,22 @@ fn rule_fields(rule: &Value, schema: &Value, path: &str, errs: &mut ErrorList) {
     }
 }
 
-fn child(path: &str, name: &str) -> String {
+pub(super) fn child(path: &str, name: &str) -> String {
     format!("{path}.{name}")
 }
 
 /// The properties of a schema with their paths.
-fn properties<'a>(schema: &'a Value, path: &'a str) -> impl Iterator<Item = (&'a str, String, &'a Value)> {
+pub(super) fn properties<'a>(schema: &'a Value, path: &'a str) -> impl Iterator<Item = (&'a str, String, &'a Value)> {
     let all = schema["properties"].as_object().into_iter().flatten();
     all.map(move |(name, of)| (name.as_str(), format!("{path}.properties[{name}]"), of))
 }
 
 /// The schemas of a junctor with their paths.
-fn junctor<'a>(schema: &'a Value, name: &'a str, path: &'a str) -> impl Iterator<Item = (String, &'a Value)> {
+pub(super) fn junctor<'a>(
+    schema: &'a Value,
+    name: &'a str,
+    path: &'a str,
+) -> impl Iterator<Item = (String, &'a Value)> {
     list_of(schema, name).iter().enumerate().map(move |(i, of)| (format!("{path}.{name}[{i}]"), of))
 }
 
@@ -210,6 +254,16 @@ fn types(s: &Value, level: Level, path: &str, errs: &mut ErrorList) {
         };
         errs.push(Error::required(&at, why));
     }
+    if embedded && is_set(s, "additionalProperties") {
+        let why = "must not be used if x-kubernetes-embedded-resource is set";
+        errs.push(Error::forbidden(&Path::new(&child(path, "additionalProperties")), why));
+    }
+    let properties_said = s["properties"].as_object().is_some_and(|p| !p.is_empty());
+    if embedded && !flag_of(s, "x-kubernetes-preserve-unknown-fields") && !properties_said {
+        let why =
+            "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields";
+        errs.push(Error::required(&Path::new(&child(path, "properties")), why));
+    }
     if level == Level::Root && !ty.is_empty() && ty != "object" {
         errs.push(Error::invalid_str(&at, ty, "must be object at the root"));
     }
@@ -259,6 +313,11 @@ fn values(s: &Value, path: &str, errs: &mut ErrorList) {
     if s["not"].is_object() {
         nested(&s["not"], false, &child(path, "not"), errs);
     }
+    let pattern = str_of(s, "pattern");
+    if let Err(why) = go_regex::check(pattern) {
+        let why = format!("must be a valid regular expression, but isn't: {why}");
+        errs.push(Error::invalid_str(&Path::new(&child(path, "pattern")), pattern, why));
+    }
 }
 
 /// `validateNestedValueValidation`.
@@ -289,28 +348,76 @@ fn nested(s: &Value, skip_any_of: bool, path: &str, errs: &mut ErrorList) {
     }
 }
 
-/// Defaults are what the schema asks for. Models `ValidateDefaults`.
-fn defaults(s: &Value, path: &str, errs: &mut ErrorList) {
+/// Defaults are what the schema asks for, and hold nothing that it doesn't know. Models `ValidateDefaults`, which does not
+/// follow `additionalProperties`. `meta` is within an object's metadata.
+fn defaults(s: &Value, meta: bool, path: &str, errs: &mut ErrorList) {
+    let embedded = flag_of(s, "x-kubernetes-embedded-resource");
+    let meta = meta && !embedded;
     if is_set(s, "default") {
         let at = child(path, "default");
+        if !meta && crate::registry::is_pruned_by(&s["default"], s, embedded) {
+            errs.push(Error::invalid(&Path::new(&at), &s["default"], "must not have unknown fields"));
+        }
         for mut e in crate::registry::schema_errors(&s["default"], s) {
             e.field = if e.field == "<nil>" { at.clone() } else { child(&at, &e.field) };
             errs.push(e);
         }
     }
-    for (_, at, of) in properties(s, path) {
-        defaults(of, &at, errs);
+    if s["items"].is_object() {
+        defaults(&s["items"], meta, &child(path, "items"), errs);
     }
-    for field in ["items", "additionalProperties"] {
-        if s[field].is_object() {
-            defaults(&s[field], &child(path, field), errs);
+    for (name, at, of) in properties(s, path) {
+        defaults(of, meta || (embedded && META_FIELDS.contains(&name)), &at, errs);
+    }
+}
+
+const META_FIELDS: &[&str] = &["metadata", "kind", "apiVersion"];
+
+/// Where within a whole a schema stands, for what may be said there.
+#[derive(Clone, Default)]
+struct Where {
+    root: bool,
+    meta: bool,
+    /// Why there may be no default, if there may be none.
+    no_default: Option<String>,
+}
+
+impl Where {
+    fn inner(&self) -> Self {
+        Where { root: false, ..self.clone() }
+    }
+
+    /// Below `additionalProperties`: pruning without a value at hand would be ambiguous.
+    fn additional(&self) -> Self {
+        let why = "inside additionalProperties applying to object metadata";
+        Where {
+            root: false,
+            meta: self.meta,
+            no_default: self.meta.then(|| why.to_owned()).or(self.no_default.clone()),
         }
+    }
+
+    fn property(&self, name: &str, embedded: bool) -> Self {
+        let mut w = self.inner();
+        if (self.root || embedded) && META_FIELDS.contains(&name) {
+            w.meta = true;
+            if self.root {
+                w.no_default = Some(format!("in top-level {name}"));
+            }
+        }
+        w
     }
 }
 
 /// `ValidateCustomResourceDefinitionOpenAPISchema`.
-fn fitting(s: &Value, path: &str, errs: &mut ErrorList) {
+fn fitting(s: &Value, place: &Where, path: &str, errs: &mut ErrorList) {
     let ty = str_of(s, "type");
+    if !ty.is_empty() && !TYPES.contains(&ty) {
+        errs.push(Error::not_supported(&Path::new(&child(path, "type")), ty, TYPES));
+    }
+    if let (true, Some(why)) = (is_set(s, "default"), &place.no_default) {
+        errs.push(Error::forbidden(&Path::new(&child(path, "default")), format!("must not be set {why}")));
+    }
     for field in UNSUPPORTED {
         if is_set(s, field) {
             errs.push(Error::forbidden(&Path::new(&child(path, field)), format!("{field} is not supported")));
@@ -319,12 +426,14 @@ fn fitting(s: &Value, path: &str, errs: &mut ErrorList) {
     if ty == "null" {
         let why = "type cannot be set to null, use nullable as an alternative";
         errs.push(Error::forbidden(&Path::new(&child(path, "type")), why));
-    } else if !ty.is_empty() && !TYPES.contains(&ty) {
-        errs.push(Error::not_supported(&Path::new(&child(path, "type")), ty, TYPES));
     }
     if s["items"].is_array() {
         let why = "items must be a schema object and not an array";
         errs.push(Error::forbidden(&Path::new(&child(path, "items")), why));
+    }
+    if place.meta && flag_of(s, "x-kubernetes-embedded-resource") {
+        let at = child(path, "x-kubernetes-embedded-resource");
+        errs.push(Error::forbidden(&Path::new(&at), "must not be used inside of resource meta"));
     }
     if flag_of(s, "uniqueItems") {
         let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
@@ -336,86 +445,23 @@ fn fitting(s: &Value, path: &str, errs: &mut ErrorList) {
         errs.push(Error::forbidden(&Path::new(&at), "additionalProperties and properties are mutual exclusive"));
     }
     if additional.is_object() {
-        fitting(additional, &at, errs);
+        fitting(additional, &place.additional(), &at, errs);
     }
-    properties(s, path).for_each(|(_, at, of)| fitting(of, &at, errs));
+    let embedded = flag_of(s, "x-kubernetes-embedded-resource");
+    properties(s, path).for_each(|(name, at, of)| fitting(of, &place.property(name, embedded), &at, errs));
+    let inner = place.inner();
+    if s["not"].is_object() {
+        fitting(&s["not"], &inner, &child(path, "not"), errs);
+    }
     for name in ["allOf", "oneOf", "anyOf"] {
-        junctor(s, name, path).for_each(|(at, of)| fitting(of, &at, errs));
+        junctor(s, name, path).for_each(|(at, of)| fitting(of, &inner, &at, errs));
     }
-    for name in ["not", "items"] {
-        if s[name].is_object() {
-            fitting(&s[name], &child(path, name), errs);
-        }
+    if s["items"].is_object() {
+        fitting(&s["items"], &inner, &child(path, "items"), errs);
     }
     if s["x-kubernetes-preserve-unknown-fields"] == false {
         let at = child(path, "x-kubernetes-preserve-unknown-fields");
         errs.push(Error::invalid(&Path::new(&at), &json!(false), "must be true or undefined"));
     }
-    merging(s, ty, path, errs);
-}
-
-/// What lists and maps say about how they are merged.
-fn merging(s: &Value, ty: &str, path: &str, errs: &mut ErrorList) {
-    let kinds = [
-        ("x-kubernetes-map-type", "object", &["atomic", "granular"][..]),
-        ("x-kubernetes-list-type", "array", &["atomic", "set", "map"][..]),
-    ];
-    for (field, wanted, supported) in kinds {
-        let Some(how) = opt_str(s, field) else { continue };
-        let why = format!("must be {wanted} if {field} is specified");
-        let at = child(path, "type");
-        if ty.is_empty() {
-            errs.push(Error::required(&Path::new(&at), why));
-        } else if ty != wanted {
-            errs.push(Error::invalid_str(&Path::new(&at), ty, why));
-        }
-        if !supported.contains(&how) {
-            errs.push(Error::not_supported(&Path::new(&child(path, field)), how, supported));
-        }
-    }
-    let (how, keys) = (opt_str(s, "x-kubernetes-list-type"), texts_of(s, "x-kubernetes-list-map-keys"));
-    let (how_at, keys_at) = (child(path, "x-kubernetes-list-type"), child(path, "x-kubernetes-list-map-keys"));
-    let why = "must be map if x-kubernetes-list-map-keys is non-empty";
-    match how {
-        None if !keys.is_empty() => errs.push(Error::required(&Path::new(&how_at), why)),
-        Some(how) if !keys.is_empty() && how != "map" => errs.push(Error::invalid_str(&Path::new(&how_at), how, why)),
-        _ => {}
-    }
-    if how != Some("map") {
-        return;
-    }
-    let keys_path = Path::new(&keys_at);
-    if keys.is_empty() {
-        errs.push(Error::required(&keys_path, "must not be empty if x-kubernetes-list-type is map"));
-    }
-    let items = &s["items"];
-    let items_at = child(path, "items");
-    if !items.is_object() {
-        let why = "must have a schema if x-kubernetes-list-type is map";
-        return errs.push(Error::required(&Path::new(&items_at), why));
-    }
-    if str_of(items, "type") != "object" {
-        let why = "must be object if parent array's x-kubernetes-list-type is map";
-        return errs.push(Error::invalid_str(&Path::new(&child(&items_at, "type")), str_of(items, "type"), why));
-    }
-    for (i, key) in keys.iter().enumerate() {
-        let of = &items["properties"][*key];
-        if of.is_null() {
-            errs.push(Error::invalid(&keys_path, &json!(keys), "entries must all be names of item properties"));
-        } else if matches!(str_of(of, "type"), "array" | "object") {
-            let (at, why) = (
-                format!("{items_at}.properties[{key}].type"),
-                "must be a scalar type if parent array's x-kubernetes-list-type is map",
-            );
-            errs.push(Error::invalid_str(&Path::new(&at), str_of(items, "type"), why));
-        } else if !items["required"].as_array().is_some_and(|r| r.iter().any(|n| n == key)) && !is_set(of, "default") {
-            let at = format!("{items_at}.properties[{key}].default");
-            let why =
-                "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
-            errs.push(Error::required(&Path::new(&at), why));
-        }
-        if keys.iter().take(i).any(|k| k == key) {
-            errs.push(Error::invalid(&keys_path, &json!(keys), "must not contain duplicate entries"));
-        }
-    }
+    merging::check(s, ty, path, errs);
 }
