@@ -25,7 +25,7 @@ fn of_type(schema: &Schema, value: &Value, ty: TypeId, pointer: bool) -> Go {
     // Types that are read from more than one form.
     match (schema.get(ty).name, value) {
         ("apiextensions/v1.JSONSchemaPropsOrBool", _) => {
-            let fields = value.is_object().then(|| of(value, PROPS, true)).unwrap_or(Go::Null);
+            let fields = if value.is_object() { of(value, PROPS, true) } else { Go::Null };
             return fields!("Allows": *value != false, "Schema": fields);
         }
         ("apiextensions/v1.JSONSchemaPropsOrArray", Value::Array(all)) => {
