@@ -46,7 +46,7 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
 fn native(what: &str, program: &str, figures: &mut Vec<String>) -> Result<()> {
     guests::build(&Toolchain::ensure()?)?;
     let step = report::step(what);
-    run(&mut bench(program), figures)?;
+    run(bench(program).arg("--release"), figures)?;
     step.done();
     Ok(())
 }
@@ -55,6 +55,7 @@ fn chromium(figures: &mut Vec<String>) -> Result<()> {
     let folder = build::page_with_bench()?;
     let step = report::step("bench in Chromium");
     let stage = Stage::set(folder)?;
+    // It only drives the browser.
     let mut cargo = bench("bench-chromium");
     stage.announce(&mut cargo);
     run(&mut cargo, figures)?;
@@ -64,15 +65,7 @@ fn chromium(figures: &mut Vec<String>) -> Result<()> {
 
 fn bench(name: &str) -> Command {
     let mut cargo = Command::new(toolchain::current_cargo());
-    cargo.current_dir(paths::root()).args([
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "podarium-tests",
-        "--bin",
-        name,
-    ]);
+    cargo.current_dir(paths::root()).args(["run", "--quiet", "--package", "podarium-tests", "--bin", name]);
     cargo
 }
 
