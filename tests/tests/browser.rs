@@ -83,6 +83,26 @@ async fn the_page_fits_a_phone_and_a_reload_brings_the_cluster_back() -> Result 
     .await
 }
 
+/// Presses a control as soon as it is there.
+const EARLY: &str = "
+new MutationObserver((_, watch) => {
+  const control = document.querySelector('[data-testid=speed-max]');
+  if (control) { watch.disconnect(); control.click(); }
+}).observe(document, { childList: true, subtree: true });
+";
+
+#[tokio::test]
+async fn what_is_asked_before_there_is_a_cluster_is_done() -> Result {
+    story("early", Viewport::DESKTOP, Theme::Light, async |page| {
+        booted(page).await?;
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": EARLY })).await?;
+        page.reload().await?;
+        page.wait_for_text("summary", "3 nodes, 0 pods, all well").await?;
+        page.wait_for_text("pace", "running at").await
+    })
+    .await
+}
+
 /// The seeds' ReplicationController runs: three pods, all well.
 async fn three_pods(page: &Page) -> Result {
     booted(page).await?;

@@ -13,10 +13,20 @@ use crate::browser::Stage;
 use crate::build;
 use crate::guests;
 use crate::paths;
+use crate::process;
 use crate::report::{self, Context as _, Result};
 use crate::toolchain::{self, Toolchain};
 
 const PLACES: [&str; 3] = ["native", "server", "chromium"];
+
+/// The program of a place, if it is a native one.
+fn native_program(place: &str) -> Option<&'static str> {
+    match place {
+        "native" => Some("bench-native"),
+        "server" => Some("bench-server"),
+        _ => None,
+    }
+}
 
 pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     let mut places: Vec<String> = PLACES.iter().map(|place| (*place).to_owned()).collect();
@@ -28,12 +38,15 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
             other => return args::unexpected("bench", &other),
         }
     }
+    let programs: Vec<&str> = places.iter().filter_map(|place| native_program(place)).collect();
+    if !programs.is_empty() {
+        compile(&programs)?;
+    }
     let mut figures = Vec::new();
     for place in &places {
-        match place.as_str() {
-            "native" => native("native bench", "bench-native", &mut figures)?,
-            "server" => native("bench of the server", "bench-server", &mut figures)?,
-            _ => chromium(&mut figures)?,
+        match native_program(place) {
+            Some(program) => native(place, program, &mut figures)?,
+            None => chromium(&mut figures)?,
         }
     }
     if let Some(file) = json {
@@ -43,9 +56,22 @@ pub fn command(parser: &mut lexopt::Parser) -> Result<()> {
     Ok(())
 }
 
-fn native(what: &str, program: &str, figures: &mut Vec<String>) -> Result<()> {
+/// Compiles the native benches, side by side: each is optimised as a whole, by one core, for minutes.
+fn compile(programs: &[&str]) -> Result<()> {
     guests::build(&Toolchain::ensure()?)?;
-    let step = report::step(what);
+    let step = report::step("compiling the native benches");
+    let mut cargo = Command::new(toolchain::current_cargo());
+    cargo.current_dir(paths::root()).args(["build", "--release", "--package", "podarium-tests"]);
+    for program in programs {
+        cargo.args(["--bin", program]);
+    }
+    process::run(&mut cargo)?;
+    step.done();
+    Ok(())
+}
+
+fn native(place: &str, program: &str, figures: &mut Vec<String>) -> Result<()> {
+    let step = report::step(&format!("bench: {place}"));
     run(bench(program).arg("--release"), figures)?;
     step.done();
     Ok(())

@@ -1,5 +1,6 @@
 //! The node's lease: renewed every 10 s, valid for 40. Models component-helpers' `apimachinery/lease/controller.go`.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -21,7 +22,7 @@ impl Kubelet {
         let kubelet = self.clone();
         self.spawn(async move {
             let sim = kubelet.0.sim.clone();
-            let mut latest: Option<Lease> = None;
+            let mut latest: Option<Rc<Lease>> = None;
             loop {
                 // The cause of a renewal is the clock alone.
                 sim.set_cause(0);
@@ -58,20 +59,14 @@ impl Kubelet {
     }
 
     /// Renews the lease, making it if it isn't there.
-    async fn renew(&self, latest: Option<Lease>) -> Option<Lease> {
+    async fn renew(&self, latest: Option<Rc<Lease>>) -> Option<Rc<Lease>> {
         let mut base = latest;
         if base.is_some() {
             for _ in 0..RETRIES {
-                match self.0.heartbeat.update(self.lease(base.as_ref())).await {
-                    Ok(l) => return Some(Lease::clone(&l)),
+                match self.0.heartbeat.update(self.lease(base.as_deref())).await {
+                    Ok(l) => return Some(l),
                     Err(e) if e.is_conflict() => {
-                        base = self
-                            .0
-                            .heartbeat
-                            .get::<Lease>(NAMESPACE, &self.0.config.node_name)
-                            .await
-                            .ok()
-                            .map(|l| Lease::clone(&l));
+                        base = self.0.heartbeat.get::<Lease>(NAMESPACE, &self.0.config.node_name).await.ok();
                     }
                     Err(e) if e.is_not_found() => {
                         base = None;
@@ -93,11 +88,11 @@ impl Kubelet {
             match self.0.heartbeat.get::<Lease>(NAMESPACE, &self.0.config.node_name).await {
                 Ok(l) => {
                     let updated = self.0.heartbeat.update(self.lease(Some(&l))).await;
-                    return Some(updated.map_or_else(|_| Lease::clone(&l), |l| Lease::clone(&l)));
+                    return Some(updated.unwrap_or(l));
                 }
                 Err(e) if e.is_not_found() => {
                     if let Ok(l) = self.0.heartbeat.create(self.lease(None)).await {
-                        return Some(Lease::clone(&l));
+                        return Some(l);
                     }
                 }
                 Err(_) => {}

@@ -84,10 +84,9 @@ fn receive(
             let session = store::take_shared().or_else(|| store::get(store::SESSION));
             *desk.session.borrow_mut() = session.clone().unwrap_or_default();
             desk.remember_commands();
-            desk.send(&ToWorker::Start { session, config: new_config(FIRST_SEED) });
-            if store::get(store::PAUSED).is_some() {
-                desk.send(&ToWorker::Speed(Speed::Paused));
-            }
+            let start = ToWorker::Start { session, config: new_config(FIRST_SEED) };
+            let stood = store::get(store::PAUSED).map(|_| ToWorker::Speed(Speed::Paused));
+            desk.begin([Some(start), stood].into_iter().flatten());
             false
         }
         ToPage::Pong(_) => false,

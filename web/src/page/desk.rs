@@ -82,6 +82,8 @@ pub struct Desk {
     /// Changes the page's state.
     pub ui: UseReducerDispatcher<Ui>,
     next: Rc<Cell<u64>>,
+    /// What was asked before there was a cluster to ask, until there is one.
+    early: Rc<RefCell<Option<Vec<ToWorker>>>>,
 }
 
 impl PartialEq for Desk {
@@ -104,6 +106,7 @@ impl Desk {
             session: Rc::default(),
             ui,
             next: Rc::new(Cell::new(first)),
+            early: Rc::new(RefCell::new(Some(Vec::new()))),
         }
     }
 
@@ -113,11 +116,20 @@ impl Desk {
         self.next.get()
     }
 
-    /// Sends a message to the worker.
+    /// Sends a message to the worker; what is sent before the cluster begins follows its beginning.
     pub fn send(&self, message: &ToWorker) {
+        if let Some(early) = &mut *self.early.borrow_mut() {
+            return early.push(message.clone());
+        }
         if let Some(link) = &*self.link.borrow() {
             link.send(message);
         }
+    }
+
+    /// Begins with these messages: the worker listens.
+    pub fn begin(&self, first: impl Iterator<Item = ToWorker>) {
+        let early = self.early.take().unwrap_or_default();
+        first.chain(early).for_each(|message| self.send(&message));
     }
 
     /// Does something to the cluster.
