@@ -4,10 +4,12 @@
 //! virtual time. A frame costs in proportion to what changed since the last one.
 
 mod inspect;
+mod messages;
 mod observer;
 mod pods;
 mod timers;
 mod view;
+mod workloads;
 
 pub use inspect::{Answer, CauseView, ConditionView, Question, VerdictView};
 pub use observer::{MachineFacts, Observer, PullFacts, World};

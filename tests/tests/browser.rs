@@ -95,7 +95,7 @@ new MutationObserver((_, watch) => {
 async fn what_is_asked_before_there_is_a_cluster_is_done() -> Result {
     story("early", Viewport::DESKTOP, Theme::Light, async |page| {
         booted(page).await?;
-        page.devtools("Page.addScriptToEvaluateOnNewDocument", serde_json::json!({ "source": EARLY })).await?;
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": EARLY })).await?;
         page.reload().await?;
         page.wait_for_text("summary", "3 nodes, 0 pods, all well").await?;
         page.wait_for_text("pace", "running at").await

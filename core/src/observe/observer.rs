@@ -3,23 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Event, Node, Pod, ReplicationController};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
-use super::view::{
-    EventView, Frame, MessageKind, MessageView, NodeHealth, NodeView, PartView, PodView, TimerKind, TimerView,
-    WorkloadView,
-};
+use super::messages::Messages;
+use super::view::{EventView, Frame, NodeHealth, NodeView, PartView, PodView, TimerKind, TimerView, WorkloadView};
+use super::workloads::{controller_uid, count, workload_view};
 use super::{pods, timers};
-use crate::api::object::{Obj, Object, typed, typed_rc};
+use crate::api::object::{Obj, typed, typed_rc};
 use crate::etcd::{Etcd, Event as EtcdEvent, Value};
-use crate::sim::{ProcessId, Sim, SimTime, TraceEvent, TraceSeq};
+use crate::sim::{Sim, SimTime};
 
 /// A machine as its owner knows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,8 +64,6 @@ pub struct World<'a> {
     pub pulls: &'a [PullFacts],
 }
 
-/// How many messages a frame carries at most; more are sampled evenly.
-const MESSAGES_MAX: usize = 160;
 /// How many timers a frame carries at most.
 const TIMERS_MAX: usize = 400;
 /// How many events a frame carries at most: the newest.
@@ -94,7 +89,6 @@ struct NodeEntry {
 #[derive(Default)]
 pub struct Observer {
     revision: u64,
-    trace: TraceSeq,
     started: bool,
     /// Found by hash: of keys that begin alike, comparing is slow.
     pods: IndexMap<Rc<str>, PodEntry, FxBuildHasher>,
@@ -111,10 +105,9 @@ pub struct Observer {
     workload_ids: u32,
     waiting: BTreeSet<Rc<str>>,
     silent: BTreeSet<(u64, Rc<str>)>,
-    messages_total: u64,
+    messages: Messages,
     dirty_pods: BTreeSet<Rc<str>>,
     dirty_nodes: BTreeSet<Rc<str>>,
-    process_names: BTreeMap<ProcessId, String>,
 }
 
 impl Observer {
@@ -137,7 +130,7 @@ impl Observer {
         self.emit_nodes(&mut frame);
         self.emit_pods(&mut frame, w);
         self.emit_parts(w, &mut frame);
-        self.emit_messages(w, &mut frame);
+        self.messages.emit(w, &mut frame);
         self.emit_timers(w, &mut frame);
         frame
     }
@@ -192,16 +185,8 @@ impl Observer {
                 // The first frame, or the viewer slept past a compaction: the whole world again.
                 let (machines, ids) = (std::mem::take(&mut self.machines), self.workload_ids);
                 let numbers = std::mem::take(&mut self.numbers);
-                let (trace, total) = (self.trace, self.messages_total);
-                *self = Observer {
-                    machines,
-                    workload_ids: ids,
-                    numbers,
-                    trace,
-                    messages_total: total,
-                    started: true,
-                    ..Self::default()
-                };
+                let messages = std::mem::take(&mut self.messages);
+                *self = Observer { machines, workload_ids: ids, numbers, messages, started: true, ..Self::default() };
                 self.dirty_nodes.extend(self.machines.keys().cloned());
                 frame.full = true;
                 w.etcd.for_each_prefix("/registry/", |key, value, _| {
@@ -414,65 +399,6 @@ impl Observer {
     }
 
     /// A process as an end of a message.
-    fn process_name(&mut self, w: &World<'_>, id: ProcessId) -> String {
-        if let Some(n) = self.process_names.get(&id) {
-            return n.clone();
-        }
-        let name = match w.sim.process(id) {
-            Some(p) if p.machine == crate::sim::MachineId::OUTSIDE => "person".to_owned(),
-            Some(p) => format!("{}@{}", p.name, p.machine.0),
-            // Who calls an api-server that is not there meant the api-server all the same.
-            None => match w.parts.iter().find(|p| p.name == "kube-apiserver") {
-                Some(p) => return format!("{}@{}", p.name, p.machine),
-                None => return "person".to_owned(),
-            },
-        };
-        self.process_names.insert(id, name.clone());
-        name
-    }
-
-    fn emit_messages(&mut self, w: &World<'_>, frame: &mut Frame) {
-        let trace = w.sim.trace();
-        let from = self.trace.max(trace.next_seq().saturating_sub(32_768));
-        let count = trace.next_seq().saturating_sub(from);
-        self.trace = trace.next_seq();
-        self.messages_total += count;
-        frame.messages_total = self.messages_total;
-        let stride = (count as usize).div_ceil(MESSAGES_MAX).max(1);
-        for e in trace.since(from).step_by(stride) {
-            let (kind, from, to, what) = match &e.event {
-                TraceEvent::Request { from, to, verb, resource, namespace, name, code, .. } => {
-                    // Somebody who looks whether a thing is there has not failed when it isn't.
-                    let refused = *code >= 400 && !(*code == 404 && &**verb == "get");
-                    let kind = if refused {
-                        MessageKind::Error
-                    } else if &**resource == "leases" {
-                        MessageKind::Heartbeat
-                    } else {
-                        MessageKind::Request
-                    };
-                    let between = if namespace.is_empty() || name.is_empty() { "" } else { "/" };
-                    let code = code.to_string();
-                    let what = [*verb, " ", &**resource, " ", &**namespace, between, &**name, " ", &code].concat();
-                    (kind, self.process_name(w, *from), self.process_name(w, *to), what)
-                }
-                TraceEvent::RequestFailed { from, to, verb, resource, why } => {
-                    let what = format!("{verb} {resource}: {why}");
-                    (MessageKind::Error, self.process_name(w, *from), self.process_name(w, *to), what)
-                }
-                TraceEvent::Watch { from, to, resource, namespace, name } => {
-                    let what = [&**resource, " ", &**namespace, "/", &**name].concat();
-                    (MessageKind::Watch, self.process_name(w, *from), self.process_name(w, *to), what)
-                }
-                TraceEvent::Traffic { from, to, what } => {
-                    (MessageKind::Traffic, from.to_string(), to.to_string(), what.to_string())
-                }
-                _ => continue,
-            };
-            frame.messages.push(MessageView { seq: e.seq, at_ns: e.at.as_nanos(), kind, from, to, what });
-        }
-    }
-
     /// Pods whose image is on its way: the api-server knows nothing of it, the machine does.
     fn emit_pulls(&self, w: &World<'_>, frame: &mut Frame) {
         for pull in w.pulls {
@@ -591,75 +517,6 @@ fn node_view(m: &MachineFacts, entry: Option<&NodeEntry>) -> NodeView {
         memory_requested_bytes: entry.map_or(0, |e| e.memory_requested),
         pods_max,
     }
-}
-
-fn controller_uid(meta: &ObjectMeta) -> Option<&str> {
-    meta.owner_references.as_ref()?.iter().find(|r| r.controller == Some(true)).map(|r| r.uid.as_str())
-}
-
-fn count(n: Option<i32>) -> u32 {
-    n.map_or(0, |n| n.max(0) as u32)
-}
-
-fn workload_view(o: &dyn Object) -> Option<WorkloadView> {
-    let (resource, desired, current, ready) = if let Some(r) = typed::<ReplicaSet>(o) {
-        let s = r.status.as_ref();
-        (
-            "replicasets.apps",
-            r.spec.as_ref().and_then(|s| s.replicas),
-            s.map(|s| s.replicas),
-            s.and_then(|s| s.ready_replicas),
-        )
-    } else if let Some(r) = typed::<ReplicationController>(o) {
-        let s = r.status.as_ref();
-        (
-            "replicationcontrollers",
-            r.spec.as_ref().and_then(|s| s.replicas),
-            s.map(|s| s.replicas),
-            s.and_then(|s| s.ready_replicas),
-        )
-    } else if let Some(d) = typed::<Deployment>(o) {
-        let s = d.status.as_ref();
-        (
-            "deployments.apps",
-            d.spec.as_ref().and_then(|s| s.replicas),
-            s.and_then(|s| s.replicas),
-            s.and_then(|s| s.ready_replicas),
-        )
-    } else if let Some(d) = typed::<StatefulSet>(o) {
-        let s = d.status.as_ref();
-        (
-            "statefulsets.apps",
-            d.spec.as_ref().and_then(|s| s.replicas),
-            s.map(|s| s.replicas),
-            s.and_then(|s| s.ready_replicas),
-        )
-    } else if let Some(d) = typed::<DaemonSet>(o) {
-        let s = d.status.as_ref();
-        (
-            "daemonsets.apps",
-            s.map(|s| s.desired_number_scheduled),
-            s.map(|s| s.current_number_scheduled),
-            s.map(|s| s.number_ready),
-        )
-    } else if let Some(j) = typed::<Job>(o) {
-        let s = j.status.as_ref();
-        ("jobs.batch", j.spec.as_ref().and_then(|s| s.completions), s.and_then(|s| s.active), s.and_then(|s| s.ready))
-    } else {
-        return None;
-    };
-    let m = o.meta();
-    Some(WorkloadView {
-        id: 0,
-        kind: o.kind().to_owned(),
-        resource: resource.to_owned(),
-        namespace: m.namespace.clone().unwrap_or_default(),
-        name: m.name.clone().unwrap_or_default(),
-        desired: count(desired),
-        current: count(current),
-        ready: count(ready),
-        owner: 0,
-    })
 }
 
 fn event_view(sim: &Sim, key: &Rc<str>, e: &Event) -> EventView {
