@@ -164,7 +164,7 @@ fn user_of(certificate: &CertificateDer<'_>) -> Option<User> {
     let subject = parsed.subject();
     let name = subject.iter_common_name().next()?.as_str().ok()?.to_owned();
     let groups = subject.iter_organization().filter_map(|o| o.as_str().ok()).map(str::to_owned).collect();
-    (!name.is_empty()).then(|| User { name, uid: String::new(), groups })
+    (!name.is_empty()).then(|| User { name, groups, ..User::default() })
 }
 
 /// Lets every certificate through the handshake, as upstream does: one that does not hold gets a 401, which says more than a

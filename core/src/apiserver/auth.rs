@@ -38,7 +38,7 @@ impl ApiServer {
             let (Some(token), Some(name), Some(uid)) = (fields.next(), fields.next(), fields.next()) else { continue };
             let groups = fields.next().unwrap_or_default();
             let groups = groups.split(',').filter(|g| !g.is_empty()).map(str::to_owned).collect();
-            let user = User { name: name.to_owned(), uid: uid.to_owned(), groups };
+            let user = User { name: name.to_owned(), uid: uid.to_owned(), groups, ..User::default() };
             self.auth.tokens.insert(token.to_owned(), user);
         }
     }
@@ -50,7 +50,8 @@ impl ApiServer {
         } else if let Some(token) = bearer(request.header("Authorization").unwrap_or_default()) {
             self.token_user(token).ok_or_else(Status::unauthorized)?
         } else {
-            return Ok(User { name: ANONYMOUS.into(), uid: String::new(), groups: vec![UNAUTHENTICATED.into()] });
+            let groups = vec![UNAUTHENTICATED.into()];
+            return Ok(User { name: ANONYMOUS.into(), groups, ..User::default() });
         };
         if !user.groups.iter().any(|g| g == AUTHENTICATED) {
             user.groups.push(AUTHENTICATED.into());

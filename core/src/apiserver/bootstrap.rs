@@ -35,8 +35,8 @@ impl ApiServer {
     pub(super) fn loopback(&self) -> Caller {
         let user = User {
             name: "system:apiserver".into(),
-            uid: String::new(),
             groups: vec!["system:authenticated".into(), "system:masters".into()],
+            ..User::default()
         };
         Caller { process: self.process, user: Rc::new(user), manager: "kube-apiserver".into() }
     }

@@ -18,7 +18,7 @@ mod proxy;
 mod reviews;
 pub(super) mod scale;
 mod subresource;
-mod url;
+pub(super) mod url;
 mod verbs;
 mod virtual_resources;
 mod watch;

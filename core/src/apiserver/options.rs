@@ -1,7 +1,10 @@
 //! Who asks, and the options of the verbs.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+
+use serde_json::{Value, json};
 
 use crate::api::object::Obj;
 use crate::sim::ProcessId;
@@ -15,6 +18,22 @@ pub struct User {
     pub uid: String,
     /// Such as `system:masters`.
     pub groups: Vec<String>,
+    /// What more is said of it: a token's id, the pod that it is for, what an impersonator added.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl User {
+    /// As reviews and policies show it.
+    pub(crate) fn to_info(&self) -> Value {
+        let mut v = json!({"username": self.name, "groups": self.groups});
+        if !self.uid.is_empty() {
+            v["uid"] = self.uid.as_str().into();
+        }
+        if !self.extra.is_empty() {
+            v["extra"] = json!(self.extra);
+        }
+        v
+    }
 }
 
 /// One caller: the process, the user that it acts as, and its program's name.

@@ -29,7 +29,7 @@ impl ComponentContext {
         let groups = groups.iter().map(|g| (*g).to_owned()).chain(["system:authenticated".to_owned()]).collect();
         let config = ClientConfig {
             process: self.process,
-            user: Rc::new(User { name: user.to_owned(), uid: String::new(), groups }),
+            user: Rc::new(User { name: user.to_owned(), groups, ..User::default() }),
             agent: agent.into(),
             qps,
             burst,

@@ -99,8 +99,8 @@ impl Cluster {
         }
         let user = User {
             name: "kubernetes-admin".into(),
-            uid: String::new(),
             groups: vec!["kubeadm:cluster-admins".into(), "system:masters".into(), "system:authenticated".into()],
+            ..User::default()
         };
         let (sim, endpoints) = (self.sim.clone(), self.endpoints.clone());
         let kubelets = Some(self.kubelets.clone());

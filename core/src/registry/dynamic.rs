@@ -416,6 +416,9 @@ fn sign_with_requester(cx: &StrategyContext<'_>, o: &mut DynamicObject) {
     if !cx.user.groups.is_empty() {
         spec.insert("groups".into(), json!(cx.user.groups));
     }
+    if !cx.user.extra.is_empty() {
+        spec.insert("extra".into(), json!(cx.user.extra));
+    }
 }
 
 /// Conditions of a CertificateSigningRequest say when they came, if they don't.

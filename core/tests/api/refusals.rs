@@ -78,6 +78,7 @@ fn reads() {
                 "403 priorityclasses.scheduling.k8s.io \"system-node-critical\" is forbidden: this is a system priority \
                  class and cannot be deleted",
             ),
+            (&format!("GET {PODS}/p/status/x"), "", "404 the server could not find the requested resource"),
             ("GET /api/v1/componentstatuses/none", "", "404 componentstatus \"none\" not found"),
         ],
     );

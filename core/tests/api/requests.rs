@@ -185,6 +185,45 @@ fn tokens_are_for_somebody() {
     );
 }
 
+#[test]
+fn more_is_said_of_a_user() {
+    let s = Server::new();
+    let review = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    let headers = [("Impersonate-User", "eve"), ("Impersonate-Extra-A%2fB", "x"), ("Impersonate-Extra-A%2fB", "y")];
+    let me = s.send("POST", review, &headers, b"{}");
+    assert_eq!(me.body["status"]["userInfo"]["extra"], json!({"a/b": ["x", "y"]}), "{}", me.text);
+    let accounts = "/api/v1/namespaces/default/serviceaccounts";
+    let pods = "/api/v1/namespaces/default/pods";
+    run(
+        &s,
+        &[
+            (&format!("POST {accounts}"), r#"{"metadata":{"name":"default"}}"#, "201"),
+            ("POST /api/v1/nodes", r#"{"metadata":{"name":"n"}}"#, "201"),
+            (
+                &format!("POST {pods}"),
+                r#"{"metadata":{"name":"p"},"spec":{"nodeName":"n","containers":[{"name":"c","image":"i"}]}}"#,
+                "201",
+            ),
+            (
+                "POST /api/v1/namespaces/none/serviceaccounts/default/token",
+                r#"{"spec":{}}"#,
+                "404 namespaces \"none\" not found",
+            ),
+        ],
+    );
+    let bound = json!({"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "p"}}});
+    let made = s.ask("POST", &format!("{accounts}/default/token"), &bound);
+    let token = format!("Bearer {}", made.body["status"]["token"].as_str().unwrap_or_default());
+    let me = s.send("POST", review, &[("Authorization", &token)], b"{}");
+    let said =
+        |what: &str| me.body["status"]["userInfo"]["extra"][format!("authentication.kubernetes.io/{what}")][0].clone();
+    let (pod, node) = (s.get(&format!("{pods}/p")), s.get("/api/v1/nodes/n"));
+    assert_eq!((said("pod-name"), said("node-name")), ("p".into(), "n".into()), "{}", me.text);
+    assert_eq!(said("pod-uid"), pod.body["metadata"]["uid"]);
+    assert_eq!(said("node-uid"), node.body["metadata"]["uid"]);
+    assert!(said("credential-id").as_str().is_some_and(|id| id.starts_with("JTI=")), "{}", me.text);
+}
+
 /// A request for a certificate, of which only the organization matters here.
 fn certificate_request(name: &str, signer: &str, organization: &str) -> String {
     let mut der = vec![0x30, 0x20, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x0c, organization.len() as u8];

@@ -187,3 +187,29 @@ fn a_scale_and_a_class_of_attributes() {
         ],
     );
 }
+
+#[test]
+fn a_selector_never_changes() {
+    let s = Server::new();
+    let pods = r#"{"metadata":{"labels":{"a":"b","c":"d"}},"spec":{"containers":[{"name":"c","image":"i"}]}}"#;
+    let object = format!(
+        r#"{{"metadata":{{"name":"x"}},"spec":{{"selector":{{"matchLabels":{{"a":"b"}}}},"template":{pods}}}}}"#
+    );
+    let changed = r#"{"spec":{"selector":{"matchLabels":{"a":null,"c":"d"}}}}"#;
+    for (kind, plural) in [("Deployment", "deployments"), ("ReplicaSet", "replicasets"), ("DaemonSet", "daemonsets")] {
+        let path = format!("/apis/apps/v1/namespaces/default/{plural}");
+        let refused = |shown: &str| {
+            format!("422 {kind}.apps \"x\" is invalid: spec.selector: Invalid value: {shown}: field is immutable")
+        };
+        let shown = r#"{"matchLabels":{"c":"d"}}"#;
+        run(&s, &[(&format!("POST {path}"), &object, "201"), (&format!("PATCH {path}/x"), changed, &refused(shown))]);
+        let gone = s.send(
+            "PATCH",
+            &format!("{path}/x"),
+            &[("Content-Type", "application/merge-patch+json")],
+            br#"{"spec":{"selector":null}}"#,
+        );
+        let null = "Invalid value: null: field is immutable";
+        assert!(gone.code == 422 && gone.message().contains(null), "{}", gone.text);
+    }
+}

@@ -143,6 +143,7 @@ impl Session {
             name: "admin".into(),
             uid: "u1".into(),
             groups: vec!["system:masters".into(), "system:authenticated".into()],
+            ..User::default()
         };
         let door = Door {
             sim: world.sim.clone(),

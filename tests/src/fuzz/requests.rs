@@ -188,8 +188,8 @@ fn input(case: u64, process: ProcessId) -> Request {
     let body = if dice.once_in(6) { &all[dice.below(all.len())].body } else { &good.body };
     let user = User {
         name: "kubernetes-admin".into(),
-        uid: String::new(),
         groups: vec!["system:masters".into(), "system:authenticated".into()],
+        ..User::default()
     };
     Request {
         method,

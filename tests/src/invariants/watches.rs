@@ -91,8 +91,8 @@ impl Mirror {
             process,
             certificate: Some(User {
                 name: "kubernetes-admin".into(),
-                uid: String::new(),
                 groups: vec!["system:masters".into(), "system:authenticated".into()],
+                ..User::default()
             }),
             ..Request::default()
         };

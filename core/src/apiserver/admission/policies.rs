@@ -228,7 +228,7 @@ impl<'a> Request<'a> {
         let mut request = json!({
             "uid": "", "kind": kind, "resource": resource, "requestKind": kind, "requestResource": resource,
             "operation": operation(a.verb), "dryRun": a.dry_run, "options": {},
-            "userInfo": {"username": user.name, "groups": user.groups},
+            "userInfo": user.to_info(),
         });
         let more = [
             ("name", name),
@@ -238,9 +238,6 @@ impl<'a> Request<'a> {
         ];
         for (field, value) in more.into_iter().filter(|(_, v)| !v.is_empty()) {
             request[field] = value.into();
-        }
-        if !user.uid.is_empty() {
-            request["userInfo"]["uid"] = user.uid.as_str().into();
         }
         let namespaces = server.registry().find("", "v1", "namespaces").filter(|_| !is_namespace && !within.is_empty());
         let namespace = namespaces.and_then(|id| Some((id, server.load(id, "", within)?.0)));
@@ -366,12 +363,12 @@ impl<'a> Request<'a> {
             None => self.a.caller.user.clone(),
             Some((namespace, name)) => Rc::new(User {
                 name: format!("system:serviceaccount:{namespace}:{name}"),
-                uid: String::new(),
                 groups: vec![
                     "system:serviceaccounts".to_owned(),
                     format!("system:serviceaccounts:{namespace}"),
                     "system:authenticated".to_owned(),
                 ],
+                ..User::default()
             }),
         };
         let asked = Asked {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{ANONYMOUS, AUTHENTICATED, Attributes, UNAUTHENTICATED, attributes_of};
 use crate::api::field::quote;
 use crate::api::status::Status;
+use crate::apiserver::handle::url::decode_path;
 use crate::apiserver::handle::{Request, RequestInfo};
 use crate::apiserver::{ApiServer, User};
 
@@ -15,7 +16,8 @@ fn extras(request: &Request) -> BTreeMap<String, Vec<&str>> {
     let mut all: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (name, value) in &request.headers {
         if let Some(key) = name.to_ascii_lowercase().strip_prefix(EXTRA) {
-            all.entry(key.to_owned()).or_default().push(value);
+            let key = decode_path(key).unwrap_or_else(|| key.to_owned());
+            all.entry(key).or_default().push(value);
         }
     }
     all
@@ -78,7 +80,9 @@ impl ApiServer {
         if !groups.iter().any(|g| g == known) {
             groups.push(known.into());
         }
-        Ok(User { name: name.to_owned(), uid: uid.to_owned(), groups })
+        let own = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect();
+        let extra = extras.iter().map(|(key, values)| (key.clone(), own(values))).collect();
+        Ok(User { name: name.to_owned(), uid: uid.to_owned(), groups, extra })
     }
 
     /// Whether the user may do what the request does as somebody of that mode.

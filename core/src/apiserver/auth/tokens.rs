@@ -4,6 +4,8 @@
 //! The signature is a keyed hash, not RSA: no private key is worth stealing in a simulation, and what matters is that a
 //! token that the cluster didn't issue, or that was changed, is refused.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
@@ -24,6 +26,8 @@ pub(in crate::apiserver) struct TokenClaims {
     pub audiences: Vec<String>,
     /// Kind, name and uid of what it is bound to.
     pub bound: Option<(String, String, String)>,
+    /// The name of the node that the pod which it is bound to is on, and its uid if there is such a node.
+    pub node: Option<(String, Option<String>)>,
     pub expires_in_seconds: i64,
 }
 
@@ -45,6 +49,12 @@ impl ApiServer {
         });
         if let Some((kind, name, uid)) = &c.bound {
             private[kind.to_ascii_lowercase()] = json!({"name": name, "uid": uid});
+        }
+        if let Some((name, uid)) = &c.node {
+            private["node"] = json!({"name": name});
+            if let Some(uid) = uid {
+                private["node"]["uid"] = uid.as_str().into();
+            }
         }
         let claims = json!({
             "aud": c.audiences, "exp": now.saturating_add(c.expires_in_seconds), "iat": now, "iss": ISSUER,
@@ -96,6 +106,21 @@ impl ApiServer {
             name: format!("system:serviceaccount:{namespace}:{name}"),
             uid: account.metadata.uid.clone().unwrap_or_default(),
             groups: vec!["system:serviceaccounts".into(), format!("system:serviceaccounts:{namespace}")],
+            extra: extra(claims),
         })
     }
+}
+
+/// What a token says of whoever has it, beside the account. Models `ServiceAccountInfo.UserInfo`.
+fn extra(claims: &Value) -> BTreeMap<String, Vec<String>> {
+    let private = &claims["kubernetes.io"];
+    let parts = [
+        ("credential-id", claims["jti"].as_str().map(|id| format!("JTI={id}"))),
+        ("pod-name", private["pod"]["name"].as_str().map(str::to_owned)),
+        ("pod-uid", private["pod"]["uid"].as_str().map(str::to_owned)),
+        ("node-name", private["node"]["name"].as_str().map(str::to_owned)),
+        ("node-uid", private["node"]["uid"].as_str().map(str::to_owned)),
+    ];
+    let said = parts.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    said.map(|(key, value)| (format!("authentication.kubernetes.io/{key}"), vec![value])).collect()
 }

@@ -16,14 +16,6 @@ use crate::api::validation;
 use crate::apiserver::User;
 use crate::apiserver::auth::{Attributes, ISSUER};
 
-fn user_info(user: &User) -> Value {
-    let mut v = json!({"username": user.name, "groups": user.groups});
-    if !user.uid.is_empty() {
-        v["uid"] = user.uid.as_str().into();
-    }
-    v
-}
-
 fn text<'a>(v: &'a Value, key: &str) -> &'a str {
     v[key].as_str().unwrap_or_default()
 }
@@ -62,7 +54,7 @@ impl ApiServer {
             check_access_review(v, &body)?;
         }
         let status = match v.resource {
-            "selfsubjectreviews" => json!({"userInfo": user_info(&cx.caller.user)}),
+            "selfsubjectreviews" => json!({"userInfo": cx.caller.user.to_info()}),
             "tokenreviews" => self.token_review(&body)?,
             "selfsubjectaccessreviews" => self.access_review(&body["spec"], &cx.caller.user),
             "selfsubjectrulesreviews" => self.rules_review(&body["spec"], &cx.caller.user)?,
@@ -118,7 +110,7 @@ impl ApiServer {
         let answer = |user: Option<User>, audiences: Vec<String>| match user {
             Some(mut user) => {
                 user.groups.push("system:authenticated".into());
-                json!({"authenticated": true, "user": user_info(&user), "audiences": audiences})
+                json!({"authenticated": true, "user": user.to_info(), "audiences": audiences})
             }
             None => json!({"user": {}, "error": "invalid bearer token"}),
         };
@@ -306,5 +298,6 @@ fn is_read(requirement: &Value, is_label: bool) -> bool {
 
 /// The user that a SubjectAccessReview asks about.
 fn subject(spec: &Value) -> User {
-    User { name: text(spec, "user").to_owned(), uid: text(spec, "uid").to_owned(), groups: strings(&spec["groups"]) }
+    let (name, uid) = (text(spec, "user").to_owned(), text(spec, "uid").to_owned());
+    User { name, uid, groups: strings(&spec["groups"]), ..User::default() }
 }

@@ -1,7 +1,7 @@
 //! Subresources: status, binding, eviction, token, finalize, and what a kubelet answers.
 //! Models `pkg/registry/core/pod/{storage,rest}`.
 
-use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
 use serde_json::{Value, json};
 
 use super::options;
@@ -161,6 +161,11 @@ impl ApiServer {
         let mut body = d.value;
         let (namespace, name) = (&cx.info.namespace, &cx.info.name);
         check_token_request(&body["metadata"], namespace, name)?;
+        if let Some(id) = self.registry.id_of::<ServiceAccount>() {
+            let (caller, verb) = (&cx.caller, admission::Verb::Create);
+            let a = admission::Attributes { caller, id, namespace, subresource: "token", verb, dry_run: o.dry_run };
+            admission::admit_taken(self, &a, name)?;
+        }
         let Some(account) = self.one_of::<ServiceAccount>(namespace, name) else {
             return Err(Status::not_found("", "serviceaccounts", name));
         };
@@ -194,12 +199,18 @@ impl ApiServer {
             audiences.push(ISSUER.to_owned());
         }
         let bound = self.bound_object(cx, &body["spec"]["boundObjectRef"])?;
+        let node = bound.as_ref().filter(|(kind, ..)| kind == "Pod").and_then(|(_, pod, _)| {
+            let node = node_of(&*self.one_of::<Pod>(namespace, pod)?).to_owned();
+            let uid = self.one_of::<Node>("", &node).and_then(|n| n.metadata.uid.clone());
+            (!node.is_empty()).then_some((node, uid))
+        });
         let claims = TokenClaims {
             namespace: namespace.clone(),
             account: name.clone(),
             account_uid: account.metadata.uid.clone().unwrap_or_default(),
             audiences: audiences.clone(),
             bound,
+            node,
             expires_in_seconds: seconds,
         };
         let now = self.sim.timestamp();

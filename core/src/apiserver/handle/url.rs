@@ -26,7 +26,7 @@ fn decode(text: &str, plus_is_blank: bool) -> Option<String> {
 }
 
 /// A decoded path; `None` for a broken escape.
-pub(super) fn decode_path(path: &str) -> Option<String> {
+pub(in crate::apiserver) fn decode_path(path: &str) -> Option<String> {
     decode(path, false)
 }
 

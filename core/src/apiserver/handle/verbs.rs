@@ -57,7 +57,9 @@ impl ApiServer {
             check_name(&i.name)?;
         }
         if !i.subresource.is_empty() {
-            if !served.info.subresources.contains(&i.subresource.as_str()) {
+            // Only a proxy passes on what follows.
+            let more = !i.rest.is_empty() && i.subresource != "proxy";
+            if more || !served.info.subresources.contains(&i.subresource.as_str()) {
                 return Err(no_such_resource());
             }
             negotiate::check_producible(cx.request, false)?;

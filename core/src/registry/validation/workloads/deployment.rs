@@ -108,9 +108,10 @@ pub fn validate_update(new: &Deployment, old: &Deployment) -> ErrorList {
 
 /// A selector that never changes.
 pub(super) fn immutable_selector(new: &LabelSelector, old: &LabelSelector, errs: &mut ErrorList) {
+    let gone = is_missing(new);
     let (new, old) = (go_struct::label_selector(new), go_struct::label_selector(old));
-    if new != old {
-        let shown = new.compact();
+    if new != old || gone {
+        let shown = if gone { Go::Null.compact() } else { new.compact() };
         errs.push(Error::invalid_shown(&Path::new("spec.selector"), shown, "field is immutable"));
     }
 }

@@ -3,6 +3,7 @@
 
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 
+use super::deployment::immutable_selector;
 use super::*;
 use crate::api::validation::name_is_dns_subdomain;
 
@@ -40,6 +41,8 @@ pub fn validate_update(new: &ReplicaSet, old: &ReplicaSet) -> ErrorList {
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
     let old_template = old.spec.as_ref().and_then(|s| s.template.as_ref());
     spec(new, &Options::for_template_update(old_template), &mut errs);
+    let of = |r: &ReplicaSet| r.spec.as_ref().map(|s| s.selector.clone()).unwrap_or_default();
+    immutable_selector(&of(new), &of(old), &mut errs);
     errs
 }
 
