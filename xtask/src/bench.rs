@@ -71,7 +71,7 @@ fn compile(programs: &[&str]) -> Result<()> {
 }
 
 fn native(place: &str, program: &str, figures: &mut Vec<String>) -> Result<()> {
-    let step = report::step(&format!("bench: {place}"));
+    let step = report::step(format!("bench: {place}"));
     run(bench(program).arg("--release"), figures)?;
     step.done();
     Ok(())
