@@ -18,6 +18,21 @@ const broken = (why) => {
 const worker = new Worker(new URL("worker-boot.js", import.meta.url), { type: "module", name: "cluster" });
 worker.onerror = (event) => broken(`worker: ${event.message}`);
 globalThis.podariumWorker = worker;
+
+// A worker's words are lost on a page that does not listen yet, as one that waits for its second half: they are kept, and said again once
+// it does.
+const early = [];
+const keep = ({ data }) => early.push(data);
+worker.addEventListener("message", keep);
+Object.defineProperty(worker, "onmessage", {
+  configurable: true,
+  set(listener) {
+    worker.removeEventListener("message", keep);
+    delete worker.onmessage;
+    worker.onmessage = listener;
+    queueMicrotask(() => early.forEach((data) => worker.dispatchEvent(new MessageEvent("message", { data }))));
+  },
+});
 cluster.then((module) => worker.postMessage(module), (error) => broken(`the cluster could not be loaded: ${error.message}`));
 
 const started = import(`./${app}.js`).then(async ({ default: init }) => init({ module_or_path: await page }));

@@ -32,7 +32,7 @@ impl Link {
             }
             on_message(message);
         });
-        // Messages wait in the worker's port until someone listens; from here on they come.
+        // What was said before anybody listened was kept by the boot script; it comes when this task is over.
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         Some(Link { worker, _on_message: on_message })
     }
