@@ -103,6 +103,35 @@ async fn what_is_asked_before_there_is_a_cluster_is_done() -> Result {
     .await
 }
 
+/// Keeps the page from its second half, and so from listening, until the worker has spoken.
+const LATE: &str = "
+let spoken;
+const first = new Promise((resolve) => { spoken = resolve; });
+const Plain = Worker;
+globalThis.Worker = class extends Plain {
+  constructor(...about) {
+    super(...about);
+    this.addEventListener('message', spoken, { once: true });
+  }
+};
+const { fetch } = globalThis;
+globalThis.fetch = async (what, ...rest) => {
+  if (String(what).endsWith('/app_rest.wasm')) await first;
+  return fetch(what, ...rest);
+};
+";
+
+#[tokio::test]
+async fn what_the_worker_says_before_the_page_listens_is_heard() -> Result {
+    story("late", Viewport::DESKTOP, Theme::Light, async |page| {
+        booted(page).await?;
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": LATE })).await?;
+        page.reload().await?;
+        page.wait_for_text("summary", "3 nodes, 0 pods, all well").await
+    })
+    .await
+}
+
 /// The seeds' ReplicationController runs: three pods, all well.
 async fn three_pods(page: &Page) -> Result {
     booted(page).await?;
