@@ -103,7 +103,7 @@ async fn what_is_asked_before_there_is_a_cluster_is_done() -> Result {
     .await
 }
 
-/// Keeps the page from its second half, and so from listening, until the worker has spoken.
+/// Keeps the page from its code, and so from listening, until the worker has spoken.
 const LATE: &str = "
 let spoken;
 const first = new Promise((resolve) => { spoken = resolve; });
@@ -114,10 +114,11 @@ globalThis.Worker = class extends Plain {
     this.addEventListener('message', spoken, { once: true });
   }
 };
-const { fetch } = globalThis;
-globalThis.fetch = async (what, ...rest) => {
-  if (String(what).endsWith('/app_rest.wasm')) await first;
-  return fetch(what, ...rest);
+const compile = WebAssembly.compileStreaming;
+WebAssembly.compileStreaming = async (source) => {
+  const response = await source;
+  if (response.url.endsWith('/app_bg.wasm')) await first;
+  return compile(response);
 };
 ";
 
