@@ -175,6 +175,19 @@ fn escape_html(json: &str) -> String {
     out
 }
 
+/// The Go type that untyped JSON is read as.
+pub(crate) fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(n) if n.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
 /// Go's `%q`.
 pub fn quote(s: &str) -> String {
     let mut out = String::with_capacity(s.len() + 2);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::set::Element;
 use super::typed::{Atom, Ref, ScalarKind, item_element};
-use crate::api::field::quote;
+use crate::api::field::{go_type, quote};
 use crate::api::patch::go_fmt;
 use crate::api::schema::ListType;
 
@@ -42,18 +42,6 @@ fn go_syntax(v: &Value) -> String {
             format!("map[string]interface {{}}{{{}}}", entries.join(", "))
         }
         other => other.to_string(),
-    }
-}
-
-fn go_type(v: &Value) -> &'static str {
-    match v {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }
 

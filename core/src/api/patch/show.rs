@@ -54,13 +54,5 @@ fn write(value: &Value, out: &mut String) {
 
 /// The Go type of untyped JSON, as `%s` of `reflect.TypeOf` prints it.
 pub(super) fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "%!s(<nil>)",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
+    if value.is_null() { "%!s(<nil>)" } else { crate::api::field::go_type(value) }
 }

@@ -54,17 +54,20 @@ struct Known {
 
 impl Known {
     fn new(node: &Rc<Node>, zone: Rc<str>) -> Self {
-        let mut known =
-            Known { registered: node.clone(), node: node.clone(), zone: zone.clone(), excluded: false, health: None };
-        known.look_at(node, zone);
-        known
+        let (registered, node, excluded) = (node.clone(), node.clone(), is_excluded(node));
+        Known { registered, node, zone, excluded, health: None }
     }
 
     fn look_at(&mut self, node: &Rc<Node>, zone: Rc<str>) {
-        self.excluded = node.metadata.labels.as_ref().is_some_and(|l| l.contains_key(EXCLUDE_DISRUPTION));
+        self.excluded = is_excluded(node);
         self.node = node.clone();
         self.zone = zone;
     }
+}
+
+/// Whether a node does not count where it is asked how much of a zone is down.
+fn is_excluded(node: &Node) -> bool {
+    node.metadata.labels.as_ref().is_some_and(|l| l.contains_key(EXCLUDE_DISRUPTION))
 }
 
 /// Nodes by zone, as one pass found them.

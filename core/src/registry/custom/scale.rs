@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::api::dynamic::DynamicObject;
-use crate::api::field::{Error, ErrorList, Path};
+use crate::api::field::{Error, ErrorList, Path, go_type};
 use crate::api::object::Object as _;
+use crate::api::patch::go_fmt;
 use crate::api::validation::is_qualified_name;
 
 /// Where the number of replicas, what the status says of it, and the selector are.
@@ -15,7 +16,7 @@ pub(super) type Paths = [Vec<String>; 3];
 fn nested<'a>(o: &'a Value, path: &[String], wanted: &str) -> Result<Option<&'a Value>, String> {
     let wrong = |upto: usize, value: &Value, wanted: &str| {
         let at = path.get(..=upto).unwrap_or(path).join(".");
-        Err(format!(".{at} accessor error: {} is of the type {}, expected {wanted}", shown(value), go_type(value)))
+        Err(format!(".{at} accessor error: {} is of the type {}, expected {wanted}", go_fmt(value), go_type(value)))
     };
     let mut value = o;
     for (i, key) in path.iter().enumerate() {
@@ -31,26 +32,6 @@ fn nested<'a>(o: &'a Value, path: &[String], wanted: &str) -> Result<Option<&'a 
         ("int64", v) if v.is_i64() => Ok(Some(v)),
         ("string", Value::String(_)) => Ok(Some(value)),
         _ => wrong(path.len(), value, wanted),
-    }
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(s) => s.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if n.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }
 
