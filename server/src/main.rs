@@ -10,6 +10,7 @@ use podarium_server::server::Server;
 static ALLOCATOR: podarium_server::allocator::Allocator = podarium_server::allocator::Allocator;
 
 fn main() -> ExitCode {
+    podarium_server::allocator::set_up();
     let options = match Options::parse(std::env::args_os().skip(1)) {
         Ok(Asked::Serve(options)) => options,
         Ok(Asked::Help) => {

@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 
-use indexmap::IndexMap;
+use indexmap::{Equivalent, IndexMap};
 use rustc_hash::FxBuildHasher;
 
 struct Node<V> {
@@ -23,27 +23,19 @@ pub(super) struct Lru<K, V> {
 /// No node.
 const NONE: usize = usize::MAX;
 
-impl<K: Clone + Eq + Hash, V> Lru<K, V> {
+impl<K: Eq + Hash, V> Lru<K, V> {
     /// An empty one for `max` values, at least one.
     pub(super) fn new(max: usize) -> Self {
         Lru { max: max.max(1), nodes: IndexMap::default(), newest: NONE, oldest: NONE }
     }
 
     /// The value of a key, made if it is not there; it is the newest from now on.
-    pub(super) fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        let at = self.find(key, make);
-        &mut self.nodes[at].value
-    }
-
-    /// The same with the key that is kept.
-    pub(super) fn kept_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> (K, &mut V) {
-        let at = self.find(key, make);
-        let (key, node) = self.nodes.get_index_mut(at).expect("it was just found");
-        (key.clone(), &mut node.value)
-    }
-
-    fn find(&mut self, key: K, make: impl FnOnce() -> V) -> usize {
-        let at = match self.nodes.get_index_of(&key) {
+    pub(super) fn get_or_insert_with<Q>(&mut self, key: &Q, make: impl FnOnce() -> V) -> &mut V
+    where
+        Q: ?Sized + Hash + Equivalent<K>,
+        K: for<'a> From<&'a Q>,
+    {
+        let at = match self.nodes.get_index_of(key) {
             Some(at) => {
                 self.unlink(at);
                 at
@@ -52,12 +44,12 @@ impl<K: Clone + Eq + Hash, V> Lru<K, V> {
                 if self.nodes.len() == self.max {
                     self.forget_oldest();
                 }
-                self.nodes.insert(key, Node { value: make(), newer: NONE, older: NONE });
+                self.nodes.insert(key.into(), Node { value: make(), newer: NONE, older: NONE });
                 self.nodes.len() - 1
             }
         };
         self.link(at);
-        at
+        &mut self.nodes[at].value
     }
 
     fn forget_oldest(&mut self) {
@@ -100,10 +92,10 @@ mod tests {
 
     /// The values after each key was counted up in turn.
     fn counts(max: usize, keys: &str) -> Vec<u32> {
-        let mut lru = Lru::new(max);
+        let mut lru = Lru::<String, u32>::new(max);
         keys.chars()
             .map(|key| {
-                let count = lru.get_or_insert_with(key, || 0);
+                let count = lru.get_or_insert_with(key.encode_utf8(&mut [0; 4]) as &str, || 0);
                 *count += 1;
                 *count
             })

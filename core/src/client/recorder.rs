@@ -55,13 +55,23 @@ const SPAM_QPS: f64 = 1.0 / 300.0;
 /// How many objects and sorts the correlator remembers. Models maxLruCacheEntries.
 const CACHE_MAX: usize = 4096;
 
-/// About what an event is: one source, one object.
-type ObjectKey = Rc<str>;
+/// What was told of one object by one source. Upstream keeps the bucket, the sorts and the messages in three caches of that size, by longer
+/// and longer keys; they are forgotten together here, which tells only where there are more than that.
+struct Told {
+    bucket: TokenBucket,
+    /// There are few.
+    sorts: Vec<Sort>,
+}
 
-struct Similar {
-    /// In order. Mostly there is one.
-    messages: Vec<Rc<str>>,
+/// Events of one type and reason.
+struct Sort {
+    kind: EventType,
+    reason: Rc<str>,
     last: SimTime,
+    /// Different messages of late, in order. Mostly there is one.
+    similar: Vec<Rc<str>>,
+    /// By message; those that were combined have none.
+    seen: Vec<(Rc<str>, Seen)>,
 }
 
 struct Seen {
@@ -72,32 +82,85 @@ struct Seen {
 }
 
 struct Correlator {
-    similar: Lru<(ObjectKey, EventType, Rc<str>), Similar>,
-    seen: Lru<(ObjectKey, EventType, Rc<str>, Rc<str>), Seen>,
-    spam: Lru<ObjectKey, TokenBucket>,
+    told: Lru<Rc<str>, Told>,
     /// There are few.
     reasons: BTreeSet<Rc<str>>,
     /// The nanoseconds in the name of the last event.
     last_name: i128,
+    /// For the names of objects, one after the other.
+    key: String,
 }
 
 impl Default for Correlator {
     fn default() -> Self {
-        let (similar, seen, spam) = (Lru::new(CACHE_MAX), Lru::new(CACHE_MAX), Lru::new(CACHE_MAX));
-        Correlator { similar, seen, spam, reasons: BTreeSet::new(), last_name: 0 }
+        Correlator { told: Lru::new(CACHE_MAX), reasons: BTreeSet::new(), last_name: 0, key: String::new() }
     }
 }
 
-impl Correlator {
-    /// The one copy of a reason.
-    fn reason(&mut self, reason: &str) -> Rc<str> {
-        if let Some(kept) = self.reasons.get(reason) {
-            return kept.clone();
+impl Sort {
+    /// The message to tell and the one to count, which differ where events of the sort are combined. Models EventAggregator.EventAggregate.
+    fn aggregate(&mut self, message: &str, now: SimTime) -> (Rc<str>, Rc<str>) {
+        if now.since(self.last) > AGGREGATE_INTERVAL {
+            self.similar.clear();
         }
-        let kept: Rc<str> = reason.into();
-        self.reasons.insert(kept.clone());
-        kept
+        self.last = now;
+        let place = self.similar.binary_search_by(|m| (**m).cmp(message));
+        let message: Rc<str> = match place {
+            Ok(at) => self.similar[at].clone(),
+            Err(at) => {
+                let message: Rc<str> = message.into();
+                self.similar.insert(at, message.clone());
+                message
+            }
+        };
+        if self.similar.len() < AGGREGATE_AT {
+            return (message.clone(), message);
+        }
+        self.similar.remove(0);
+        (format!("(combined from similar events): {message}").into(), "".into())
     }
+
+    /// What is known of a message's events, made if nothing is.
+    fn seen(&mut self, observed: Rc<str>, make: impl FnOnce() -> Seen) -> &mut Seen {
+        let at = match self.seen.iter().position(|(m, _)| *m == observed) {
+            Some(at) => at,
+            None => {
+                if self.seen.len() == CACHE_MAX {
+                    self.seen.remove(0);
+                }
+                if self.seen.is_empty() {
+                    self.seen.reserve_exact(1);
+                }
+                self.seen.push((observed, make()));
+                self.seen.len() - 1
+            }
+        };
+        &mut self.seen[at].1
+    }
+}
+
+impl Told {
+    fn sort(&mut self, kind: EventType, reason: &str, reasons: &mut BTreeSet<Rc<str>>, now: SimTime) -> &mut Sort {
+        let at = match self.sorts.iter().position(|s| s.kind == kind && *s.reason == *reason) {
+            Some(at) => at,
+            None => {
+                let reason = kept(reasons, reason);
+                self.sorts.push(Sort { kind, reason, last: now, similar: Vec::with_capacity(1), seen: Vec::new() });
+                self.sorts.len() - 1
+            }
+        };
+        &mut self.sorts[at]
+    }
+}
+
+/// The one copy of a reason.
+fn kept(reasons: &mut BTreeSet<Rc<str>>, reason: &str) -> Rc<str> {
+    if let Some(kept) = reasons.get(reason) {
+        return kept.clone();
+    }
+    let kept: Rc<str> = reason.into();
+    reasons.insert(kept.clone());
+    kept
 }
 
 struct Posting {
@@ -146,40 +209,23 @@ impl EventRecorder {
     pub fn event_about(&self, about: ObjectReference, kind: EventType, reason: &str, message: &str) {
         let sim = self.client.sim();
         let now = sim.now();
-        let names = [&about.kind, &about.namespace, &about.name, &about.uid, &about.field_path];
-        let object: ObjectKey = names.map(|name| name.as_deref().unwrap_or_default()).join("/").into();
-        let mut correlator = self.correlator.borrow_mut();
-        let correlator = &mut *correlator;
-        // One copy of the key for all events about an object.
-        let (object, bucket) = correlator.spam.kept_or_insert_with(object, || TokenBucket::new(SPAM_QPS, SPAM_BURST));
-        let pass = bucket.try_take(now);
-        let reason_key = correlator.reason(reason);
-        let mut message: Rc<str> = message.into();
-        let mut observed = message.clone();
-        {
-            let key = (object.clone(), kind, reason_key.clone());
-            let similar = || Similar { messages: Vec::with_capacity(1), last: now };
-            let similar = correlator.similar.get_or_insert_with(key, similar);
-            if now.since(similar.last) > AGGREGATE_INTERVAL {
-                similar.messages.clear();
-            }
-            similar.last = now;
-            if let Err(place) = similar.messages.binary_search(&message) {
-                similar.messages.insert(place, message.clone());
-            }
-            if similar.messages.len() >= AGGREGATE_AT {
-                similar.messages.remove(0);
-                message = format!("(combined from similar events): {message}").into();
-                observed = "".into();
-            }
-        }
         let stamp = sim.timestamp();
-        let key = (object, kind, reason_key, observed);
+        let mut correlator = self.correlator.borrow_mut();
+        let Correlator { told, reasons, last_name, key } = &mut *correlator;
+        key.clear();
+        for name in [&about.kind, &about.namespace, &about.name, &about.uid, &about.field_path] {
+            key.push_str(name.as_deref().unwrap_or_default());
+            key.push('/');
+        }
+        let new = || Told { bucket: TokenBucket::new(SPAM_QPS, SPAM_BURST), sorts: Vec::new() };
+        let told = told.get_or_insert_with(key.as_str(), new);
+        let pass = told.bucket.try_take(now);
+        let sort = told.sort(kind, reason, reasons, now);
+        let (message, observed) = sort.aggregate(message, now);
         // Real clocks tick between any two events; here several may be of one instant.
-        correlator.last_name =
-            (correlator.last_name + 1).max(stamp.as_nanosecond() + i128::from(sim.random_below(1_000_000)));
-        let name = correlator.last_name;
-        let seen = correlator.seen.get_or_insert_with(key, || Seen { count: 0, first: stamp, name });
+        *last_name = (*last_name + 1).max(stamp.as_nanosecond() + i128::from(sim.random_below(1_000_000)));
+        let name = *last_name;
+        let seen = sort.seen(observed, || Seen { count: 0, first: stamp, name });
         seen.count += 1;
         let (count, first) = (seen.count, seen.first);
         if !pass {

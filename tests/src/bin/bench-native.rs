@@ -34,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 const RUNS: usize = 3;
 
 fn main() -> ExitCode {
+    podarium_server::allocator::set_up();
     match measure() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

@@ -28,6 +28,7 @@ const SPAN: Duration = Duration::from_secs(3);
 const RUNS: usize = 3;
 
 fn main() -> ExitCode {
+    podarium_server::allocator::set_up();
     let serve = std::env::args().nth(1).as_deref() == Some("serve");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

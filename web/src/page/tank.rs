@@ -7,6 +7,7 @@ pub mod holds;
 pub mod layout;
 pub mod motion;
 mod overlay;
+mod picture;
 pub mod route;
 mod view;
 

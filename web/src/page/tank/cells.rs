@@ -16,10 +16,12 @@ const SHAPE_MIN: f64 = 7.0;
 const BATCH_MAX: f64 = 13.0;
 
 impl Scene<'_> {
-    /// Draws the cells inside the field, or those outside it.
-    pub(super) fn cells(&self, m: &Model, timed: &BTreeSet<&str>, inside: bool) {
+    /// Draws the cells inside the field, or those outside it, of at most `count` pods after the first `from`; how many pods that were.
+    pub(super) fn cells(&self, m: &Model, timed: &BTreeSet<&str>, inside: bool, from: usize, count: usize) -> usize {
         let mut batches: BTreeMap<(u32, bool, bool), Vec<Rect>> = BTreeMap::new();
-        for (uid, r) in &self.l.pods {
+        let mut seen = 0;
+        for (uid, r) in self.l.pods.iter().skip(from).take(count) {
+            seen += 1;
             if (r.y >= self.l.field.y - 1.0) != inside {
                 continue;
             }
@@ -65,6 +67,7 @@ impl Scene<'_> {
             self.c.fill();
         }
         self.c.set_global_alpha(1.0);
+        seen
     }
 
     /// What is written under a cell: its name, or what tells it from its like, which is its kind for the cluster's own pods.

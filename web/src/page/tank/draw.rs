@@ -68,6 +68,42 @@ pub enum Face {
     Mono,
 }
 
+/// How far a drawing of what stands still has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    part: Part,
+    /// How many things of the part are there.
+    at: usize,
+}
+
+/// What is drawn one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Part {
+    #[default]
+    Instruments,
+    Panes,
+    Cells,
+    /// Cells outside the field: the control plane's own, and those that wait for a node.
+    Outside,
+    Waiting,
+    Done,
+}
+
+impl Part {
+    fn next(self) -> Part {
+        match self {
+            Part::Instruments => Part::Panes,
+            Part::Panes => Part::Cells,
+            Part::Cells => Part::Outside,
+            Part::Outside => Part::Waiting,
+            Part::Waiting | Part::Done => Part::Done,
+        }
+    }
+}
+
+/// So many panes or cells are drawn before the clock is looked at.
+const STEP: usize = 200;
+
 impl Scene<'_> {
     pub(super) fn rounded(&self, r: Rect, radius: f64) {
         self.c.begin_path();
@@ -175,31 +211,69 @@ impl Scene<'_> {
         self.c.clip();
         self.c.clear_rect(0.0, 0.0, self.l.size.0, pane.bottom() + 4.0);
         self.instruments(m);
-        self.cells(m, &timed(m), false);
+        self.cells(m, &timed(m), false, 0, usize::MAX);
         self.restore();
     }
 
-    /// Draws all that stands still.
-    pub fn draw(&self, m: &Model) {
-        self.instruments(m);
+    /// Draws on of what stands still, until all of it is there or there is no time for `more`: at least one step. Whether all of it is there.
+    pub fn draw_on(&self, m: &Model, progress: &mut Progress, more: &dyn Fn() -> bool) -> bool {
+        let timed = timed(m);
+        loop {
+            self.step(m, &timed, progress);
+            if progress.part == Part::Done || !more() {
+                return progress.part == Part::Done;
+            }
+        }
+    }
+
+    fn step(&self, m: &Model, timed: &BTreeSet<&str>, progress: &mut Progress) {
+        let from = progress.at;
+        let count = match progress.part {
+            Part::Instruments => {
+                self.instruments(m);
+                0
+            }
+            Part::Panes => self.in_field(|| {
+                let panes: Vec<_> = self.l.nodes.iter().skip(from).take(STEP).map(|(id, r)| (*id, *r)).collect();
+                self.panes(m, &panes);
+                panes.len()
+            }),
+            Part::Cells => self.in_field(|| self.cells(m, timed, true, from, STEP)),
+            Part::Outside => self.cells(m, timed, false, from, STEP),
+            Part::Waiting => {
+                self.waiting();
+                0
+            }
+            Part::Done => return,
+        };
+        *progress = if count == STEP {
+            Progress { part: progress.part, at: from + STEP }
+        } else {
+            Progress { part: progress.part.next(), at: 0 }
+        };
+    }
+
+    /// Draws what lies in the field, and nothing beyond it.
+    fn in_field<T>(&self, draw: impl FnOnce() -> T) -> T {
         let field = self.l.field;
         self.c.save();
         self.c.begin_path();
         // The edges and cables of the outermost panes belong to the field.
         self.c.rect(field.x - 4.0, field.y - 14.0, field.w + 8.0, field.h + 18.0);
         self.c.clip();
-        let seen = self.l.nodes.iter().filter(|(_, r)| r.meets(&field));
+        let drawn = draw();
+        self.restore();
+        drawn
+    }
+
+    fn panes(&self, m: &Model, panes: &[(u32, Rect)]) {
+        let seen = panes.iter().filter(|(_, r)| r.meets(&self.l.field));
         let (plain, other): (Vec<_>, Vec<_>) =
             seen.filter_map(|(id, r)| Some((m.nodes.get(id)?, *r))).partition(|(n, _)| self.is_plain(m, n));
         self.plain_panes(&plain);
         for (n, pane) in other {
             self.pane(m, n, pane);
         }
-        let timed = timed(m);
-        self.cells(m, &timed, true);
-        self.restore();
-        self.cells(m, &timed, false);
-        self.waiting();
     }
 
     fn instruments(&self, m: &Model) {

@@ -8,7 +8,7 @@ use web_sys::{HtmlElement, KeyboardEvent};
 use yew::prelude::*;
 
 use super::layout::{Detail, HEADER, Layout, Rect};
-use super::view::{Glass, Props as TankProps};
+use super::view::{Glass, Props as TankProps, clock_ms};
 use crate::page::model::Model;
 use crate::page::ui::{Act, Pick};
 use crate::page::words;
@@ -81,24 +81,23 @@ pub fn list(m: &Model, l: &Layout, filter: &str, picked: Option<&Pick>) -> (Vec<
                    mine: bool,
                    kind: &str,
                    prefix: &str,
-                   words: (&str, &str),
+                   (name, state): (&str, &dyn Fn() -> String),
                    place: Rect,
                    share: usize| {
-        let (name, state) = words;
-        if !mine && !words::matches(filter, &[name, state]) {
+        if !mine && !filter.is_empty() && !words::matches(filter, &[name, &state()]) {
             return;
         }
         total += 1;
         // Of ten thousand objects few get an element: what the others would be called isn't made up.
         if place.w > 0.0 && place.h > 0.0 && (out.len() < share || mine) {
-            let label = format!("{kind}{name}, {state}");
+            let label = format!("{kind}{name}, {}", state());
             out.push(Hold { pick: pick(), testid: format!("{prefix}-{name}"), label, place });
         }
     };
     if let Some((id, r)) = l.control_plane
         && let Some(n) = m.nodes.get(&id)
     {
-        let state = words::node_state(n, m.silence_ns(id));
+        let state = || words::node_state(n, m.silence_ns(id));
         let place = Rect { h: HEADER - 4.0, ..r };
         let mine = picked == Some(&Pick::Node(id));
         add(&|| Pick::Node(id), mine, "Control-plane node ", "node", (&n.name, &state), place, HOLDS_MAX);
@@ -106,11 +105,11 @@ pub fn list(m: &Model, l: &Layout, filter: &str, picked: Option<&Pick>) -> (Vec<
     for (p, r) in m.parts.iter().zip(&l.parts) {
         let pick = || Pick::Part(p.name.clone(), p.machine);
         let mine = picked == Some(&pick());
-        add(&pick, mine, "", "part", (&p.name, words::part_state(p.state)), *r, HOLDS_MAX);
+        add(&pick, mine, "", "part", (&p.name, &|| words::part_state(p.state).to_owned()), *r, HOLDS_MAX);
     }
     for (id, r) in &l.nodes {
         let Some(n) = m.nodes.get(id) else { continue };
-        let state = words::node_state(n, m.silence_ns(*id));
+        let state = || words::node_state(n, m.silence_ns(*id));
         let head = match l.detail {
             Detail::Full => Rect { h: HEADER - 6.0, ..*r },
             Detail::Compact => Rect { h: 18.0, ..*r },
@@ -124,7 +123,7 @@ pub fn list(m: &Model, l: &Layout, filter: &str, picked: Option<&Pick>) -> (Vec<
         let Some(p) = m.pods.get(uid) else { continue };
         let place = if r.y >= l.field.y - 1.0 { l.field.common(r) } else { *r };
         let mine = matches!(picked, Some(Pick::Pod(x)) if x == uid);
-        let state = words::pod_state_shaped(p, m.shape(p));
+        let state = || words::pod_state_shaped(p, m.shape(p));
         add(&|| Pick::Pod(uid.clone()), mine, "Pod ", "pod", (&p.name, &state), place, HOLDS_MAX);
     }
     (out, total)
@@ -176,13 +175,14 @@ pub fn Holds(props: &HoldsProps) -> Html {
     let current = use_state(|| None::<Pick>);
     let tank = &props.props;
     let m = tank.desk.model.borrow();
-    let g = props.glass.0.borrow();
-    // The canvas may not have drawn this version yet: places come from the same pure geometry.
+    let mut g = props.glass.0.borrow_mut();
+    // What can be held is what is seen; before anything is, places come from the same pure geometry. The lens is followed at once.
+    g.held = (g.picture.version, clock_ms());
     let fresh;
-    let size = if g.layout.size.0 > 0.0 { g.layout.size } else { (1_000.0, 600.0) };
-    let layout = if g.layout_version == m.version && g.layout.size.0 > 0.0 {
-        &g.layout
+    let layout = if g.picture.layout.size.0 > 0.0 && !g.is_led() {
+        &g.picture.layout
     } else {
+        let size = if g.picture.layout.size.0 > 0.0 { g.picture.layout.size } else { (1_000.0, 600.0) };
         fresh = Layout::new(&m, size.0, size.1, g.lens);
         &fresh
     };
@@ -210,8 +210,8 @@ pub fn Holds(props: &HoldsProps) -> Html {
             if let Some(h) = to {
                 current.set(Some(h.pick.clone()));
                 let mut g = glass.0.borrow_mut();
-                if matches!(h.pick, Pick::Node(_) | Pick::Pod(_)) && h.place.y >= g.layout.field.y {
-                    g.lens = g.lens.showing(g.layout.field, h.place);
+                if matches!(h.pick, Pick::Node(_) | Pick::Pod(_)) && h.place.y >= g.picture.layout.field.y {
+                    g.lens = g.lens.showing(g.picture.layout.field, h.place);
                 }
                 drop(g);
                 focus(&h.testid);

@@ -6,13 +6,12 @@ use std::rc::Rc;
 
 use gloo::events::{EventListener, EventListenerOptions};
 use wasm_bindgen::prelude::*;
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, PointerEvent, WheelEvent};
+use web_sys::{HtmlElement, PointerEvent, WheelEvent};
 use yew::prelude::*;
 
-use super::draw::{Scene, Widths};
 use super::holds;
-use super::layout::{Layout, Lens};
-use super::motion::Motion;
+use super::layout::Lens;
+use super::picture::Picture;
 use crate::page::desk::Desk;
 use crate::page::palette::Palette;
 use crate::page::ui::{Act, Pick};
@@ -32,69 +31,44 @@ pub struct Props {
     pub palette: &'static Palette,
 }
 
-/// What stands still is drawn again after this at the latest: countdown words go on, fonts arrive.
-const STILL_MS: f64 = 400.0;
-/// Of the time that goes by, drawing what stands still takes at most about one part in so many: a large cluster's is drawn less often, and
-/// what moves over it as often as ever.
-const STILL_SHARE: f64 = 12.0;
-/// What drawing takes that is long, in milliseconds.
-const STILL_LONG_MS: f64 = 4.0;
+/// A drawing that is on the screen sooner than this, in milliseconds, is followed by the next at display rate.
+const FRAME_EASY_MS: f64 = 7.0;
+/// After one that took longer the drawing rests for so many times what it took longer: on a machine with other work to do, the cluster's own
+/// above all, the page stays awake instead of smooth.
+const FRAME_REST: f64 = 3.0;
+/// It rests at most this long, in milliseconds.
+const FRAME_REST_MAX_MS: f64 = 120.0;
 
-/// What was drawn of that which stands still.
-#[derive(PartialEq)]
-struct Drawn {
-    version: u64,
-    picked: Option<Pick>,
-    filter: AttrValue,
-    palette: *const Palette,
+/// What can be held is made anew with the page's texts; where places changed after these, it is so long after, in milliseconds.
+const HELD_LATE_MS: f64 = 250.0;
+
+/// When what was begun at `began_ms` and was on the screen at `done_ms` may be drawn again.
+fn rested(began_ms: f64, done_ms: f64) -> f64 {
+    began_ms + ((done_ms - began_ms - FRAME_EASY_MS) * FRAME_REST).clamp(0.0, FRAME_REST_MAX_MS)
+}
+
+/// Real milliseconds since the page began.
+pub(super) fn clock_ms() -> f64 {
+    gloo::utils::window().performance().map_or(0.0, |p| p.now())
 }
 
 /// What the tank remembers between drawings.
+#[derive(Default)]
 pub struct Glass {
-    /// Places.
-    pub layout: Layout,
-    /// The model's version that they are of.
-    pub layout_version: u64,
-    layout_lens: Lens,
-    /// Before this moment, in real milliseconds, nothing is laid out again just because it changed.
-    rested_ms: f64,
-    motion: Motion,
-    widths: RefCell<Widths>,
+    /// Places, and what was drawn of them.
+    pub picture: Picture,
+    /// The version of the layout that what can be held was made of, and when, in real milliseconds.
+    pub held: (Option<u64>, f64),
     /// How the field is looked at.
     pub lens: Lens,
     /// Fingers and buttons that are down, and where.
     fingers: BTreeMap<i32, (f64, f64)>,
     moved: bool,
-    drawn: Option<Drawn>,
-    /// When, in real milliseconds, and how much the parts had told by then.
-    drawn_ms: f64,
-    drawn_told: u64,
-    moving: bool,
-}
-
-impl Default for Glass {
-    fn default() -> Self {
-        Glass {
-            layout: Layout::default(),
-            layout_version: u64::MAX,
-            layout_lens: Lens::default(),
-            rested_ms: 0.0,
-            motion: Motion::default(),
-            widths: RefCell::default(),
-            lens: Lens::default(),
-            fingers: BTreeMap::new(),
-            moved: false,
-            drawn: None,
-            drawn_ms: 0.0,
-            drawn_told: 0,
-            moving: false,
-        }
-    }
 }
 
 impl Glass {
     fn hit(&self, x: f64, y: f64, parts: &[(String, u32)]) -> Option<Pick> {
-        let l = &self.layout;
+        let l = &self.picture.layout;
         let field = l.field.contains(x, y);
         let seen = |r: &super::layout::Rect| field || r.y < l.field.y;
         if let Some((uid, _)) = l.pods.iter().find(|(_, r)| seen(r) && r.contains(x, y)) {
@@ -109,6 +83,16 @@ impl Glass {
         l.control_plane.filter(|(_, r)| r.contains(x, y)).map(|(id, _)| Pick::Node(id))
     }
 
+    /// Whether what can be held should be made anew: places have changed, and nothing else made it lately.
+    fn is_held_late(&self, now_ms: f64) -> bool {
+        self.held.0 != self.picture.version && now_ms - self.held.1 >= HELD_LATE_MS
+    }
+
+    /// Whether the person is zooming or panning: what a hand leads follows it at once.
+    pub(super) fn is_led(&self) -> bool {
+        self.picture.lens != self.lens
+    }
+
     /// Whether the last press was a drag rather than a click.
     pub fn was_dragged(&self) -> bool {
         self.moved
@@ -121,7 +105,7 @@ impl Glass {
             return false;
         };
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-        let field = self.layout.field;
+        let field = self.picture.layout.field;
         if let Some((_, other)) = self.fingers.iter().find(|(i, _)| **i != id) {
             let spread = |p: (f64, f64)| (p.0 - other.0).hypot(p.1 - other.1).max(1.0);
             let middle = ((to.0 + other.0) / 2.0, (to.1 + other.1) / 2.0);
@@ -137,95 +121,6 @@ impl Glass {
             return false;
         }
         true
-    }
-}
-
-fn context(canvas: &HtmlCanvasElement, ratio: f64, size: (f64, f64)) -> Option<CanvasRenderingContext2d> {
-    let (w, h) = ((size.0 * ratio) as u32, (size.1 * ratio) as u32);
-    if canvas.width() != w || canvas.height() != h {
-        canvas.set_width(w);
-        canvas.set_height(h);
-    }
-    let c = canvas.get_context("2d").ok().flatten()?.dyn_into::<CanvasRenderingContext2d>().ok()?;
-    let _ = c.set_transform(ratio, 0.0, 0.0, ratio, 0.0, 0.0);
-    Some(c)
-}
-
-/// Whether what moves is drawn now, and whether its canvas holds something then that has to go. `held`: whether it does before; `turn`: whether
-/// this is its turn.
-fn overlay(held: bool, motion: bool, turn: bool) -> (bool, bool) {
-    let due = turn && (held || motion);
-    (due, motion || (held && !due))
-}
-
-/// Draws what has changed since the last time.
-fn paint(still: &HtmlCanvasElement, moving: &HtmlCanvasElement, g: &mut Glass, props: &Props) {
-    let window = gloo::utils::window();
-    let ratio = window.device_pixel_ratio().max(1.0);
-    let size = (f64::from(still.client_width()), f64::from(still.client_height()));
-    if size.0 < 1.0 || size.1 < 1.0 {
-        return;
-    }
-    let clock_ms = || window.performance().map_or(0.0, |p| p.now());
-    let now_ms = clock_ms();
-    let mut m = props.desk.model.borrow_mut();
-    let looked = g.layout.size != size || g.layout_lens != g.lens;
-    let changed = g.layout_version != m.version;
-    if looked || (changed && now_ms >= g.rested_ms) {
-        g.layout = Layout::new(&m, size.0, size.1, g.lens);
-        g.layout_version = m.version;
-        g.layout_lens = g.lens;
-        g.motion.moved(&m, &g.layout, now_ms);
-        g.drawn = None;
-    }
-    g.motion.follow(&mut m, &g.layout, now_ms);
-    let calm = window.match_media("(prefers-reduced-motion: reduce)").ok().flatten().is_some_and(|q| q.matches());
-    let wanted = Drawn {
-        version: g.layout_version,
-        picked: props.picked.clone(),
-        filter: props.filter.clone(),
-        palette: props.palette,
-    };
-    let fresh = g.drawn.as_ref() == Some(&wanted) && now_ms - g.drawn_ms < STILL_MS;
-    let motion = g.motion.moving(now_ms) || !m.timers.is_empty();
-    let fonts_loaded = gloo::utils::document().fonts().status() == web_sys::FontFaceSetLoadStatus::Loaded;
-    g.widths.borrow_mut().renew(fonts_loaded);
-    let scene_on = |canvas: &HtmlCanvasElement, whole: bool, draw: &dyn Fn(&Scene<'_>)| {
-        let Some(c) = context(canvas, ratio, size) else { return };
-        if whole {
-            c.clear_rect(0.0, 0.0, size.0, size.1);
-        }
-        draw(&Scene {
-            c: &c,
-            p: props.palette,
-            l: &g.layout,
-            now_ms,
-            picked: props.picked.as_ref(),
-            filter: &props.filter,
-            still: calm,
-            hues: RefCell::default(),
-            faced: Cell::new(None),
-            widths: &g.widths,
-        });
-    };
-    if !fresh {
-        scene_on(still, true, &|s| s.draw(&m));
-    } else if g.drawn_told != m.told {
-        scene_on(still, false, &|s| s.draw_instruments(&m));
-    }
-    let still_took_ms = clock_ms() - now_ms;
-    // One of the two at a time where it takes long.
-    let turn = fresh || still_took_ms < STILL_LONG_MS;
-    let (due, held) = overlay(g.moving, motion, turn);
-    if due {
-        scene_on(moving, true, &|s| s.overlay(&m, &g.motion));
-    }
-    g.moving = held;
-    g.drawn_told = m.told;
-    if !fresh {
-        g.drawn = Some(wanted);
-        g.drawn_ms = now_ms;
-        g.rested_ms = now_ms + still_took_ms * STILL_SHARE;
     }
 }
 
@@ -254,17 +149,28 @@ pub fn Tank(props: &Props) -> Html {
             let alive = Rc::new(Cell::new(true));
             let tick: Rc<RefCell<Tick>> = Rc::default();
             let (again, stay, size) = (tick.clone(), alive.clone(), Cell::new((0.0, 0.0)));
+            let rested_ms = Rc::new(Cell::new(0.0));
             *tick.borrow_mut() = Some(Closure::new(move || {
                 if !stay.get() {
                     return;
                 }
+                let began_ms = clock_ms();
+                if began_ms < rested_ms.get() && !glass.borrow().is_led() {
+                    return ask(&again);
+                }
                 if let (Some(s), Some(m)) = (still.cast(), moving.cast()) {
                     let props = latest.borrow().clone();
-                    paint(&s, &m, &mut glass.borrow_mut(), &props);
+                    let lens = glass.borrow().lens;
+                    if glass.borrow_mut().picture.paint(&s, &m, lens, &props) {
+                        // What is posted now has its turn when the drawing is on the screen.
+                        let rested_ms = rested_ms.clone();
+                        let done = move || rested_ms.set(rested(began_ms, clock_ms()));
+                        gloo::timers::callback::Timeout::new(0, done).forget();
+                    }
                 }
-                let now = glass.borrow().layout.size;
-                if size.replace(now) != now {
-                    // The glass got another size: what can be held goes along.
+                let now = glass.borrow().picture.layout.size;
+                // When the glass gets another size or things other places, what can be held goes along.
+                if size.replace(now) != now || glass.borrow().is_held_late(began_ms) {
                     redraw.force_update();
                 }
                 ask(&again);
@@ -287,7 +193,7 @@ pub fn Tank(props: &Props) -> Html {
                     let (x, y) = (f64::from(e.client_x()) - r.left(), f64::from(e.client_y()) - r.top());
                     let factor = (-e.delta_y().clamp(-200.0, 200.0) * 0.002).exp();
                     let mut g = glass.borrow_mut();
-                    g.lens = g.lens.zoom_at(g.layout.field, x, y, factor);
+                    g.lens = g.lens.zoom_at(g.picture.layout.field, x, y, factor);
                     drop(g);
                     redraw.force_update();
                 })
@@ -346,8 +252,8 @@ pub fn Tank(props: &Props) -> Html {
         let (glass, redraw) = (glass.clone(), redraw.clone());
         Callback::from(move |factor: f64| {
             let mut g = glass.borrow_mut();
-            let (x, y) = g.layout.field.centre();
-            g.lens = if factor == 0.0 { Lens::default() } else { g.lens.zoom_at(g.layout.field, x, y, factor) };
+            let (x, y) = g.picture.layout.field.centre();
+            g.lens = if factor == 0.0 { Lens::default() } else { g.lens.zoom_at(g.picture.layout.field, x, y, factor) };
             drop(g);
             redraw.force_update();
         })
@@ -364,7 +270,7 @@ pub fn Tank(props: &Props) -> Html {
             <canvas ref={still} aria-hidden="true" onclick={on_click} data-testid="tank-canvas" />
             <canvas ref={moving} aria-hidden="true" class="moving" />
             <holds::Holds props={props.clone()} glass={holds::Shared(glass.clone())} redraw={let r = redraw.clone(); Callback::from(move |()| r.force_update())} pan={(glass.borrow().lens.pan.0, glass.borrow().lens.pan.1, glass.borrow().lens.zoom)}
-                size={glass.borrow().layout.size} zoom_by={zoom_by.clone()} />
+                size={glass.borrow().picture.layout.size} zoom_by={zoom_by.clone()} />
             <div class="zoom">
                 { button("zoom-out", "Zoom out", "−", 0.5, !zoomed) }
                 { button("zoom-in", "Zoom in", "+", 2.0, false) }
@@ -378,25 +284,12 @@ pub fn Tank(props: &Props) -> Html {
 
 #[cfg(test)]
 mod tests {
-    use super::overlay;
+    use super::rested;
 
     #[test]
-    fn nothing_that_moved_stays_on_the_canvas() {
-        // Whether something moves, and whether it is the moving canvas's turn; then whether it is drawn.
-        let mut held = false;
-        for (motion, turn, drawn) in [
-            (false, true, false),
-            (true, true, true),
-            (true, false, false),
-            // What moved has come to rest while the other canvas was drawn: its last marks still have to go.
-            (false, false, false),
-            (false, true, true),
-            (false, true, false),
-        ] {
-            let due;
-            (due, held) = overlay(held, motion, turn);
-            assert_eq!(due, drawn, "{motion} {turn}");
+    fn drawing_rests_where_it_takes_long_and_never_for_long() {
+        for (took_ms, rest_ms) in [(0.0, 0.0), (7.0, 0.0), (10.0, 9.0), (20.0, 39.0), (60.0, 120.0), (5_000.0, 120.0)] {
+            assert_eq!(rested(100.0, 100.0 + took_ms) - 100.0, rest_ms, "{took_ms}");
         }
-        assert!(!held);
     }
 }
