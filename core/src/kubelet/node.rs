@@ -43,6 +43,10 @@ pub(super) struct NodeState {
     rebooted: bool,
     /// When containerd was last known to answer.
     pub(super) runtime_seen: Option<SimTime>,
+    /// The range of its pods' addresses, as the watch has it: a node that is well is not read again at each look.
+    pod_cidr: Option<String>,
+    /// Whether somebody calls it unknown there.
+    unknown: bool,
 }
 
 fn quantity(text: String) -> ApiQuantity {
@@ -76,7 +80,7 @@ impl Kubelet {
             let begin = sim.now();
             while sim.now().since(begin) < FAST_FOR {
                 sim.set_cause(0);
-                kubelet.update_pod_cidr(kubelet.own_node().as_deref());
+                kubelet.update_pod_cidr();
                 if kubelet.runtime_errors().is_none() {
                     break;
                 }
@@ -98,8 +102,18 @@ impl Kubelet {
         self.0.node.get(&self.0.config.node_name)
     }
 
-    fn update_pod_cidr(&self, node: Option<&Node>) {
-        if let Some(cidr) = node.and_then(|n| n.spec.as_ref()).and_then(|s| s.pod_cidr.as_deref()) {
+    /// Takes notice of the node's object, as the watch has it now.
+    pub(super) fn own_node_changed(&self, node: Option<&Node>) {
+        let mut state = self.0.node_state.borrow_mut();
+        let cidr = node.and_then(|n| n.spec.as_ref()).and_then(|s| s.pod_cidr.as_deref());
+        if state.pod_cidr.as_deref() != cidr {
+            state.pod_cidr = cidr.map(str::to_owned);
+        }
+        state.unknown = node.is_some_and(called_unknown);
+    }
+
+    fn update_pod_cidr(&self) {
+        if let Some(cidr) = &self.0.node_state.borrow().pod_cidr {
             // A containerd that is down is told at the next look.
             let _ = self.0.runtime.update_runtime_config(cidr);
         }
@@ -179,8 +193,7 @@ impl Kubelet {
 
     /// Writes the status if it says something new or is due. Looking costs next to nothing when neither holds.
     async fn update_node_status(&self) {
-        let node = self.own_node();
-        self.update_pod_cidr(node.as_deref());
+        self.update_pod_cidr();
         let due = {
             let errors = self.runtime_errors();
             let s = self.0.node_state.borrow();
@@ -188,7 +201,7 @@ impl Kubelet {
                 || s.images_version != self.0.runtime.images_version()
                 || s.ready == errors.is_some()
                 || errors.is_some()
-                || node.as_deref().is_some_and(called_unknown)
+                || s.unknown
         };
         if !due {
             return;

@@ -28,10 +28,13 @@ impl Kubelet {
         });
         // Mirrors name the node as their owner, so they wait for it. Models `fastStaticPodsRegistration` of `kubelet.go`.
         let kubelet = self.clone();
-        self.0.node.on_event(move |event| {
-            if matches!(event, InformerEvent::Added(_)) {
+        self.0.node.on_event(move |event| match event {
+            InformerEvent::Added(node) => {
+                kubelet.own_node_changed(Some(node));
                 kubelet.kick_static_pods();
             }
+            InformerEvent::Updated { new, .. } => kubelet.own_node_changed(Some(new)),
+            InformerEvent::Deleted(_) => kubelet.own_node_changed(None),
         });
         let (kubelet, lists) = (self.clone(), lists.clone());
         self.spawn(async move {

@@ -58,6 +58,19 @@ impl Known {
         Known { registered, node, zone, excluded, health: None }
     }
 
+    /// Counts the node to its zone.
+    fn count(&self, counts: &RefCell<Counts>, ready: bool) {
+        if self.excluded {
+            return;
+        }
+        let mut counts = counts.borrow_mut();
+        let zone = match counts.get_mut(&self.zone) {
+            Some(zone) => zone,
+            None => counts.entry(self.zone.clone()).or_default(),
+        };
+        *if ready { &mut zone.ready } else { &mut zone.not_ready } += 1;
+    }
+
     fn look_at(&mut self, node: &Rc<Node>, zone: Rc<str>) {
         self.excluded = is_excluded(node);
         self.node = node.clone();
@@ -87,26 +100,19 @@ impl State {
         self.known.get(node)?.health.as_ref()
     }
 
-    /// A node is to be neither tainted nor tried again.
-    fn leave_in_peace(&mut self, node: &str) {
-        let queue = self.known.get(node).and_then(|known| self.tainters.get_mut(&known.zone));
-        if let Some(queue) = queue.filter(|queue| !queue.is_empty()) {
+    /// A node that is known and that `well` finds to be so is to be neither tainted nor tried again; whether that is the case.
+    fn leave_in_peace(&mut self, node: &str, well: impl FnOnce(&mut Known) -> bool) -> bool {
+        let Some(known) = self.known.get_mut(node) else { return false };
+        if !well(known) {
+            return false;
+        }
+        if let Some(queue) = self.tainters.get_mut(&known.zone).filter(|queue| !queue.is_empty()) {
             queue.remove(node);
         }
         if !self.retry.is_empty() {
             self.retry.remove(node);
         }
-    }
-
-    /// Counts a node to its zone.
-    fn count(&self, counts: &RefCell<Counts>, node: &str, ready: bool) {
-        let Some(known) = self.known.get(node).filter(|known| !known.excluded) else { return };
-        let mut counts = counts.borrow_mut();
-        let zone = match counts.get_mut(&known.zone) {
-            Some(zone) => zone,
-            None => counts.entry(known.zone.clone()).or_default(),
-        };
-        *if ready { &mut zone.ready } else { &mut zone.not_ready } += 1;
+        true
     }
 }
 
@@ -409,7 +415,9 @@ impl Controller {
 
     fn count(&self, counts: &RefCell<Counts>, node: &Node, seen: &Observation) {
         let ready = seen.current.as_ref().is_some_and(|c| c.status == "True");
-        self.state.borrow().count(counts, name(&node.metadata), ready);
+        if let Some(known) = self.state.borrow().known.get(name(&node.metadata)) {
+            known.count(counts, ready);
+        }
     }
 
     /// Whether a node that was well is so still, by its lease alone: true of nearly all nodes at nearly all looks.
@@ -417,15 +425,15 @@ impl Controller {
         let n = name(&node.metadata);
         let ready = condition(node, "Ready").filter(|c| c.status == "True");
         let Some(ready) = ready.filter(|_| !of(node).iter().any(|t| t.effect == "NoExecute")) else { return false };
-        let mut state = self.state.borrow_mut();
-        let Some(health) = state.known.get_mut(n).and_then(|known| known.health.as_mut()) else { return false };
-        let lease = self.leases.get_named(NAMESPACE_NODE_LEASE, n);
-        let well = health::stays_well(ready, health, lease, self.client.sim().timestamp());
-        if well {
-            state.leave_in_peace(n);
-            state.count(counts, n, true);
-        }
-        well
+        self.state.borrow_mut().leave_in_peace(n, |known| {
+            let Some(health) = known.health.as_mut() else { return false };
+            let lease = self.leases.get_named(NAMESPACE_NODE_LEASE, n);
+            let well = health::stays_well(ready, health, lease, self.client.sim().timestamp());
+            if well {
+                known.count(counts, true);
+            }
+            well
+        })
     }
 
     /// Whether a node is ready, was ready, and carries no taint that says otherwise.
@@ -434,7 +442,7 @@ impl Controller {
         if !ready || of(node).iter().any(|t| t.effect == "NoExecute") {
             return false;
         }
-        self.state.borrow_mut().leave_in_peace(name(&node.metadata));
+        self.state.borrow_mut().leave_in_peace(name(&node.metadata), |_| true);
         true
     }
 

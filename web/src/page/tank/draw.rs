@@ -172,9 +172,17 @@ impl Scene<'_> {
         if chars < 3 {
             return None;
         }
-        let clipped = words::clip(s, chars.max(5));
-        let width = self.width(&clipped);
-        (width <= room + per_char * 2.0).then(|| (clipped.into(), width))
+        // The ellipsis is wider than most letters: one or two fewer may be what there is room for.
+        let shorter = (chars.saturating_sub(2).max(5)..=chars.max(5)).rev();
+        let mut tried = shorter.map(|chars| words::clip(s, chars)).map(|clipped| (self.width(&clipped), clipped));
+        let mut last = tried.next()?;
+        for next in tried {
+            if last.0 <= room {
+                break;
+            }
+            last = next;
+        }
+        (last.0 <= room + per_char * 2.0).then(|| (last.1.into(), last.0))
     }
 
     /// The first of these texts that there is room for in a face, or the last.

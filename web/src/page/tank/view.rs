@@ -163,8 +163,10 @@ pub fn Tank(props: &Props) -> Html {
                     let lens = glass.borrow().lens;
                     if glass.borrow_mut().picture.paint(&s, &m, lens, &props) {
                         // What is posted now has its turn when the drawing is on the screen.
+                        let next_ms = began_ms + glass.borrow().picture.frame_ms();
                         let rested_ms = rested_ms.clone();
-                        let done = move || rested_ms.set(rested(began_ms, clock_ms()));
+                        rested_ms.set(next_ms);
+                        let done = move || rested_ms.set(rested(began_ms, clock_ms()).max(next_ms));
                         gloo::timers::callback::Timeout::new(0, done).forget();
                     }
                 }
