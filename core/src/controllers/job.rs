@@ -1,6 +1,7 @@
 //! The Job controller: runs pods until enough have succeeded. Models `pkg/controller/job`.
 
 mod controller;
+mod finish;
 mod indexes;
 mod per_index;
 mod policies;
