@@ -14,6 +14,7 @@ pub mod endpoints;
 pub mod event;
 mod go;
 mod go_diff;
+mod go_pod_volume;
 mod go_regex;
 mod go_schema;
 mod go_struct;

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpe
 
 use super::pod::resources;
 use super::prelude::*;
-use super::{go_diff, go_struct, selector};
+use super::{go_diff, go_pod_volume, selector};
 use crate::api::quantity::Quantity;
 use crate::api::validation::{name_is_dns_label, name_is_dns_subdomain};
 
@@ -167,7 +167,7 @@ pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim)
     if bound {
         new_copy.volume_attributes_class_name.clone_from(&old_copy.volume_attributes_class_name);
     }
-    let (a, b) = (go_struct::claim_spec(&old_copy), go_struct::claim_spec(&new_copy));
+    let (a, b) = (go_pod_volume::claim_spec(&old_copy), go_pod_volume::claim_spec(&new_copy));
     if !a.same(&b) {
         errs.push(Error::forbidden(
             &Path::new("spec"),
