@@ -1,6 +1,6 @@
 //! Stories told through the page's own controls, in a real Chromium. Run by `cargo xtask test --only browser`.
 
-use podarium_core::session::Session;
+use podarium_core::session::{ClusterConfig, Session};
 use podarium_tests::browser::{Page, Result, Theme, Viewport, story};
 use podarium_tests::tank;
 use serde_json::json;
@@ -360,6 +360,37 @@ async fn nodes_and_workloads_grow_and_shrink() -> Result {
         page.click("action-uncordon").await?;
         page.wait_for_text("notice", "node/worker-1 uncordoned").await?;
         page.wait_for_text("summary", "4 nodes, 6 pods, all well").await
+    })
+    .await
+}
+
+/// Whether the canvas is as large as the glass, and something is drawn in the middle of each of many nodes.
+const DRAWN: &str = "(() => {
+  const canvas = document.querySelector('[data-testid=tank-canvas]');
+  const ratio = canvas.width / canvas.clientWidth;
+  const nodes = [...document.querySelectorAll('.hold[data-testid^=node-worker]')];
+  const middle = (n) => [(n.offsetLeft + n.offsetWidth / 2) * ratio, (n.offsetTop + n.offsetHeight / 2) * ratio];
+  const alpha = (at) => canvas.getContext('2d').getImageData(...at, 1, 1).data[3];
+  const glass = canvas.parentElement;
+  return canvas.clientWidth === glass.clientWidth && canvas.clientHeight === glass.clientHeight
+    && nodes.length >= 150 && nodes.every((n) => alpha(middle(n)) > 0);
+})()";
+
+#[tokio::test]
+async fn a_large_cluster_is_drawn_whole() -> Result {
+    story("large", Viewport::DESKTOP, Theme::Light, async |page| {
+        let session = Session::new(ClusterConfig { workers: 200, ..ClusterConfig::default() }).to_json();
+        let session: String = page.evaluate(&format!("encodeURIComponent({})", json!(session))).await?;
+        page.goto("icon.svg").await?;
+        page.goto(&format!("index.html#session={session}")).await?;
+        page.click("speed-max").await?;
+        page.wait_for_text("summary", "200 nodes, 0 pods, all well").await?;
+        page.wait_for_js(DRAWN).await?;
+        // The glass gets another size, twice.
+        page.click("toggle-editor").await?;
+        page.wait_for_js(DRAWN).await?;
+        page.click("toggle-editor").await?;
+        page.wait_for_js(DRAWN).await
     })
     .await
 }

@@ -47,6 +47,8 @@ pub enum ToWorker {
     Export,
     /// The last frame is on the screen: the next may come.
     FrameShown,
+    /// The person touched the page, which has work to do now that must not wait.
+    Touched,
 }
 
 /// The clock's state.

@@ -60,6 +60,8 @@ impl Notice {
 
 /// The page's texts are made anew at most this often, in milliseconds; the canvas draws at display rate.
 const WORDS_MS: f64 = 120.0;
+/// The worker is told of touches at most this often, in milliseconds: who types must not stop a cluster.
+const TOUCH_MS: f64 = 100.0;
 /// How many answers are kept.
 const ANSWERS_MAX: usize = 64;
 
@@ -265,12 +267,26 @@ fn use_window(desk: &Desk, broken: UseStateSetter<Option<String>>) {
             broken.set(Some(why.unwrap_or_else(|| "It could not be started.".to_owned())));
         });
         let options = EventListenerOptions::enable_prevent_default();
-        let listener = EventListener::new_with_options(&gloo::utils::document(), "keydown", options, move |e| {
-            if let Some(e) = e.dyn_ref::<KeyboardEvent>() {
-                keys::pressed(&desk, e);
+        let listener = EventListener::new_with_options(&gloo::utils::document(), "keydown", options, {
+            let desk = desk.clone();
+            move |e| {
+                if let Some(e) = e.dyn_ref::<KeyboardEvent>() {
+                    keys::pressed(&desk, e);
+                }
             }
         });
-        move || drop((leave, resize, lost, listener))
+        let touched_ms = std::rc::Rc::new(std::cell::Cell::new(f64::MIN));
+        let touched = ["pointerdown", "keydown", "input"].map(|event| {
+            let (desk, touched_ms) = (desk.clone(), touched_ms.clone());
+            let options = EventListenerOptions::run_in_capture_phase();
+            EventListener::new_with_options(&gloo::utils::document(), event, options, move |_| {
+                if now_ms() - touched_ms.get() >= TOUCH_MS {
+                    touched_ms.set(now_ms());
+                    desk.send(&ToWorker::Touched);
+                }
+            })
+        });
+        move || drop((leave, resize, lost, listener, touched))
     });
 }
 

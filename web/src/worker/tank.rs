@@ -25,6 +25,9 @@ const SKIP_SECONDS_MAX: u64 = 3_600;
 /// Between frames, in milliseconds; and between those of a cluster in which nothing but heartbeats happens.
 const FRAME_MS: f64 = 16.0;
 const QUIET_FRAME_MS: f64 = 50.0;
+/// How long a cluster that takes all the time it gets leaves the machine to the page when that is touched, in milliseconds: few machines have a
+/// processor for each thread of a browser.
+const HUSH_MS: f64 = 40.0;
 /// A cluster is quiet when nothing has changed for so long, in real milliseconds.
 const QUIET_AFTER_MS: f64 = 1_000.0;
 /// How long the first screen is left in peace before the rest of this module is fetched, in milliseconds.
@@ -75,6 +78,8 @@ struct Run {
     /// When a frame last told of more than heartbeats, in real milliseconds.
     lively_ms: f64,
     frame_pending: bool,
+    /// A clock that goes as fast as it can stands until then, in real milliseconds.
+    hushed_until_ms: f64,
     behind: bool,
     /// Where real speed is measured from: real milliseconds, virtual time.
     measured_from: (f64, SimTime),
@@ -146,6 +151,7 @@ impl Tank {
             last_frame_ms: 0.0,
             lively_ms: now,
             frame_pending: false,
+            hushed_until_ms: 0.0,
             behind: false,
             measured_from: (now, SimTime::ZERO),
             real_speed: 0.0,
@@ -262,11 +268,16 @@ impl Run {
                 port::send(&ToPage::Exported { session, trace });
             }
             ToWorker::FrameShown => self.frame_pending = false,
+            ToWorker::Touched => self.hushed_until_ms = port::now_ms() + HUSH_MS,
             ToWorker::Ping(_) | ToWorker::Start { .. } => {}
         }
     }
 
     fn advance(&mut self, now_ms: f64, budget_ms: f64) -> Next {
+        let fills = self.speed == Speed::Max || self.skip.is_some() || self.replay.is_some();
+        if fills && now_ms < self.hushed_until_ms {
+            return Next::After(self.hushed_until_ms - now_ms);
+        }
         let elapsed_ms = (now_ms - self.last_ms).clamp(0.0, 250.0);
         self.last_ms = now_ms;
         let deadline_ms = now_ms + budget_ms;
