@@ -44,10 +44,11 @@ impl KindStrategy for DaemonSets {
     }
 
     fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
-        if old.is_some_and(|old| old.metadata.generation == o.metadata.generation) {
+        let template = o.spec.as_ref().map(|s| &s.template);
+        // A rollback's number aside, that counts the changes of the template.
+        if old.is_some_and(|old| old.spec.as_ref().map(|s| &s.template) == template) {
             return Vec::new();
         }
-        let template = o.spec.as_ref().map(|s| &s.template);
         template.map(|t| warnings::pod::of_template(t, &Path::new("spec.template"))).unwrap_or_default()
     }
 

@@ -7,6 +7,7 @@ use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 use crate::api::quantity::Quantity;
 
+pub(super) mod app_armor;
 mod disabled;
 mod label_keys;
 
@@ -59,9 +60,14 @@ impl KindStrategy for Pods {
         if old.is_none() { warnings::pod::of(o) } else { Vec::new() }
     }
 
-    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Pod) {
+    fn status_warnings(&self, o: &Self::Kind) -> Vec<String> {
+        warnings::pod::of_status(o)
+    }
+
+    fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut Pod) {
         o.metadata.generation = Some(1);
         label_keys::settle(o);
+        app_armor::fields_from_annotations(o, cx.warn);
         let gated = o.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref()).is_some_and(|g| !g.is_empty());
         let conditions = gated.then(|| {
             vec![PodCondition {
@@ -149,6 +155,8 @@ impl KindStrategy for Pods {
             "spec.hostNetwork",
             "status.phase",
             "status.podIP",
+            // Known, and never filled in.
+            "status.podIPs",
             "status.nominatedNodeName",
         ]
     }

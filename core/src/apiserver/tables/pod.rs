@@ -84,7 +84,7 @@ fn summary(pod: &Pod) -> Summary {
     }
     if !initializing || has(&status, "Initialized") {
         (s.restarts, s.last) = (side_restarts, side_last);
-        let mut running = false;
+        let (mut running, mut failure) = (false, None);
         for c in status.container_statuses.iter().flatten().rev() {
             s.restarts += c.restart_count;
             s.last = s.last.max(last_end(c));
@@ -94,13 +94,23 @@ fn summary(pod: &Pod) -> Summary {
                 s.reason = waiting.to_owned();
             } else if let Some(t) = &state.terminated {
                 s.reason = ended(t.reason.as_deref(), t.signal, t.exit_code, "");
+                if t.exit_code != 0 {
+                    failure = Some(s.reason.clone());
+                }
             } else if c.ready && state.running.is_some() {
                 running = true;
                 s.ready += 1;
             }
         }
-        if s.reason == "Completed" && running {
-            s.reason = if has(&status, "Ready") { "Running" } else { "NotReady" }.into();
+        if s.reason == "Completed" {
+            // What still runs says more than what is done, and what failed more than what didn't.
+            if running && has(&status, "Ready") {
+                s.reason = "Running".into();
+            } else if let Some(failure) = failure {
+                s.reason = failure;
+            } else if running {
+                s.reason = "NotReady".into();
+            }
         }
     }
     if pod.metadata.deletion_timestamp.is_some() {
