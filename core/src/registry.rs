@@ -17,6 +17,7 @@ mod dynamic;
 mod endpoint_slice;
 mod endpoints;
 mod event;
+pub mod flow_control;
 mod horizontal_pod_autoscaler;
 mod ingress;
 mod ingress_class;

@@ -61,6 +61,10 @@ impl KindStrategy for DaemonSets {
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
         if cx.subresource == "status" {
             keep(&mut new.spec, &old.spec);
+            // A field of the spec, though v1 shows it among the annotations.
+            if let Some(generation) = template_generation(old) {
+                set_template_generation(new, generation.to_string());
+            }
             return;
         }
         keep(&mut new.status, &old.status);

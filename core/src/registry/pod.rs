@@ -1,6 +1,7 @@
 //! Pods. Models `pkg/registry/core/pod/strategy.go`.
 
-use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, PodSpec, PodStatus};
+use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, PodIP, PodSpec, PodStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
@@ -75,6 +76,7 @@ impl KindStrategy for Pods {
                 status: "False".into(),
                 reason: Some("SchedulingGated".into()),
                 message: Some("Scheduling is blocked due to non-empty scheduling gates".into()),
+                last_transition_time: Some(Time(cx.sim.timestamp())),
                 ..PodCondition::default()
             }]
         });
@@ -169,6 +171,7 @@ impl KindStrategy for Pods {
 /// A status update that leaves out what was observed before keeps it: the QoS class and observed generations.
 fn keep_observed_status(new: &mut Pod, old: &Pod) {
     let (Some(new), Some(old)) = (&mut new.status, &old.status) else { return };
+    settle_addresses(new);
     if new.qos_class.as_deref().unwrap_or_default().is_empty() {
         new.qos_class.clone_from(&old.qos_class);
     }
@@ -180,6 +183,17 @@ fn keep_observed_status(new: &mut Pod, old: &Pod) {
             c.observed_generation =
                 old.conditions.iter().flatten().find(|o| o.type_ == c.type_).and_then(|o| o.observed_generation);
         }
+    }
+}
+
+/// The one address of a pod counts more than the list of them, as old kubelets know but the one.
+/// Models `Convert_v1_PodStatus_To_core_PodStatus` and its inverse.
+fn settle_addresses(status: &mut PodStatus) {
+    let first = status.pod_ips.as_ref().and_then(|all| all.first()).map(|ip| ip.ip.clone());
+    match (status.pod_ip.clone().filter(|ip| !ip.is_empty()), first) {
+        (Some(ip), first) if first.as_ref() != Some(&ip) => status.pod_ips = Some(vec![PodIP { ip }]),
+        (None, Some(first)) => status.pod_ip = Some(first),
+        _ => {}
     }
 }
 

@@ -15,7 +15,7 @@ pub mod event;
 mod go;
 mod go_diff;
 mod go_regex;
-mod go_schema;
+pub(crate) mod go_schema;
 mod go_struct;
 mod go_volume;
 pub(crate) mod json;

@@ -144,6 +144,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
                 parent.push('.');
                 parent.push_str(t("group"));
             }
+            parent = parent.to_lowercase();
             for part in [t("namespace"), t("name")].into_iter().filter(|p| !p.is_empty()) {
                 parent.push('/');
                 parent.push_str(part);
