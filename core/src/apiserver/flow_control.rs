@@ -27,6 +27,7 @@ impl ApiServer {
         for o in flow_control::levels().into_iter().chain(flow_control::flows()) {
             self.ensure_dynamic(o)?;
         }
+        self.tell_of_levels();
         Ok(())
     }
 

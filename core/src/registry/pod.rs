@@ -170,7 +170,8 @@ impl KindStrategy for Pods {
 
 /// A status update that leaves out what was observed before keeps it: the QoS class and observed generations.
 fn keep_observed_status(new: &mut Pod, old: &Pod) {
-    let (Some(new), Some(old)) = (&mut new.status, &old.status) else { return };
+    let Some(old) = &old.status else { return };
+    let new = new.status.get_or_insert_default();
     settle_addresses(new);
     if new.qos_class.as_deref().unwrap_or_default().is_empty() {
         new.qos_class.clone_from(&old.qos_class);

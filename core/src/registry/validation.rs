@@ -23,6 +23,7 @@ pub mod limit_range;
 pub mod namespace;
 pub mod networking;
 pub mod node;
+mod node_annotations;
 pub mod persistent_volume;
 pub mod persistent_volume_claim;
 pub mod pod;

@@ -374,3 +374,110 @@ fn flow_control() {
     soon(60_000);
     assert_eq!(s.get(&format!("{api}/flowschemas/catch-all")).code, 200);
 }
+
+#[test]
+fn nodes_annotated_as_of_old() {
+    let s = Server::new();
+    let key = "scheduler.alpha.kubernetes.io";
+    let node = |annotation: &str, text: &str| {
+        let text = serde_json::Value::from(text);
+        format!(r#"{{"metadata":{{"name":"n","annotations":{{"{key}/{annotation}":{text}}}}}}}"#)
+    };
+    let at = "422 Node \"n\" is invalid: metadata.annotations";
+    let avoid = format!("{at}.AvoidPods: Invalid value: \"{key}/preferAvoidPods\"");
+    let nodes = "POST /api/v1/nodes?dryRun=All";
+    run(
+        &s,
+        &[
+            (
+                nodes,
+                &node("preferAvoidPods", "x"),
+                &format!("{avoid}: invalid character 'x' looking for beginning of value"),
+            ),
+            (
+                nodes,
+                &node("preferAvoidPods", "5"),
+                &format!("{avoid}: json: cannot unmarshal number into Go value of type v1.AvoidPods"),
+            ),
+            (nodes, &node("preferAvoidPods", "{}"), "201"),
+            (
+                nodes,
+                &node("preferAvoidPods", r#"{"preferAvoidPods":[{}]}"#),
+                &format!("{at}.{key}/preferAvoidPods[0].PodSignature: Required value"),
+            ),
+            (
+                nodes,
+                &node("taints", r#"[{"key":"k","effect":"No"}]"#),
+                &format!(
+                    "{at}.{key}/taints[0].effect: Unsupported value: \"No\": supported values: \"NoSchedule\", \"PreferNoSchedule\", \"NoExecute\""
+                ),
+            ),
+            (
+                nodes,
+                &node("taints", "5"),
+                &format!(
+                    "{at}: Invalid value: \"{key}/taints\": json: cannot unmarshal number into Go value of type []core.Taint"
+                ),
+            ),
+        ],
+    );
+}
+
+/// A request for a certificate, as far as its block of PEM goes.
+const REQUEST: &str = "-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n";
+
+#[test]
+fn certificates_and_signers() {
+    use base64::Engine as _;
+    let s = Server::new();
+    let in_base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let api = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let request = |signer: &str| {
+        let asked = in_base64(REQUEST);
+        format!(
+            r#"{{"metadata":{{"name":"c"}},"spec":{{"request":"{asked}","signerName":"{signer}","usages":["client auth"]}}}}"#
+        )
+    };
+    let issued = |text: &str| format!(r#"{{"status":{{"certificate":"{}"}}}}"#, in_base64(text));
+    let block = |kind: &str, body: &str| format!("-----BEGIN {kind}-----\n{body}-----END {kind}-----\n");
+    let wrong = |why: &str| {
+        format!(
+            "422 CertificateSigningRequest.certificates.k8s.io \"c\" is invalid: status.certificate: Invalid value: \"<certificate data>\": {why}"
+        )
+    };
+    let signer = |message: &str| format!("422 /details/causes/0/message={message}; /details/causes/1=-");
+    let (create, status) = (format!("POST {api}"), format!("PATCH {api}/c/status"));
+    let (label, domain) = (
+        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+    );
+    run(
+        &s,
+        &[
+            (
+                &create,
+                &request("Example.com/x"),
+                &signer(&format!("Invalid value: \"Example.com\": validating label \"Example\": {label}")),
+            ),
+            (
+                &create,
+                &request("example.com/a.X_y"),
+                &signer(&format!("Invalid value: \"a.X_y\": validating label \"X_y\": {domain}")),
+            ),
+            (&create, &request("example.com/x"), "201"),
+            (&status, &issued("x"), &wrong("must contain at least one CERTIFICATE PEM block")),
+            (
+                &status,
+                &issued(&block("FOO", "MAA=\n")),
+                &wrong("only CERTIFICATE PEM blocks are allowed, found \"FOO\""),
+            ),
+            (&status, &issued(&block("CERTIFICATE", "A: b\n\nMAA=\n")), &wrong("no PEM block headers are permitted")),
+            (&status, &issued(&block("CERTIFICATE", "AAAA\n")), &wrong("x509: malformed certificate")),
+            (
+                &status,
+                &issued(&block("CERTIFICATE", "")),
+                &wrong("found CERTIFICATE PEM block containing 0 certificates"),
+            ),
+        ],
+    );
+}

@@ -197,7 +197,7 @@ pub(super) fn delete(cx: &Context<'_>) -> Result<(DeleteOptions, bool), Status> 
     } else {
         let format = negotiate::body_format(cx.request)?;
         let ty = schema().named("meta/v1.DeleteOptions");
-        let bound = decode::bind_bytes(&cx.request.body, format, ty).map_err(Status::bad_request)?;
+        let bound = decode::bind_options(&cx.request.body, format, ty).map_err(Status::bad_request)?;
         let kind = bound.value["kind"].as_str().unwrap_or_default();
         if !kind.is_empty() && kind != "DeleteOptions" {
             let version = bound.value["apiVersion"].as_str().unwrap_or_default();

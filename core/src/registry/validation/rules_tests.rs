@@ -611,9 +611,9 @@ fn flow_control() {
             (
                 "PriorityLevelConfiguration",
                 json!({"spec": {"type": "Limited", "limited": {"lendablePercent": 101, "limitResponse": {"type": "Queue",
-                    "queuing": {"queues": 1024, "handSize": 7, "queueLengthLimit": 0}}}}}),
+                    "queuing": {"queues": 1024, "handSize": 7, "queueLengthLimit": -1}}}}}),
                 &[
-                    "spec.limited.limitResponse.queuing.queueLengthLimit: Invalid value: 0: must be positive",
+                    "spec.limited.limitResponse.queuing.queueLengthLimit: Invalid value: -1: must be positive",
                     "spec.limited.limitResponse.queuing.handSize: Invalid value: 7: required entropy bits of deckSize 1024 and handSize 7 should not be greater than 60",
                     "spec.limited.lendablePercent: Invalid value: 101: must be between 0 and 100, inclusive",
                 ],

@@ -246,8 +246,8 @@ pub(crate) fn storage_capacity_update(new: &DynamicObject, old: &DynamicObject) 
     if !is.same(&was) {
         errs.push(Error::invalid_shown(&Path::new("nodeTopology"), is.compact(), "field is immutable"));
     }
-    let class = "storageClassName";
-    immutable(new.at(&[class]), old.at(&[class]), &Path::new(class), &mut errs);
+    let class = |o: &DynamicObject| -> Value { o.at(&["storageClassName"]).as_str().unwrap_or_default().into() };
+    immutable(&class(new), &class(old), &Path::new("storageClassName"), &mut errs);
     errs
 }
 
