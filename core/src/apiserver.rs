@@ -13,6 +13,7 @@ mod custom;
 mod delete;
 mod device_claims;
 mod eviction;
+mod flow_control;
 pub mod handle;
 mod list;
 mod options;
@@ -102,6 +103,8 @@ pub struct ApiServer {
     started_at: SimTime,
     extras: Rc<Extras>,
     policies: Rc<admission::policies::Policies>,
+    /// Whether flow control changed since it was looked at.
+    flow_control_changed: std::cell::Cell<bool>,
     /// Itself, for what it does later.
     me: Weak<RefCell<ApiServer>>,
 }
@@ -204,6 +207,7 @@ impl ApiServer {
             started_at: sim.now(),
             extras: Rc::default(),
             policies: Rc::default(),
+            flow_control_changed: std::cell::Cell::default(),
             me: Weak::new(),
         };
         let server = Rc::new(RefCell::new(server));
@@ -335,6 +339,8 @@ impl ApiServer {
                 self.learn_definitions();
             } else if group == admission::policies::GROUP {
                 self.learn_policies();
+            } else if group == crate::registry::flow_control::GROUP {
+                self.see_to_flow_control();
             }
         }
         self.seen_revision = store.revision();

@@ -17,6 +17,7 @@ mod dynamic;
 mod endpoint_slice;
 mod endpoints;
 mod event;
+pub mod flow_control;
 mod horizontal_pod_autoscaler;
 mod ingress;
 mod ingress_class;
@@ -64,7 +65,7 @@ pub use custom::{Column as CustomColumn, Version as CustomVersion};
 pub(crate) use custom::{is_pruned_by, rule_complaints, rule_costs, schema_errors};
 pub(crate) use daemon_set::TEMPLATE_GENERATION;
 pub(crate) use endpoints::repack as repack_subsets;
-pub use served::Served;
+pub use served::{Served, event_field};
 pub use strategy::{DeleteOutcome, GcPolicy, KindStrategy, ScaleSpec, Strategy, StrategyContext, Typed};
 
 use crate::api::dynamic::DynamicObject;

@@ -25,5 +25,9 @@ mod script;
 #[path = "support/server.rs"]
 #[allow(dead_code, reason = "every test program uses another part of it")]
 mod server;
+#[path = "api/tables.rs"]
+mod tables;
 #[path = "api/updates.rs"]
 mod updates;
+#[path = "api/warnings.rs"]
+mod warnings;

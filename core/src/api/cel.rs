@@ -48,6 +48,10 @@ fn show(text: &str, complaints: &[Complaint]) -> String {
 fn show_one(text: &str, c: &Complaint) -> String {
     let before: String = text.chars().take(c.at).collect();
     let (line, column) = (before.matches('\n').count(), before.rsplit('\n').next().map_or(0, |l| l.chars().count()));
+    if text.is_empty() {
+        // There is nothing to show, and no column.
+        return format!("ERROR: <input>:1:0: {}", c.message);
+    }
     let snippet = text.split('\n').nth(line).unwrap_or_default().replace('\t', " ");
     let arrow: String = snippet
         .chars()

@@ -274,6 +274,11 @@ pub fn parse_json(body: &[u8]) -> Result<Value, String> {
     json::parse(body)?.to_value()
 }
 
+/// What Go's errors call a value that they can't take.
+pub fn word_of(value: &Value) -> &'static str {
+    Tree::from_value(value).root().word()
+}
+
 /// Reads any YAML (or JSON) text; the error is Go's.
 pub fn parse_yaml(body: &[u8]) -> Result<Value, String> {
     yaml::parse(body)?.0.to_value()
@@ -288,6 +293,16 @@ pub fn parse_yaml_strict(body: &[u8]) -> Result<(Value, Vec<String>), String> {
 /// Checks text against a type, as Go's decoder would read it into that struct. The error is Go's.
 pub fn bind_bytes(body: &[u8], format: Format, ty: Option<TypeId>) -> Result<Bound, String> {
     let (tree, yaml_errors) = read(body, format)?;
+    bind::bind(&tree, ty, yaml_errors)
+}
+
+/// The same of text that names its version and kind, for which Go's decoder looks first.
+pub fn bind_options(body: &[u8], format: Format, ty: Option<TypeId>) -> Result<Bound, String> {
+    let (tree, yaml_errors) = read(body, format).map_err(|e| match format {
+        Format::Json => format!("couldn't get version/kind; json parse error: {e}"),
+        Format::Yaml => e,
+    })?;
+    interpret(&tree)?;
     bind::bind(&tree, ty, yaml_errors)
 }
 

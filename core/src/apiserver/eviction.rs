@@ -1,9 +1,11 @@
 //! The eviction subresource: a delete that disruption budgets may forbid.
 //! Models `pkg/registry/core/pod/storage/eviction.go`.
 
+use std::rc::Rc;
+
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions as ApiDeleteOptions, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions as ApiDeleteOptions, ObjectMeta, Time};
 
 use super::{ApiServer, Caller, DeleteOptions, Preconditions, Propagation, UpdateOptions};
 use crate::api::labels;
@@ -12,7 +14,7 @@ use crate::api::status::{Cause, Details, Status};
 use crate::registry::pod_disruption_budget;
 
 impl ApiServer {
-    /// Evicts a pod.
+    /// Evicts a pod. A pod of several budgets isn't evicted; upstream tells that in an answer that isn't an error.
     pub fn evict(
         &mut self,
         caller: &Caller,
@@ -20,12 +22,12 @@ impl ApiServer {
         name: &str,
         options: ApiDeleteOptions,
         dry_run: bool,
-    ) -> Result<(), Status> {
+    ) -> Result<Option<Status>, Status> {
         let Some(id) = self.registry.id_of::<Pod>() else { return Err(Status::not_found("", "pods", name)) };
         let Some(pod) = self.one_of::<Pod>(namespace, name) else { return Err(self.not_found(id, name)) };
         let dry_run = dry_run || options.dry_run.as_ref().is_some_and(|d| !d.is_empty());
         let preconditions = options.preconditions.unwrap_or_default();
-        let delete = DeleteOptions {
+        let mut delete = DeleteOptions {
             grace_period_seconds: options.grace_period_seconds,
             preconditions: Preconditions { uid: preconditions.uid, resource_version: preconditions.resource_version },
             propagation: options.propagation_policy.as_deref().and_then(|p| match p {
@@ -37,32 +39,46 @@ impl ApiServer {
             dry_run,
         };
         if !can_ignore_budgets(&pod) {
-            self.take_disruption(caller, namespace, &pod, dry_run)?;
+            let matching = self.budgets_of(namespace, &pod);
+            if matching.len() > 1 {
+                let why =
+                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+                return Ok(Some(Status::other(500, "", why)));
+            }
+            if let Some(budget) = matching.first() {
+                self.take_disruption(caller, namespace, &pod, budget, dry_run)?;
+            }
         }
         if !dry_run {
-            self.mark_evicted(caller, namespace, name)?;
+            let marked = self.mark_evicted(caller, namespace, name, &delete.preconditions)?;
+            // Whoever asked for a version means the pod as it was before it was marked.
+            if delete.preconditions.resource_version.is_some() {
+                delete.preconditions.resource_version.clone_from(&marked.meta().resource_version);
+            }
         }
-        self.delete(caller, id, namespace, name, &delete).map(|_| ())
+        self.delete(caller, id, namespace, name, &delete).map(|_| None)
     }
 
-    /// Counts the eviction against the pod's budget, if it has one.
-    fn take_disruption(&mut self, caller: &Caller, namespace: &str, pod: &Pod, dry_run: bool) -> Result<(), Status> {
+    fn budgets_of(&self, namespace: &str, pod: &Pod) -> Vec<Rc<PodDisruptionBudget>> {
         let budgets = self.all_of::<PodDisruptionBudget>(Some(namespace));
-        let matching: Vec<_> = budgets
+        budgets
             .into_iter()
             .filter(|b| {
                 let selector = b.spec.as_ref().and_then(|s| s.selector.as_ref());
                 labels::Selector::from_label_selector(selector).is_ok_and(|s| s.matches_meta(&pod.metadata))
             })
-            .collect();
-        if matching.len() > 1 {
-            return Err(Status::other(
-                500,
-                "",
-                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
-            ));
-        }
-        let Some(budget) = matching.first() else { return Ok(()) };
+            .collect()
+    }
+
+    /// Counts the eviction against the pod's budget.
+    fn take_disruption(
+        &mut self,
+        caller: &Caller,
+        namespace: &str,
+        pod: &Pod,
+        budget: &PodDisruptionBudget,
+        dry_run: bool,
+    ) -> Result<(), Status> {
         let name = budget.metadata.name.clone().unwrap_or_default();
         let ready = pod
             .status
@@ -141,10 +157,19 @@ impl ApiServer {
         self.update(caller, "update", id, (namespace, &name), "status", updater, &o).map(|_| ())
     }
 
-    fn mark_evicted(&mut self, caller: &Caller, namespace: &str, name: &str) -> Result<(), Status> {
-        let Some(id) = self.registry.id_of::<Pod>() else { return Ok(()) };
+    /// Says in the pod's status that it is evicted, if it is the one that is meant.
+    fn mark_evicted(
+        &mut self,
+        caller: &Caller,
+        namespace: &str,
+        name: &str,
+        meant: &Preconditions,
+    ) -> Result<Obj, Status> {
+        let Some(id) = self.registry.id_of::<Pod>() else { return Err(Status::not_found("", "pods", name)) };
         let now = Time(self.sim.timestamp());
+        let meant = meant.clone();
         let updater = Box::new(move |old: &Obj| {
+            check_meant(&meant, old.meta())?;
             let mut new = old.clone();
             if let Some(pod) = typed_mut::<Pod>(make_mut(&mut new)) {
                 let generation = pod.metadata.generation;
@@ -167,8 +192,30 @@ impl ApiServer {
             }
             Ok(new)
         });
-        self.update(caller, "update", id, (namespace, name), "eviction", updater, &UpdateOptions::default()).map(|_| ())
+        self.update(caller, "update", id, (namespace, name), "eviction", updater, &UpdateOptions::default())
     }
+}
+
+fn check_meant(meant: &Preconditions, have: &ObjectMeta) -> Result<(), Status> {
+    let differs = |asked: &Option<String>, have: &Option<String>| {
+        let asked = asked.clone().filter(|asked| !asked.is_empty() && Some(asked) != have.as_ref())?;
+        Some((asked, have.clone().unwrap_or_default()))
+    };
+    let why = if let Some((asked, have)) = differs(&meant.uid, &have.uid) {
+        format!(
+            "the UID in the precondition ({asked}) does not match the UID in record ({have}). The object might have been \
+             deleted and then recreated"
+        )
+    } else if let Some((asked, have)) = differs(&meant.resource_version, &have.resource_version) {
+        format!(
+            "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion in record ({have}). The \
+             object might have been modified"
+        )
+    } else {
+        return Ok(());
+    };
+    // Upstream names the kind where the resource should be.
+    Err(Status::conflict("", "Pod", have.name.as_deref().unwrap_or_default(), &why))
 }
 
 /// Pods that are over, not started, or going already don't count for budgets.

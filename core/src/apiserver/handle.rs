@@ -181,6 +181,24 @@ impl ApiServer {
         response
     }
 
+    /// Applies to what the path names in the api-server's own name, whoever else manages the fields.
+    pub(super) fn apply_own(&mut self, manager: &str, path: &str, body: &serde_json::Value) {
+        let request = Request {
+            method: "PATCH".into(),
+            path: path.to_owned(),
+            query: format!("fieldManager={manager}&force=true"),
+            headers: vec![("Content-Type".into(), "application/apply-patch+yaml".into())],
+            body: body.to_string().into_bytes(),
+            process: self.process,
+            ..Request::default()
+        };
+        let query = url::Query::parse(&request.query);
+        let info = RequestInfo::new(&request.method, path, &query);
+        let caller = Caller { manager: manager.into(), ..self.loopback() };
+        // If etcd can't be reached, whatever is to be said is said at the next occasion.
+        let _ = self.resource(&Context { request: &request, info, query, caller });
+    }
+
     fn route(&mut self, request: &Request) -> Response {
         let negotiated = negotiate::errors(request);
         let fail = |status: Status| encode::status(&status, negotiated);

@@ -228,7 +228,8 @@ impl ApiServer {
         meta.deletion_timestamp = None;
         meta.deletion_grace_period_seconds = None;
         meta.self_link = None;
-        let cx = StrategyContext { sim: &self.sim, subresource: "", user: &caller.user };
+        let warn = |warning| self.warnings.add(|| warning);
+        let cx = StrategyContext { sim: &self.sim, subresource: "", user: &caller.user, warn: &warn };
         self.registry.strategy(id).prepare_for_create(&cx, object);
     }
 
@@ -335,7 +336,8 @@ impl ApiServer {
                 }
                 let object = make_mut(&mut new);
                 keep_system_fields(object, &*old);
-                let cx = StrategyContext { sim: &self.sim, subresource, user: &caller.user };
+                let warn = |warning| self.warnings.add(|| warning);
+                let cx = StrategyContext { sim: &self.sim, subresource, user: &caller.user, warn: &warn };
                 self.registry.strategy(id).prepare_for_update(&cx, object, &*old);
                 after_prepare(object, &*old);
                 let object = &*new;
@@ -348,8 +350,10 @@ impl ApiServer {
                     let name = object.meta().name.as_deref().unwrap_or_default();
                     return Err(Status::invalid(info.group, info.kind, name, &errors));
                 }
-                if matches!(subresource, "" | "scale") {
-                    self.warn(id, &*new, Some(&*old));
+                match subresource {
+                    "" | "scale" => self.warn(id, &*new, Some(&*old)),
+                    "status" => self.warnings.extend(|| self.registry.strategy(id).status_warnings(&*new)),
+                    _ => {}
                 }
                 self.registry.strategy(id).canonicalize(make_mut(&mut new));
             }

@@ -171,6 +171,28 @@ fn containers(spec: Option<&k8s_openapi::api::core::v1::PodSpec>) -> (Value, Val
     (join(&|c| c.name.clone()), join(&|c| c.image.clone().unwrap_or_default()))
 }
 
+/// The object's name, and whether it is the one that is taken where none is named: one of `keys` says so.
+fn default_name(p: &Printer<'_>, keys: &[&str]) -> Value {
+    let meta = p.object.meta();
+    let is_default = |key: &&str| meta.annotations.as_ref().and_then(|a| a.get(*key)).is_some_and(|v| v == "true");
+    let name = meta.name.as_deref().unwrap_or_default();
+    if keys.iter().any(is_default) { format!("{name} (default)").into() } else { name.into() }
+}
+
+/// The order in which a Table's rows come, if it isn't the list's: flow schemas are shown as they are asked.
+/// Models `printFlowSchemaList`.
+pub(super) fn sort_rows(objects: &mut [&dyn Object], served: &Served) {
+    if served.info.resource != "flowschemas" || served.info.group != "flowcontrol.apiserver.k8s.io" {
+        return;
+    }
+    objects.sort_by_key(|o| {
+        let any: &dyn std::any::Any = *o;
+        let precedence =
+            any.downcast_ref::<DynamicObject>().and_then(|d| d.at(&["spec", "matchingPrecedence"]).as_i64());
+        (precedence.unwrap_or(0), o.meta().name.clone())
+    });
+}
+
 fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
     if text.is_empty() { other } else { text }
 }

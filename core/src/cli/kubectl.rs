@@ -114,7 +114,10 @@ impl<'a> Cx<'a> {
         let bytes = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
         let headers: &[(&str, &str)] = &[("Content-Type", "application/json"), ("Accept", "application/json")];
         let reply = self.send(method, path, query, headers, bytes).await?;
-        if reply.is_ok() { Ok(reply.json()) } else { Err(Failure::server(&reply)) }
+        let body = reply.json();
+        // A Status may tell of a failure with a code that tells of none.
+        let failed = body["kind"] == "Status" && body["status"] == "Failure";
+        if reply.is_ok() && !failed { Ok(body) } else { Err(Failure::server(&reply)) }
     }
 
     /// A patch, answered by the object.

@@ -44,10 +44,11 @@ impl KindStrategy for DaemonSets {
     }
 
     fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
-        if old.is_some_and(|old| old.metadata.generation == o.metadata.generation) {
+        let template = o.spec.as_ref().map(|s| &s.template);
+        // A rollback's number aside, that counts the changes of the template.
+        if old.is_some_and(|old| old.spec.as_ref().map(|s| &s.template) == template) {
             return Vec::new();
         }
-        let template = o.spec.as_ref().map(|s| &s.template);
         template.map(|t| warnings::pod::of_template(t, &Path::new("spec.template"))).unwrap_or_default()
     }
 
@@ -60,6 +61,10 @@ impl KindStrategy for DaemonSets {
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
         if cx.subresource == "status" {
             keep(&mut new.spec, &old.spec);
+            // A field of the spec, though v1 shows it among the annotations.
+            if let Some(generation) = template_generation(old) {
+                set_template_generation(new, generation.to_string());
+            }
             return;
         }
         keep(&mut new.status, &old.status);

@@ -12,6 +12,7 @@ use super::validation::dynamic::{
     admission as hooks, aggregation, approval, certificates, extensions, flow_control, mutating, networking,
     resource_claim as claims, resource_slice as slices, storage as volumes,
 };
+use super::validation::go_schema::same_field;
 use super::{ResourceInfo, Strategy, StrategyContext};
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::{ErrorList, Path};
@@ -333,6 +334,7 @@ const ROWS: &[Row] = &[
                 .subresources(STATUS),
         )),
         Rules {
+            default: super::flow_control::flow_defaults,
             status: Some(|new, _| flow_control::status(new)),
             ..rules(flow_control::flow_schema, |new, _| flow_control::flow_schema(new))
         },
@@ -349,6 +351,7 @@ const ROWS: &[Row] = &[
             .subresources(STATUS),
         )),
         Rules {
+            default: super::flow_control::level_defaults,
             status: Some(|new, _| flow_control::status(new)),
             ..rules(flow_control::priority_level, |new, _| flow_control::priority_level(new))
         },
@@ -534,6 +537,7 @@ impl Strategy for Dynamic {
                 }
                 if let Some(f) = self.row.counted
                     && new.fields.get(f) != old.fields.get(f)
+                    && !same_field((&self.api_version, &self.kind), f, &new.fields, &old.fields)
                 {
                     bump_generation(&mut new.metadata, &old.metadata);
                 }

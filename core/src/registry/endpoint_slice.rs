@@ -30,8 +30,8 @@ impl KindStrategy for EndpointSlices {
         validation::endpoint_slice::validate_update(new, old)
     }
 
-    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
-        warnings::endpoints::of_slice(o)
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        warnings::endpoints::of_slice(o, old.is_none())
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

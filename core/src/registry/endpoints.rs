@@ -37,12 +37,6 @@ impl KindStrategy for EndpointsKind {
         warnings::endpoints::of(o)
     }
 
-    fn canonicalize(&self, o: &mut Self::Kind) {
-        if let Some(subsets) = &mut o.subsets {
-            *subsets = subsets::repack(subsets);
-        }
-    }
-
     fn allow_create_on_update(&self) -> bool {
         true
     }

@@ -3,7 +3,7 @@
 use k8s_openapi::api::networking::v1::{Ingress, IngressStatus};
 
 use super::prelude::*;
-use super::{defaults, validation};
+use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 
 /// The strategy of Ingresses.
@@ -35,6 +35,11 @@ impl KindStrategy for Ingresses {
 
     fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
         validation::networking::ingress_warnings(o, old)
+    }
+
+    fn status_warnings(&self, o: &Self::Kind) -> Vec<String> {
+        let status = o.status.as_ref().and_then(|s| s.load_balancer.as_ref()).and_then(|l| l.ingress.as_ref());
+        warnings::of_balancers(status.into_iter().flatten().map(|i| i.ip.as_deref()))
     }
 
     fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Self::Kind) {

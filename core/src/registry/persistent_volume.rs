@@ -49,14 +49,15 @@ impl KindStrategy for PersistentVolumes {
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut Self::Kind, old: &Self::Kind) {
         if cx.subresource == "status" {
             keep(&mut new.spec, &old.spec);
-            if let (Some(is), Some(was)) = (&mut new.status, &old.status)
-                && is.phase != was.phase
-                && is
-                    .last_phase_transition_time
-                    .as_ref()
-                    .is_none_or(|t| Some(t) == was.last_phase_transition_time.as_ref())
-            {
-                is.last_phase_transition_time = Some(Time(cx.sim.timestamp()));
+            if let (Some(is), Some(was)) = (&mut new.status, &old.status) {
+                let (since, given) = (&was.last_phase_transition_time, is.last_phase_transition_time.is_some());
+                if is.phase == was.phase {
+                    if !given {
+                        is.last_phase_transition_time.clone_from(since);
+                    }
+                } else if !given || is.last_phase_transition_time == *since {
+                    is.last_phase_transition_time = Some(Time(cx.sim.timestamp()));
+                }
             }
             return;
         }

@@ -1,12 +1,14 @@
 //! Pods. Models `pkg/registry/core/pod/strategy.go`.
 
-use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, PodSpec, PodStatus};
+use k8s_openapi::api::core::v1::{Container, Pod, PodCondition, PodIP, PodSpec, PodStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::prelude::*;
 use super::{defaults, validation, warnings};
 use crate::api::field::ErrorList;
 use crate::api::quantity::Quantity;
 
+pub(super) mod app_armor;
 mod disabled;
 mod label_keys;
 
@@ -59,9 +61,14 @@ impl KindStrategy for Pods {
         if old.is_none() { warnings::pod::of(o) } else { Vec::new() }
     }
 
-    fn prepare_for_create(&self, _cx: &StrategyContext<'_>, o: &mut Pod) {
+    fn status_warnings(&self, o: &Self::Kind) -> Vec<String> {
+        warnings::pod::of_status(o)
+    }
+
+    fn prepare_for_create(&self, cx: &StrategyContext<'_>, o: &mut Pod) {
         o.metadata.generation = Some(1);
         label_keys::settle(o);
+        app_armor::fields_from_annotations(o, cx.warn);
         let gated = o.spec.as_ref().and_then(|s| s.scheduling_gates.as_ref()).is_some_and(|g| !g.is_empty());
         let conditions = gated.then(|| {
             vec![PodCondition {
@@ -69,6 +76,7 @@ impl KindStrategy for Pods {
                 status: "False".into(),
                 reason: Some("SchedulingGated".into()),
                 message: Some("Scheduling is blocked due to non-empty scheduling gates".into()),
+                last_transition_time: Some(Time(cx.sim.timestamp())),
                 ..PodCondition::default()
             }]
         });
@@ -149,6 +157,8 @@ impl KindStrategy for Pods {
             "spec.hostNetwork",
             "status.phase",
             "status.podIP",
+            // Known, and never filled in.
+            "status.podIPs",
             "status.nominatedNodeName",
         ]
     }
@@ -160,7 +170,9 @@ impl KindStrategy for Pods {
 
 /// A status update that leaves out what was observed before keeps it: the QoS class and observed generations.
 fn keep_observed_status(new: &mut Pod, old: &Pod) {
-    let (Some(new), Some(old)) = (&mut new.status, &old.status) else { return };
+    let Some(old) = &old.status else { return };
+    let new = new.status.get_or_insert_default();
+    settle_addresses(new);
     if new.qos_class.as_deref().unwrap_or_default().is_empty() {
         new.qos_class.clone_from(&old.qos_class);
     }
@@ -172,6 +184,17 @@ fn keep_observed_status(new: &mut Pod, old: &Pod) {
             c.observed_generation =
                 old.conditions.iter().flatten().find(|o| o.type_ == c.type_).and_then(|o| o.observed_generation);
         }
+    }
+}
+
+/// The one address of a pod counts more than the list of them, as old kubelets know but the one.
+/// Models `Convert_v1_PodStatus_To_core_PodStatus` and its inverse.
+fn settle_addresses(status: &mut PodStatus) {
+    let first = status.pod_ips.as_ref().and_then(|all| all.first()).map(|ip| ip.ip.clone());
+    match (status.pod_ip.clone().filter(|ip| !ip.is_empty()), first) {
+        (Some(ip), first) if first.as_ref() != Some(&ip) => status.pod_ips = Some(vec![PodIP { ip }]),
+        (None, Some(first)) => status.pod_ip = Some(first),
+        _ => {}
     }
 }
 

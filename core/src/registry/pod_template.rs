@@ -32,8 +32,9 @@ impl KindStrategy for PodTemplates {
         validation::pod::validate_template_update(new, old)
     }
 
-    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
-        let template = o.template.as_ref();
+    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
+        let unchanged = old.is_some_and(|old| old.metadata.generation == o.metadata.generation);
+        let template = o.template.as_ref().filter(|_| !unchanged);
         template.map(|t| warnings::pod::of_template(t, &Path::new("template"))).unwrap_or_default()
     }
 

@@ -39,7 +39,8 @@ impl KindStrategy for ReplicationControllers {
     }
 
     fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
-        let template = o.spec.as_ref().and_then(|s| s.template.as_ref());
+        // Of a change it is the old template that upstream looks at.
+        let template = old.unwrap_or(o).spec.as_ref().and_then(|s| s.template.as_ref());
         warnings::pod::of_workload(&o.metadata, old.map(|o| &o.metadata), template)
     }
 

@@ -28,8 +28,8 @@ impl KindStrategy for Secrets {
         validation::secret::validate_update(new, old)
     }
 
-    fn warnings(&self, o: &Self::Kind, old: Option<&Self::Kind>) -> Vec<String> {
-        if old.is_none() { warnings::tls::of(o) } else { Vec::new() }
+    fn warnings(&self, o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        warnings::tls::of(o)
     }
 
     fn field<'a>(&self, o: &'a Self::Kind, path: &str) -> Option<Cow<'a, str>> {

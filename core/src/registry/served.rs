@@ -206,6 +206,19 @@ const EVENT_FIELDS: [(&str, &str); 7] = [
     ("reportingComponent", "reportingController"),
 ];
 
+/// The field of v1's Events that a field selector of events.k8s.io/v1 names. Models `AddFieldLabelConversionsForEvent`.
+pub fn event_field(label: &str) -> Option<String> {
+    const REGARDING: [&str; 7] = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
+    match label {
+        "reason" | "type" | "metadata.name" | "metadata.namespace" => Some(label.to_owned()),
+        "reportingController" => Some("reportingComponent".to_owned()),
+        _ => {
+            let part = label.strip_prefix("regarding.").filter(|part| REGARDING.contains(part))?;
+            Some(format!("involvedObject.{part}"))
+        }
+    }
+}
+
 fn rename(o: &mut Map<String, Value>, names: impl Iterator<Item = (&'static str, &'static str)>) {
     for (from, to) in names {
         if let Some(v) = o.remove(from) {

@@ -63,6 +63,11 @@ impl KindStrategy for Services {
         warnings::service::of(o)
     }
 
+    fn status_warnings(&self, o: &Self::Kind) -> Vec<String> {
+        let status = o.status.as_ref().and_then(|s| s.load_balancer.as_ref()).and_then(|l| l.ingress.as_ref());
+        warnings::of_balancers(status.into_iter().flatten().map(|i| i.ip.as_deref()))
+    }
+
     fn allow_create_on_update(&self) -> bool {
         true
     }

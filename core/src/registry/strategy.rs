@@ -23,6 +23,8 @@ pub struct StrategyContext<'a> {
     pub subresource: &'a str,
     /// Who writes.
     pub user: &'a User,
+    /// Takes what is odd about an object before it is prepared.
+    pub warn: &'a dyn Fn(String),
 }
 
 /// What a delete does at first.
@@ -117,6 +119,10 @@ pub trait Strategy {
     fn canonicalize(&self, _o: &mut dyn Object) {}
     /// Warnings for whoever writes it.
     fn warnings(&self, _o: &dyn Object, _old: Option<&dyn Object>) -> Vec<String> {
+        Vec::new()
+    }
+    /// Warnings for whoever writes its status.
+    fn status_warnings(&self, _o: &dyn Object) -> Vec<String> {
         Vec::new()
     }
     /// Before an update: keeps what may not change by this door, moves the generation.
@@ -214,6 +220,10 @@ pub trait KindStrategy: 'static {
     fn canonicalize(&self, _o: &mut Self::Kind) {}
     /// Warnings for whoever writes it.
     fn warnings(&self, _o: &Self::Kind, _old: Option<&Self::Kind>) -> Vec<String> {
+        Vec::new()
+    }
+    /// Warnings for whoever writes its status.
+    fn status_warnings(&self, _o: &Self::Kind) -> Vec<String> {
         Vec::new()
     }
     /// Before an update.
@@ -337,6 +347,9 @@ impl<S: KindStrategy> Strategy for Typed<S> {
     }
     fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String> {
         typed(o).map(|o| self.strategy.warnings(o, old.and_then(typed))).unwrap_or_default()
+    }
+    fn status_warnings(&self, o: &dyn Object) -> Vec<String> {
+        typed(o).map(|o| self.strategy.status_warnings(o)).unwrap_or_default()
     }
     fn prepare_for_update(&self, cx: &StrategyContext<'_>, new: &mut dyn Object, old: &dyn Object) {
         if let (Some(new), Some(old)) = (typed_mut(new), typed(old)) {

@@ -3,7 +3,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::api::validation::is_dns1123_label;
+use crate::api::field::Path;
+use crate::api::validation::{ip_warnings, is_dns1123_label};
 
 pub(super) mod endpoints;
 pub(super) mod node;
@@ -25,4 +26,11 @@ pub(super) fn odd_name(meta: &ObjectMeta, used_in: &str) -> Option<String> {
             complaints.join(" ")
         )
     })
+}
+
+/// What is odd about the addresses of balancers in a status.
+pub(super) fn of_balancers<'a>(addresses: impl Iterator<Item = Option<&'a str>>) -> Vec<String> {
+    let path = Path::new("status.loadBalancer.ingress");
+    let given = addresses.enumerate().filter_map(|(i, ip)| Some((i, ip.filter(|ip| !ip.is_empty())?)));
+    given.flat_map(|(i, ip)| ip_warnings(&path.index(i), ip)).collect()
 }

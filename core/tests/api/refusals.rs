@@ -158,8 +158,26 @@ fn subresources_of_pods() {
             (
                 &format!("POST {PODS}/p/eviction"),
                 &evict(""),
-                "500 This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+                "201 /status=Failure; /code=500; /message=This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
             ),
+            (
+                &format!("POST {PODS}/p/eviction"),
+                &evict(r#","deleteOptions":{"ignoreStoreReadErrorWithClusterBreakingPotential":true}"#),
+                "422 Eviction.policy \"p\" is invalid: deleteOptions.ignoreStoreReadErrorWithClusterBreakingPotential: Invalid value: true: can not be set for pod eviction, try after removing the option",
+            ),
+            (
+                &format!("POST {PODS}/p/eviction?dryRun=All"),
+                &evict(r#","deleteOptions":{"dryRun":["All","All"]}"#),
+                "500 Non-matching dry-run options in request and content: [All] and [All All]",
+            ),
+            (&format!("PATCH {PODS}/p/status"), r#"{"status":{"phase":"Failed"}}"#, "200"),
+            (
+                &format!("POST {PODS}/p/eviction"),
+                &evict(r#","deleteOptions":{"preconditions":{"uid":"x"}}"#),
+                "409 /status=Failure; /details={\"name\":\"p\",\"kind\":\"Pod\"}",
+            ),
+            (&format!("GET {PODS}/p"), "", "200 /status/conditions/0/type=PodScheduled; /status/conditions/1=-"),
+            (&format!("POST {PODS}/p/eviction"), &evict(""), "201 /status=Success"),
         ],
     );
 }

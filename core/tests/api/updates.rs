@@ -213,3 +213,271 @@ fn a_selector_never_changes() {
         assert!(gone.code == 422 && gone.message().contains(null), "{}", gone.text);
     }
 }
+
+#[test]
+fn changed_objects_are_checked_as_new_ones_are_and_said_to_be_wrong_once() {
+    let s = Server::new();
+    let core = "/api/v1/namespaces/default";
+    let net = "/apis/networking.k8s.io/v1/ipaddresses";
+    let classes = "/apis/node.k8s.io/v1/runtimeclasses";
+    let capacities = "/apis/storage.k8s.io/v1/namespaces/default/csistoragecapacities";
+    let controller = |image: &str| {
+        let template = format!(
+            r#"{{"metadata":{{"labels":{{"a":"b"}}}},"spec":{{"containers":[{{"name":"c","image":"{image}"}}]}}}}"#
+        );
+        format!(r#"{{"metadata":{{"name":"r"}},"spec":{{"selector":{{"a":"b"}},"template":{template}}}}}"#)
+    };
+    let claim = |mode: &str| {
+        format!(
+            r#"{{"metadata":{{"name":"c"}},"spec":{{"accessModes":["{mode}"],"resources":{{"requests":{{"storage":"1Gi"}}}}}}}}"#
+        )
+    };
+    run(
+        &s,
+        &[
+            (&format!("POST {core}/replicationcontrollers"), &controller("i"), "201"),
+            (
+                &format!("PUT {core}/replicationcontrollers/r"),
+                &controller(""),
+                "422 /details/causes/0/field=spec.template.spec.containers[0].image; /details/causes/1=-",
+            ),
+            (&format!("POST {core}/persistentvolumeclaims"), &claim("ReadWriteOnce"), "201"),
+            (
+                &format!("PUT {core}/persistentvolumeclaims/c"),
+                &claim("Any"),
+                "422 /details/causes/0/field=spec.accessModes; /details/causes/1/field=spec; /details/causes/2=-",
+            ),
+            (&format!("POST {classes}"), r#"{"metadata":{"name":"r"},"handler":"h"}"#, "201"),
+            (
+                &format!("PATCH {classes}/r"),
+                r#"{"scheduling":{"tolerations":[{"operator":"Any"}]}}"#,
+                "422 /details/causes/0/field=scheduling.tolerations[0].operator; /details/causes/1/field=scheduling.tolerations[0].operator; /details/causes/2=-",
+            ),
+            // Nothing is told from an empty text.
+            (
+                &format!("POST {net}"),
+                r#"{"metadata":{"name":"10.0.0.1"},"spec":{"parentRef":{"group":"","resource":"Services","name":"s"}}}"#,
+                "201",
+            ),
+            (&format!("PATCH {net}/10.0.0.1"), r#"{"spec":{"parentRef":{"group":null}}}"#, "200"),
+            (&format!("GET {net}/10.0.0.1 accept=table"), "", r#"200 /rows/0/cells=["10.0.0.1","services/s","0s"]"#),
+            (
+                &format!("POST {capacities}"),
+                r#"{"metadata":{"name":"c"},"storageClassName":"s","nodeTopology":{"matchLabels":{"a":"b"}}}"#,
+                "201",
+            ),
+            (
+                &format!("PATCH {capacities}/c"),
+                r#"{"nodeTopology":{"matchLabels":{"a":null}}}"#,
+                "422 CSIStorageCapacity.storage.k8s.io \"c\" is invalid: nodeTopology: Invalid value: {}: field is immutable",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn statuses_keep_what_is_not_theirs_to_take_away() {
+    let s = Server::new();
+    s.ask("POST", "/api/v1/namespaces/default/serviceaccounts", &serde_json::json!({"metadata": {"name": "default"}}));
+    let volume = r#"{"metadata":{"name":"v"},"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"hostPath":{"path":"/x"}}}"#;
+    let set = r#"{"metadata":{"name":"d"},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}"#;
+    let sets = "/apis/apps/v1/namespaces/default/daemonsets";
+    let pods = "/api/v1/namespaces/default/pods";
+    let gated = r#"{"metadata":{"name":"p"},"spec":{"schedulingGates":[{"name":"g"}],"containers":[{"name":"c","image":"i"}]}}"#;
+    run(
+        &s,
+        &[
+            ("POST /api/v1/persistentvolumes", volume, "201"),
+            (
+                "PATCH /api/v1/persistentvolumes/v/status",
+                r#"{"status":{"reason":"r","lastPhaseTransitionTime":null}}"#,
+                "200 /status/lastPhaseTransitionTime=2026-01-01T00:00:00Z",
+            ),
+            (&format!("POST {sets}"), set, "201"),
+            (
+                &format!("PATCH {sets}/d/status"),
+                r#"{"metadata":{"annotations":null},"status":{"numberReady":0}}"#,
+                "200 /metadata/annotations/deprecated.daemonset.template.generation=\"1\"",
+            ),
+            (&format!("POST {pods}"), gated, "201 /status/conditions/0/lastTransitionTime=2026-01-01T00:00:00Z"),
+            // One address counts more than the list of them.
+            (
+                &format!("PATCH {pods}/p/status"),
+                r#"{"status":{"podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.2"},{"ip":"fd00::1"}]}}"#,
+                r#"200 /status/podIPs=[{"ip":"10.0.0.1"}]"#,
+            ),
+            (
+                &format!("PATCH {pods}/p/status"),
+                r#"{"status":{"podIP":null,"podIPs":[{"ip":"10.0.0.2"},{"ip":"fd00::1"}]}}"#,
+                r#"200 /status/podIP=10.0.0.2; /status/podIPs/1/ip=fd00::1"#,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn flow_control() {
+    let s = Server::new();
+    let api = "/apis/flowcontrol.apiserver.k8s.io/v1";
+    let flow = r#"{"metadata":{"name":"f"},"spec":{"priorityLevelConfiguration":{"name":"l"},"matchingPrecedence":0}}"#;
+    let level = r#"{"metadata":{"name":"l"},"spec":{"type":"Limited","limited":{"limitResponse":{"type":"Queue","queuing":{"queues":0}}}}}"#;
+    let queuing = "/spec/limited/limitResponse/queuing";
+    let catch_all = r#"{"Type":"Limited","Limited":{"NominalConcurrencyShares":6,"LimitResponse":{"Type":"Reject","Queuing":null},"LendablePercent":0,"BorrowingLimitPercent":null},"Exempt":null}"#;
+    run(
+        &s,
+        &[
+            (&format!("POST {api}/flowschemas"), flow, "201 /spec/matchingPrecedence=1000"),
+            (
+                &format!("POST {api}/prioritylevelconfigurations?dryRun=All"),
+                level,
+                &format!(
+                    "201 /spec/limited/nominalConcurrencyShares=30; /spec/limited/lendablePercent=0; {queuing}/queues=64; {queuing}/handSize=8; {queuing}/queueLengthLimit=50"
+                ),
+            ),
+            // What is exempt may be changed of the exempt level, and nothing else of what must be.
+            (
+                &format!("PATCH {api}/prioritylevelconfigurations/exempt"),
+                r#"{"spec":{"exempt":{"lendablePercent":5}}}"#,
+                "200",
+            ),
+            (
+                &format!("PATCH {api}/prioritylevelconfigurations/catch-all"),
+                r#"{"spec":{"limited":{"nominalConcurrencyShares":6}}}"#,
+                &format!(
+                    "422 PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io \"catch-all\" is invalid: spec: Invalid value: {catch_all}: spec of 'catch-all' must equal the fixed value"
+                ),
+            ),
+            (
+                &format!("PATCH {api}/flowschemas/catch-all"),
+                r#"{"spec":{"rules":[]}}"#,
+                "422 /details/causes/0/field=spec",
+            ),
+            (&format!("PATCH {api}/flowschemas/catch-all"), r#"{"metadata":{"labels":{"a":"b"}}}"#, "200"),
+        ],
+    );
+    let soon = |millis: u64| s.sim.run_until(s.sim.now() + std::time::Duration::from_millis(millis));
+    let dangles = |name: &str, status: &str, reason: &str, rest: &str| {
+        let said = s.get(&format!("{api}/flowschemas/{name}")).body["status"]["conditions"][0].clone();
+        assert_eq!((said["status"].as_str(), said["reason"].as_str()), (Some(status), Some(reason)), "{name}");
+        assert!(said["message"].as_str().is_some_and(|m| m.ends_with(rest)), "{said}");
+    };
+    soon(100);
+    dangles("exempt", "False", "Found", "named \"exempt\" and it exists");
+    dangles("f", "True", "NotFound", "named \"l\" but there is no such object");
+    run(&s, &[(&format!("POST {api}/prioritylevelconfigurations"), level, "201")]);
+    soon(100);
+    dangles("f", "False", "Found", "named \"l\" and it exists");
+    // What must be there comes back with the next minute.
+    run(&s, &[(&format!("DELETE {api}/flowschemas/catch-all"), "", "200")]);
+    soon(100);
+    assert_eq!(s.get(&format!("{api}/flowschemas/catch-all")).code, 404);
+    soon(60_000);
+    assert_eq!(s.get(&format!("{api}/flowschemas/catch-all")).code, 200);
+}
+
+#[test]
+fn nodes_annotated_as_of_old() {
+    let s = Server::new();
+    let key = "scheduler.alpha.kubernetes.io";
+    let node = |annotation: &str, text: &str| {
+        let text = serde_json::Value::from(text);
+        format!(r#"{{"metadata":{{"name":"n","annotations":{{"{key}/{annotation}":{text}}}}}}}"#)
+    };
+    let at = "422 Node \"n\" is invalid: metadata.annotations";
+    let avoid = format!("{at}.AvoidPods: Invalid value: \"{key}/preferAvoidPods\"");
+    let nodes = "POST /api/v1/nodes?dryRun=All";
+    run(
+        &s,
+        &[
+            (
+                nodes,
+                &node("preferAvoidPods", "x"),
+                &format!("{avoid}: invalid character 'x' looking for beginning of value"),
+            ),
+            (
+                nodes,
+                &node("preferAvoidPods", "5"),
+                &format!("{avoid}: json: cannot unmarshal number into Go value of type v1.AvoidPods"),
+            ),
+            (nodes, &node("preferAvoidPods", "{}"), "201"),
+            (
+                nodes,
+                &node("preferAvoidPods", r#"{"preferAvoidPods":[{}]}"#),
+                &format!("{at}.{key}/preferAvoidPods[0].PodSignature: Required value"),
+            ),
+            (
+                nodes,
+                &node("taints", r#"[{"key":"k","effect":"No"}]"#),
+                &format!(
+                    "{at}.{key}/taints[0].effect: Unsupported value: \"No\": supported values: \"NoSchedule\", \"PreferNoSchedule\", \"NoExecute\""
+                ),
+            ),
+            (
+                nodes,
+                &node("taints", "5"),
+                &format!(
+                    "{at}: Invalid value: \"{key}/taints\": json: cannot unmarshal number into Go value of type []core.Taint"
+                ),
+            ),
+        ],
+    );
+}
+
+/// A request for a certificate, as far as its block of PEM goes.
+const REQUEST: &str = "-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n";
+
+#[test]
+fn certificates_and_signers() {
+    use base64::Engine as _;
+    let s = Server::new();
+    let in_base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let api = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let request = |signer: &str| {
+        let asked = in_base64(REQUEST);
+        format!(
+            r#"{{"metadata":{{"name":"c"}},"spec":{{"request":"{asked}","signerName":"{signer}","usages":["client auth"]}}}}"#
+        )
+    };
+    let issued = |text: &str| format!(r#"{{"status":{{"certificate":"{}"}}}}"#, in_base64(text));
+    let block = |kind: &str, body: &str| format!("-----BEGIN {kind}-----\n{body}-----END {kind}-----\n");
+    let wrong = |why: &str| {
+        format!(
+            "422 CertificateSigningRequest.certificates.k8s.io \"c\" is invalid: status.certificate: Invalid value: \"<certificate data>\": {why}"
+        )
+    };
+    let signer = |message: &str| format!("422 /details/causes/0/message={message}; /details/causes/1=-");
+    let (create, status) = (format!("POST {api}"), format!("PATCH {api}/c/status"));
+    let (label, domain) = (
+        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+    );
+    run(
+        &s,
+        &[
+            (
+                &create,
+                &request("Example.com/x"),
+                &signer(&format!("Invalid value: \"Example.com\": validating label \"Example\": {label}")),
+            ),
+            (
+                &create,
+                &request("example.com/a.X_y"),
+                &signer(&format!("Invalid value: \"a.X_y\": validating label \"X_y\": {domain}")),
+            ),
+            (&create, &request("example.com/x"), "201"),
+            (&status, &issued("x"), &wrong("must contain at least one CERTIFICATE PEM block")),
+            (
+                &status,
+                &issued(&block("FOO", "MAA=\n")),
+                &wrong("only CERTIFICATE PEM blocks are allowed, found \"FOO\""),
+            ),
+            (&status, &issued(&block("CERTIFICATE", "A: b\n\nMAA=\n")), &wrong("no PEM block headers are permitted")),
+            (&status, &issued(&block("CERTIFICATE", "AAAA\n")), &wrong("x509: malformed certificate")),
+            (
+                &status,
+                &issued(&block("CERTIFICATE", "")),
+                &wrong("found CERTIFICATE PEM block containing 0 certificates"),
+            ),
+        ],
+    );
+}

@@ -143,7 +143,8 @@ pub(super) fn parse(text: &str) -> Result<Expr, Complaint> {
     match p.peek() {
         Token::End => Ok(e),
         other => {
-            let message = format!("Syntax error: extraneous input '{}' expecting <EOF>", other.shown());
+            let how = if p.after() == &Token::End { "extraneous" } else { "mismatched" };
+            let message = format!("Syntax error: {how} input '{}' expecting <EOF>", other.shown());
             Err(Complaint { at: p.at(), message })
         }
     }
@@ -162,6 +163,11 @@ fn call(at: usize, name: &str, args: Vec<Expr>) -> Expr {
 impl Parser {
     fn peek(&self) -> &Token {
         self.tokens.get(self.next).map_or(&Token::End, |(_, t)| t)
+    }
+
+    /// What comes after that: a word too many is told from a wrong one by it.
+    fn after(&self) -> &Token {
+        self.tokens.get(self.next + 1).map_or(&Token::End, |(_, t)| t)
     }
 
     fn at(&self) -> usize {
@@ -193,6 +199,21 @@ impl Parser {
     fn unexpected(&self, wanted: &str) -> Complaint {
         let shown = self.peek().shown();
         Complaint { at: self.at(), message: format!("Syntax error: mismatched input '{shown}' expecting {wanted}") }
+    }
+
+    /// Something else stands where a value should; is there one after it, it is but too much.
+    fn no_operand(&self) -> Complaint {
+        let begins = match self.after() {
+            Token::Op(op) => matches!(&**op, "[" | "{" | "(" | "." | "-" | "!"),
+            Token::Ident(word) => word != "in",
+            Token::Number(_) | Token::Text(_) | Token::Bytes(_) => true,
+            Token::Quoted(_) | Token::End => false,
+        };
+        let mut complaint = self.unexpected(EXPECTED);
+        if begins && *self.peek() != Token::End {
+            complaint.message = complaint.message.replacen("mismatched", "extraneous", 1);
+        }
+        complaint
     }
 
     fn expr(&mut self) -> Result<Expr, Complaint> {
@@ -370,7 +391,7 @@ impl Parser {
                 self.advance();
                 self.map(at)
             }
-            _ => Err(self.unexpected(EXPECTED)),
+            _ => Err(self.no_operand()),
         }
     }
 

@@ -265,7 +265,8 @@ impl ApiServer {
                 return json(200, self.list_bytes(list, served, &metadata), accepted);
             }
             Transform::Table => {
-                let objects: Vec<&dyn Object> = list.items.iter().map(|o| &**o).collect();
+                let mut objects: Vec<&dyn Object> = list.items.iter().map(|o| &**o).collect();
+                tables::sort_rows(&mut objects, served);
                 self.table(&objects, served, accepted, include, metadata, true)
             }
             Transform::PartialObjectList => {

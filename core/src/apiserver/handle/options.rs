@@ -10,12 +10,14 @@ use super::url::Query;
 use super::{Context, negotiate};
 use crate::api::decode::{self, FieldValidation};
 use crate::api::field::{Error, ErrorList, Path, quote};
+use crate::api::fields;
 use crate::api::schema::schema;
 use crate::api::status::Status;
 use crate::api::validation::{
     validate_delete_options, validate_dry_run, validate_field_manager, validate_field_validation, validate_patch_force,
 };
 use crate::apiserver::{DeleteOptions, ListOptions, Preconditions, Propagation};
+use crate::registry::event_field;
 
 const GROUP: &str = "meta.k8s.io";
 
@@ -47,7 +49,7 @@ pub(super) fn list(cx: &Context<'_>, watch: bool) -> Result<ListOptions, Status>
     let timeout = number(q, "timeoutSeconds")?;
     let o = ListOptions {
         label_selector: text("labelSelector"),
-        field_selector: text("fieldSelector"),
+        field_selector: field_selector(cx)?,
         resource_version: text("resourceVersion"),
         resource_version_match: text("resourceVersionMatch"),
         limit: usize::try_from(limit).unwrap_or(0),
@@ -58,6 +60,21 @@ pub(super) fn list(cx: &Context<'_>, watch: bool) -> Result<ListOptions, Status>
     };
     check("ListOptions", if watch { validate_watch(&o) } else { validate_list(&o) })?;
     Ok(o)
+}
+
+/// The field selector by the names of the stored version's fields.
+fn field_selector(cx: &Context<'_>) -> Result<String, Status> {
+    let text = cx.query.get("fieldSelector").unwrap_or_default();
+    if text.is_empty() || (cx.info.group.as_str(), cx.info.resource.as_str()) != ("events.k8s.io", "events") {
+        return Ok(text.to_owned());
+    }
+    let translated = fields::Selector::parse(text).and_then(|s| {
+        s.transform(|label, value| match event_field(label) {
+            Some(field) => Ok((field, value.to_owned())),
+            None => Err(format!("field label not supported: {label}")),
+        })
+    });
+    translated.map(|s| s.to_string()).map_err(Status::bad_request)
 }
 
 fn validate_list(o: &ListOptions) -> ErrorList {
@@ -168,7 +185,7 @@ fn parse_unsigned(text: &str) -> Result<u16, &'static str> {
 
 /// The options of a delete: from the body, or from the query when there is none. Also whether `orphanDependents` was set to false.
 pub(super) fn delete(cx: &Context<'_>) -> Result<(DeleteOptions, bool), Status> {
-    let api = if cx.request.body.is_empty() {
+    let mut api = if cx.request.body.is_empty() {
         let q = &cx.query;
         ApiDeleteOptions {
             grace_period_seconds: number(q, "gracePeriodSeconds")?,
@@ -180,7 +197,7 @@ pub(super) fn delete(cx: &Context<'_>) -> Result<(DeleteOptions, bool), Status> 
     } else {
         let format = negotiate::body_format(cx.request)?;
         let ty = schema().named("meta/v1.DeleteOptions");
-        let bound = decode::bind_bytes(&cx.request.body, format, ty).map_err(Status::bad_request)?;
+        let bound = decode::bind_options(&cx.request.body, format, ty).map_err(Status::bad_request)?;
         let kind = bound.value["kind"].as_str().unwrap_or_default();
         if !kind.is_empty() && kind != "DeleteOptions" {
             let version = bound.value["apiVersion"].as_str().unwrap_or_default();
@@ -193,6 +210,8 @@ pub(super) fn delete(cx: &Context<'_>) -> Result<(DeleteOptions, bool), Status> 
         }
         serde_json::from_value(bound.value).map_err(|e| Status::bad_request(e.to_string()))?
     };
+    // The gate of what may be deleted unread is closed, so that it is as if nothing had been said of it.
+    api.ignore_store_read_error_with_cluster_breaking_potential = None;
     check_delete(&api)?;
     let propagation = match (api.propagation_policy.as_deref(), api.orphan_dependents) {
         (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),

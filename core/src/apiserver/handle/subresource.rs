@@ -144,11 +144,13 @@ impl ApiServer {
         if text(&value["metadata"]["name"]) != cx.info.name {
             return Err(Status::bad_request("name in URL does not match name in Eviction object"));
         }
+        check_eviction_options(cx, &value["deleteOptions"])?;
         admission::validate_taken(self, &a, ("policy", "v1", "Eviction"), (&cx.info.name, &value))?;
         let options = serde_json::from_value(value["deleteOptions"].take()).unwrap_or_default();
         options::check_delete(&options)?;
-        self.evict(&cx.caller, &cx.info.namespace, &cx.info.name, options, o.dry_run)?;
-        Ok(encode::value(201, &created(), accepted))
+        let refusal = self.evict(&cx.caller, &cx.info.namespace, &cx.info.name, options, o.dry_run)?;
+        let body = refusal.map_or_else(created, |refusal| refusal.to_value());
+        Ok(encode::value(201, &body, accepted))
     }
 
     fn token_response(&mut self, cx: &Context<'_>) -> Result<Response, Status> {
@@ -301,6 +303,25 @@ impl ApiServer {
 }
 
 /// Nobody runs the pod, so nobody can be asked about it.
+/// What the delete options of an eviction may say besides. Models `propagateDryRun` and what is checked before it.
+fn check_eviction_options(cx: &Context<'_>, options: &Value) -> Result<(), Status> {
+    const IGNORE: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
+    if options[IGNORE] == true {
+        let path = Path::new("deleteOptions");
+        let why = "can not be set for pod eviction, try after removing the option";
+        let errors = vec![Error::invalid(&path.child(IGNORE), &true.into(), why)];
+        return Err(Status::invalid("policy", "Eviction", &cx.info.name, &errors));
+    }
+    let asked: Vec<&str> = cx.query.all("dryRun").collect();
+    let given: Vec<&str> = options["dryRun"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !asked.is_empty() && !given.is_empty() && asked != given {
+        let (asked, given) = (asked.join(" "), given.join(" "));
+        let why = format!("Non-matching dry-run options in request and content: [{asked}] and [{given}]");
+        return Err(Status::other(500, "", why));
+    }
+    Ok(())
+}
+
 fn no_host(pod: &str) -> Status {
     Status::bad_request(format!("pod {pod} does not have a host assigned"))
 }

@@ -74,11 +74,11 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
         ("admissionregistration.k8s.io", _) => {
             let param = p.at(&["spec", "paramRef"]);
             let param = match param["name"].as_str() {
-                Some(n) if param["namespace"].is_string() => {
-                    format!("{}/{n}", param["namespace"].as_str().unwrap_or_default())
+                Some(n) if !n.is_empty() => {
+                    format!("{}/{n}", or(param["namespace"].as_str().unwrap_or_default(), "*"))
                 }
-                Some(n) => format!("*/{n}"),
-                None => "<unset>".into(),
+                _ if param["selector"].is_object() => go_selector(&param["selector"]),
+                _ => "<unset>".into(),
             };
             vec![p.name(), p.text(&["spec", "policyName"]).into(), param.into(), p.age()]
         }
@@ -105,11 +105,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
             let queuing = ["spec", "limited", "limitResponse", "queuing"];
             let of = |f: &'static str| number(&[queuing[0], queuing[1], queuing[2], queuing[3], f]);
             let kind = p.text(&["spec", "type"]);
-            let shares = if kind == "Limited" {
-                number(&["spec", "limited", "nominalConcurrencyShares"])
-            } else {
-                number(&["spec", "exempt", "nominalConcurrencyShares"])
-            };
+            let shares = number(&["spec", "limited", "nominalConcurrencyShares"]);
             vec![p.name(), kind.into(), shares, of("queues"), of("handSize"), of("queueLengthLimit"), p.age()]
         }
         ("certificates.k8s.io", _) => {
@@ -148,6 +144,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
                 parent.push('.');
                 parent.push_str(t("group"));
             }
+            parent = parent.to_lowercase();
             for part in [t("namespace"), t("name")].into_iter().filter(|p| !p.is_empty()) {
                 parent.push('/');
                 parent.push_str(part);
@@ -173,7 +170,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
         }
         ("resource.k8s.io", "resourceslices") => vec![
             p.name(),
-            or(&p.text(&["spec", "nodeName"]), "<all>").into(),
+            p.text(&["spec", "nodeName"]).into(),
             p.text(&["spec", "driver"]).into(),
             p.text(&["spec", "pool", "name"]).into(),
             p.age(),
@@ -181,6 +178,23 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
         ("resource.k8s.io", _) => vec![p.name(), p.age()],
         _ => return None,
     })
+}
+
+/// A label selector as its `String` method writes it, which is no selector's text.
+fn go_selector(selector: &Value) -> String {
+    let labels = selector["matchLabels"].as_object().into_iter().flatten();
+    let labels: String = labels.map(|(k, v)| format!("{k}: {},", v.as_str().unwrap_or_default())).collect();
+    let terms = selector["matchExpressions"].as_array().into_iter().flatten();
+    let term = |e: &Value| {
+        let text = |k: &str| e[k].as_str().unwrap_or_default();
+        let values: Vec<&str> = e["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let (key, operator, values) = (text("key"), text("operator"), values.join(" "));
+        format!("LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{values}],}},")
+    };
+    let terms: String = terms.map(term).collect();
+    format!(
+        "&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{terms}}},}}"
+    )
 }
 
 fn node(p: &Printer<'_>, x: &Node) -> Vec<Value> {
@@ -213,10 +227,10 @@ fn node(p: &Printer<'_>, x: &Node) -> Vec<Value> {
         found.map_or_else(|| "<none>".into(), |a| a.address.clone()).into()
     };
     let i = s.node_info.clone().unwrap_or_default();
-    let kernel = match (i.kernel_version.as_str(), i.architecture.as_str()) {
-        ("", _) => "<unknown>".to_owned(),
-        (k, "") => k.to_owned(),
-        (k, a) => format!("{k} ({a})"),
+    let kernel = or(&i.kernel_version, "<unknown>");
+    let kernel = match i.architecture.as_str() {
+        "" => kernel.to_owned(),
+        a => format!("{kernel} ({a})"),
     };
     vec![
         p.name(),
@@ -236,9 +250,11 @@ fn event(p: &Printer<'_>, x: &Event) -> Vec<Value> {
     let time = |t: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| t.as_ref().map(|t| t.0);
     let event_time = x.event_time.as_ref().map(|t| t.0);
     let first = time(&x.first_timestamp).or(event_time);
-    let series = x.series.as_ref();
-    let last = series.and_then(|s| s.last_observed_time.as_ref().map(|t| t.0)).or(time(&x.last_timestamp)).or(first);
-    let count = series.and_then(|s| s.count).or(x.count).filter(|c| *c > 0).unwrap_or(1);
+    let (last, count) = match &x.series {
+        Some(s) => (s.last_observed_time.as_ref().map(|t| t.0), s.count.unwrap_or(0)),
+        // What happened once has no count in the new API.
+        None => (time(&x.last_timestamp).or(first), x.count.filter(|c| *c != 0).unwrap_or(1)),
+    };
     let about = &x.involved_object;
     let kind = about.kind.as_deref().unwrap_or_default().to_ascii_lowercase();
     let target = if about.name.as_deref().unwrap_or_default().is_empty() {
@@ -246,24 +262,20 @@ fn event(p: &Printer<'_>, x: &Event) -> Vec<Value> {
     } else {
         format!("{kind}/{}", about.name.as_deref().unwrap_or_default())
     };
-    let mut source: Vec<String> = x
-        .source
-        .iter()
-        .flat_map(|s| [s.component.clone(), s.host.clone()])
-        .flatten()
-        .filter(|s| !s.is_empty())
-        .collect();
-    if source.is_empty() {
-        let own = [x.reporting_component.clone(), x.reporting_instance.clone()];
-        source = own.into_iter().flatten().filter(|s| !s.is_empty()).collect();
-    }
+    let source = x.source.clone().unwrap_or_default();
+    let first_of = |old: Option<String>, new: &Option<String>| {
+        old.filter(|t| !t.is_empty()).or_else(|| new.clone()).unwrap_or_default()
+    };
+    let component = first_of(source.component, &x.reporting_component);
+    let instance = first_of(source.host, &x.reporting_instance);
+    let source = if instance.is_empty() { component } else { format!("{component}, {instance}") };
     vec![
         p.since(last).into(),
         x.type_.clone().unwrap_or_default().into(),
         x.reason.clone().unwrap_or_default().into(),
         target.into(),
         about.field_path.clone().unwrap_or_default().into(),
-        source.join(", ").into(),
+        source.into(),
         x.message.clone().unwrap_or_default().trim().to_owned().into(),
         p.since(first).into(),
         count.into(),

@@ -49,7 +49,7 @@ pub(super) fn cells(p: &Printer<'_>, _: &ResourceInfo) -> Option<Vec<Value>> {
     let used = s.used.unwrap_or_default();
     for (name, hard) in s.hard.iter().flatten() {
         let line = format!("{name}: {}/{}", used.get(name).unwrap_or(&zero).0, hard.0);
-        if name.starts_with("limits") {
+        if name.starts_with("limits.") {
             limits.push(line);
         } else {
             requests.push(line);

@@ -36,6 +36,38 @@ fn ended(reason: Option<&str>, signal: Option<i32>, code: i32, prefix: &str) -> 
     }
 }
 
+/// What the containers add, of which the first has the last word.
+fn containers(s: &mut Summary, status: &PodStatus) {
+    let (mut running, mut failure) = (false, None);
+    for c in status.container_statuses.iter().flatten().rev() {
+        s.restarts += c.restart_count;
+        s.last = s.last.max(last_end(c));
+        let state = c.state.clone().unwrap_or_default();
+        let waiting = state.waiting.as_ref().and_then(|w| w.reason.as_deref()).unwrap_or_default();
+        if !waiting.is_empty() {
+            s.reason = waiting.to_owned();
+        } else if let Some(t) = &state.terminated {
+            s.reason = ended(t.reason.as_deref(), t.signal, t.exit_code, "");
+            if t.exit_code != 0 {
+                failure = Some(s.reason.clone());
+            }
+        } else if c.ready && state.running.is_some() {
+            running = true;
+            s.ready += 1;
+        }
+    }
+    if s.reason == "Completed" {
+        // What still runs says more than what is done, and what failed more than what didn't.
+        if running && has(status, "Ready") {
+            s.reason = "Running".into();
+        } else if let Some(failure) = failure {
+            s.reason = failure;
+        } else if running {
+            s.reason = "NotReady".into();
+        }
+    }
+}
+
 fn summary(pod: &Pod) -> Summary {
     let (spec, status) = (pod.spec.clone().unwrap_or_default(), pod.status.clone().unwrap_or_default());
     let phase = status.phase.as_deref().unwrap_or_default();
@@ -84,24 +116,7 @@ fn summary(pod: &Pod) -> Summary {
     }
     if !initializing || has(&status, "Initialized") {
         (s.restarts, s.last) = (side_restarts, side_last);
-        let mut running = false;
-        for c in status.container_statuses.iter().flatten().rev() {
-            s.restarts += c.restart_count;
-            s.last = s.last.max(last_end(c));
-            let state = c.state.clone().unwrap_or_default();
-            let waiting = state.waiting.as_ref().and_then(|w| w.reason.as_deref()).unwrap_or_default();
-            if !waiting.is_empty() {
-                s.reason = waiting.to_owned();
-            } else if let Some(t) = &state.terminated {
-                s.reason = ended(t.reason.as_deref(), t.signal, t.exit_code, "");
-            } else if c.ready && state.running.is_some() {
-                running = true;
-                s.ready += 1;
-            }
-        }
-        if s.reason == "Completed" && running {
-            s.reason = if has(&status, "Ready") { "Running" } else { "NotReady" }.into();
-        }
+        containers(&mut s, &status);
     }
     if pod.metadata.deletion_timestamp.is_some() {
         if status.reason.as_deref() == Some("NodeLost") {

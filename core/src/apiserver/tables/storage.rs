@@ -1,10 +1,13 @@
 //! Rows of volumes and what makes them.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::{StorageClass, VolumeAttributesClass};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::Value;
 
-use super::Printer;
+use super::{Printer, default_name};
 use crate::api::object::typed;
 use crate::registry::ResourceInfo;
 
@@ -27,6 +30,11 @@ fn class(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta, own:
     meta.annotations.as_ref().and_then(|a| a.get(BETA_CLASS)).or(own).cloned().unwrap_or_default()
 }
 
+/// How much a volume holds; what isn't said is nothing.
+fn storage(capacity: Option<&BTreeMap<String, Quantity>>) -> String {
+    capacity.and_then(|c| c.get("storage")).map_or_else(|| "0".into(), |q| q.0.clone())
+}
+
 pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> {
     let o = p.object;
     if let Some(x) = typed::<PersistentVolume>(o) {
@@ -40,7 +48,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
         }
         return Some(vec![
             p.name(),
-            spec.capacity.as_ref().and_then(|c| c.get("storage")).map(|q| q.0.clone()).unwrap_or_default().into(),
+            storage(spec.capacity.as_ref()).into(),
             modes(spec.access_modes.as_ref()).into(),
             spec.persistent_volume_reclaim_policy.unwrap_or_default().into(),
             phase.into(),
@@ -58,7 +66,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
         let (mut capacity, mut access) = (String::new(), String::new());
         if !volume.is_empty() {
             access = modes(s.access_modes.as_ref());
-            capacity = s.capacity.as_ref().and_then(|c| c.get("storage")).map(|q| q.0.clone()).unwrap_or_default();
+            capacity = storage(s.capacity.as_ref());
         }
         let mut phase = s.phase.unwrap_or_default();
         if x.metadata.deletion_timestamp.is_some() {
@@ -80,14 +88,9 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
         return Some(vec![p.name(), x.driver_name.as_str().into(), p.age()]);
     }
     if let Some(x) = typed::<StorageClass>(o) {
-        let default = x.metadata.annotations.as_ref().is_some_and(|a| {
-            ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"]
-                .iter()
-                .any(|k| a.get(*k).is_some_and(|v| v == "true"))
-        });
-        let name = x.metadata.name.clone().unwrap_or_default();
+        let keys = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
         return Some(vec![
-            if default { format!("{name} (default)") } else { name }.into(),
+            default_name(p, &keys),
             x.provisioner.clone().into(),
             x.reclaim_policy.clone().unwrap_or_else(|| "Delete".into()).into(),
             x.volume_binding_mode.clone().unwrap_or_else(|| "Immediate".into()).into(),
@@ -125,7 +128,7 @@ pub(super) fn cells(p: &Printer<'_>, info: &ResourceInfo) -> Option<Vec<Value>> 
                 flag(&["spec", "attachRequired"], true),
                 flag(&["spec", "podInfoOnMount"], false),
                 flag(&["spec", "storageCapacity"], false),
-                if tokens.is_empty() { "<unset>".to_owned() } else { tokens }.into(),
+                if p.at(&["spec", "tokenRequests"]).is_array() { tokens } else { "<unset>".to_owned() }.into(),
                 flag(&["spec", "requiresRepublish"], false),
                 if modes.is_empty() { "<none>".to_owned() } else { modes }.into(),
                 p.age(),

@@ -1,10 +1,13 @@
 //! Rows of what makes pods.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
-use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, MetricSpec, MetricStatus};
+use k8s_openapi::api::autoscaling::v2::{
+    HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus,
+};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{PodTemplate, ReplicationController};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
@@ -184,83 +187,64 @@ fn job(p: &Printer<'_>, x: &Job) -> Vec<Value> {
     ]
 }
 
+const UNKNOWN: &str = "<unknown>";
+
+/// A quantity as Go prints a pointer to one.
+fn quantity(q: Option<&Quantity>) -> String {
+    q.map_or_else(|| "<nil>".into(), |q| q.0.clone())
+}
+
+/// How much of a resource is used and shall be.
+fn usage(target: &MetricTarget, have: Option<&MetricValueStatus>) -> String {
+    if let Some(v) = &target.average_value {
+        return format!("{}/{}", have.map_or_else(|| UNKNOWN.into(), |h| quantity(h.average_value.as_ref())), v.0);
+    }
+    let percent = |n: Option<i32>, other: &str| n.map_or_else(|| other.to_owned(), |n| format!("{n}%"));
+    let have = percent(have.and_then(|h| h.average_utilization), UNKNOWN);
+    format!("{have}/{}", percent(target.average_utilization, "<auto>"))
+}
+
+/// What a number told by something else is and shall be.
+fn amount(target: &MetricTarget, have: Option<&MetricValueStatus>) -> String {
+    if let Some(v) = &target.average_value {
+        let have = have.and_then(|h| h.average_value.as_ref()).map_or(UNKNOWN, |q| q.0.as_str());
+        return format!("{have}/{} (avg)", v.0);
+    }
+    let have = have.map_or_else(|| UNKNOWN.into(), |h| quantity(h.value.as_ref()));
+    format!("{have}/{}", quantity(target.value.as_ref()))
+}
+
+/// One metric of an autoscaler, and what it was last; nothing for one that says nothing.
+fn metric(m: &MetricSpec, now: Option<&MetricStatus>) -> Option<String> {
+    Some(match m.type_.as_str() {
+        "Resource" => {
+            let r = m.resource.as_ref()?;
+            let have = now.and_then(|c| c.resource.as_ref()).map(|r| &r.current);
+            format!("{}: {}", r.name, usage(&r.target, have))
+        }
+        "ContainerResource" => {
+            let r = m.container_resource.as_ref()?;
+            let have = now.and_then(|c| c.container_resource.as_ref()).map(|r| &r.current);
+            format!("{}: {}", r.name, usage(&r.target, have))
+        }
+        "Pods" => {
+            let have = now.and_then(|c| c.pods.as_ref());
+            let have = have.map_or_else(|| UNKNOWN.into(), |p| quantity(p.current.average_value.as_ref()));
+            format!("{have}/{}", quantity(m.pods.as_ref()?.target.average_value.as_ref()))
+        }
+        "Object" => amount(&m.object.as_ref()?.target, now.and_then(|c| c.object.as_ref()).map(|o| &o.current)),
+        "External" => amount(&m.external.as_ref()?.target, now.and_then(|c| c.external.as_ref()).map(|e| &e.current)),
+        _ => "<unknown type>".to_owned(),
+    })
+}
+
 /// The TARGETS of an autoscaler. Models `formatHPAMetrics`.
 fn metrics(specs: &[MetricSpec], current: &[MetricStatus]) -> String {
+    const SHOWN_MAX: usize = 2;
     if specs.is_empty() {
         return "<none>".into();
     }
-    let mut list = Vec::new();
-    for (i, m) in specs.iter().enumerate() {
-        let unknown = || "<unknown>".to_owned();
-        let now = current.get(i);
-        list.push(match m.type_.as_str() {
-            "Resource" => {
-                let Some(r) = &m.resource else { continue };
-                let have = now.and_then(|c| c.resource.as_ref()).map(|r| &r.current);
-                match (&r.target.average_value, r.target.average_utilization) {
-                    (Some(v), _) => {
-                        let have = have.and_then(|c| c.average_value.as_ref()).map_or_else(unknown, |q| q.0.clone());
-                        format!("{}: {have}/{}", r.name, v.0)
-                    }
-                    (None, target) => {
-                        let have = have.and_then(|c| c.average_utilization).map_or_else(unknown, |u| format!("{u}%"));
-                        let target = target.map_or_else(|| "<auto>".into(), |t| format!("{t}%"));
-                        format!("{}: {have}/{target}", r.name)
-                    }
-                }
-            }
-            "ContainerResource" => {
-                let Some(r) = &m.container_resource else { continue };
-                let have = now.and_then(|c| c.container_resource.as_ref()).map(|r| &r.current);
-                match (&r.target.average_value, r.target.average_utilization) {
-                    (Some(v), _) => {
-                        let have = have.and_then(|c| c.average_value.as_ref()).map_or_else(unknown, |q| q.0.clone());
-                        format!("{have}/{}", v.0)
-                    }
-                    (None, target) => {
-                        let have = have.and_then(|c| c.average_utilization).map_or_else(unknown, |u| format!("{u}%"));
-                        format!("{have}/{}", target.map_or_else(|| "<auto>".into(), |t| format!("{t}%")))
-                    }
-                }
-            }
-            "Pods" => {
-                let Some(x) = &m.pods else { continue };
-                let have = now.and_then(|c| c.pods.as_ref()).and_then(|r| r.current.average_value.as_ref());
-                let target = x.target.average_value.as_ref().map(|q| q.0.clone()).unwrap_or_default();
-                format!("{}/{target}", have.map_or_else(unknown, |q| q.0.clone()))
-            }
-            "Object" => {
-                let Some(x) = &m.object else { continue };
-                let have = now.and_then(|c| c.object.as_ref()).map(|r| &r.current);
-                match &x.target.average_value {
-                    Some(v) => {
-                        let have = have.and_then(|c| c.average_value.as_ref()).map_or_else(unknown, |q| q.0.clone());
-                        format!("{have}/{} (avg)", v.0)
-                    }
-                    None => {
-                        let have = have.and_then(|c| c.value.as_ref()).map_or_else(unknown, |q| q.0.clone());
-                        format!("{have}/{}", x.target.value.as_ref().map(|q| q.0.clone()).unwrap_or_default())
-                    }
-                }
-            }
-            "External" => {
-                let Some(x) = &m.external else { continue };
-                let have = now.and_then(|c| c.external.as_ref()).map(|r| &r.current);
-                match &x.target.average_value {
-                    Some(v) => {
-                        let have = have.and_then(|c| c.average_value.as_ref()).map_or_else(unknown, |q| q.0.clone());
-                        format!("{have}/{} (avg)", v.0)
-                    }
-                    None => {
-                        let have = have.and_then(|c| c.value.as_ref()).map_or_else(unknown, |q| q.0.clone());
-                        format!("{have}/{}", x.target.value.as_ref().map(|q| q.0.clone()).unwrap_or_default())
-                    }
-                }
-            }
-            _ => "<unknown type>".to_owned(),
-        });
-    }
-    const SHOWN_MAX: usize = 2;
+    let list: Vec<String> = specs.iter().enumerate().filter_map(|(i, m)| metric(m, current.get(i))).collect();
     let more = list.len().saturating_sub(SHOWN_MAX);
     let shown = list.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{shown} + {more} more...") } else { shown }

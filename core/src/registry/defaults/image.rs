@@ -30,23 +30,81 @@ fn is_tag(tag: &str) -> bool {
         && tag.bytes().all(|b| word(b) || matches!(b, b'.' | b'-'))
 }
 
+/// The most bytes that a name with its domain has.
+const NAME_BYTES_MAX: usize = 255;
+
 /// An optional domain, then lower-case components.
 fn is_repository(repository: &str) -> bool {
-    let path = match repository.split_once('/') {
-        Some((domain, rest)) if domain.contains(['.', ':']) || domain == "localhost" => {
-            let ok = domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'-' | b'[' | b']'));
-            if !ok {
-                return false;
-            }
-            rest
-        }
-        _ => repository,
+    let (domain, path) = match repository.split_once('/') {
+        Some((domain, rest)) if domain.contains(['.', ':']) || domain == "localhost" => (Some(domain), rest),
+        _ => (None, repository),
     };
-    path.split('/').all(|component| {
-        let bytes = component.as_bytes();
-        let edge = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        bytes.first().is_some_and(edge)
-            && bytes.last().is_some_and(edge)
-            && bytes.iter().all(|b| edge(b) || matches!(b, b'.' | b'_' | b'-'))
-    })
+    // What names no domain is Docker's, and there in the library if it is but a word.
+    let added = match (domain, path.contains('/')) {
+        (Some(domain), _) => domain.len() + 1,
+        (None, true) => "docker.io/".len(),
+        (None, false) => "docker.io/library/".len(),
+    };
+    let is_id = repository.len() == 64 && repository.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    added + path.len() <= NAME_BYTES_MAX
+        && !is_id
+        && domain.is_none_or(is_domain)
+        && path.split('/').all(is_path_component)
+}
+
+fn is_domain(domain: &str) -> bool {
+    let (host, port) = match domain.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (domain, None),
+    };
+    let word = |part: &str| {
+        let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+        let bytes = part.as_bytes();
+        edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+    };
+    let address = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let is_host = match address {
+        Some(address) => !address.is_empty() && address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'),
+        None => host.split('.').all(word),
+    };
+    is_host && port.is_none_or(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Small letters and digits with a dot, one or two underscores, or dashes between them.
+fn is_path_component(component: &str) -> bool {
+    let is_word = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = component.as_bytes();
+    let separators =
+        bytes.chunk_by(|a, b| is_word(a) == is_word(b)).filter(|run| run.first().is_some_and(|b| !is_word(b)));
+    bytes.first().is_some_and(is_word)
+        && bytes.last().is_some_and(is_word)
+        && separators.into_iter().all(|run| matches!(run, b"." | b"_" | b"__") || run.iter().all(|b| *b == b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn latest() {
+        let long = "x".repeat(238);
+        for (image, want) in [
+            ("i", true),
+            ("i:latest", true),
+            ("i:1", false),
+            ("a.b/c", true),
+            ("a:5/c", true),
+            ("[::1]:5/c", true),
+            ("a__b/c--d", true),
+            ("a___b", false),
+            ("a..b", false),
+            ("../x", false),
+            ("-a.b/c", false),
+            ("I", false),
+            ("i@sha256:0", false),
+            (&long[1..], true),
+            (&long, false),
+            (&"0".repeat(64), false),
+        ] {
+            assert_eq!(super::is_latest(image), want, "{image}");
+        }
+    }
 }

@@ -12,8 +12,14 @@ use crate::api::validation::{is_dns1123_subdomain, name_is_dns_subdomain};
 const TEXT_MAX: usize = 128;
 const NOTE_MAX: usize = 1024;
 
-/// Upstream's `legacyValidateEvent`: what an Event of either group must be.
+/// What an Event of v1 must be.
 pub fn validate(event: &Event) -> ErrorList {
+    of_either(event, "reportingComponent")
+}
+
+/// Upstream's `legacyValidateEvent`: what an Event of either group must be. The reporting controller is called what its
+/// version calls it.
+fn of_either(event: &Event, controller: &str) -> ErrorList {
     let mut errs = ErrorList::new();
     let namespace = text(&event.metadata.namespace);
     let about = text(&event.involved_object.namespace);
@@ -29,16 +35,16 @@ pub fn validate(event: &Event) -> ErrorList {
         if about.is_empty() && !matches!(namespace, "default" | "kube-system") {
             mismatch();
         }
-        new_style(event, &mut errs);
+        new_style(event, controller, &mut errs);
     }
     invalid_each(is_dns1123_subdomain(namespace), namespace, &Path::new("namespace"), &mut errs);
     errs
 }
 
 /// What an Event with an `eventTime` must have.
-fn new_style(event: &Event, errs: &mut ErrorList) {
+fn new_style(event: &Event, field: &str, errs: &mut ErrorList) {
     let controller = text(&event.reporting_component);
-    let path = Path::new("reportingController");
+    let path = Path::new(field);
     if controller.is_empty() {
         errs.push(Error::required(&path, ""));
     }
@@ -76,7 +82,7 @@ fn series(event: &Event, errs: &mut ErrorList) {
 /// Checks a new Event that is sent by way of events.k8s.io/v1, which is stricter.
 pub fn validate_strict_create(event: &Event) -> ErrorList {
     const UNSET: &str = "needs to be unset";
-    let mut errs = validate(event);
+    let mut errs = of_either(event, "reportingController");
     names::object_meta(&event.metadata, true, name_is_dns_subdomain, &mut errs);
     series(event, &mut errs);
     if event.event_time.is_none() {
@@ -101,7 +107,7 @@ pub fn validate_strict_create(event: &Event) -> ErrorList {
 
 /// Checks a changed Event that is sent by way of events.k8s.io/v1: but for its series it stays as it is.
 pub fn validate_strict_update(new: &Event, old: &Event) -> ErrorList {
-    let mut errs = validate(new);
+    let mut errs = of_either(new, "reportingController");
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
     if new.series != old.series {
         series(new, &mut errs);

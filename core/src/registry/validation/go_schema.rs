@@ -1,7 +1,7 @@
 //! Objects that are kept as JSON as upstream's internal structs, for the errors that print them whole. Internal types have the
 //! fields of the version that is stored, in the same order, under their Go names.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::go::{Go, fields};
 use super::go_struct::inlined_meta;
@@ -13,6 +13,21 @@ const PROPS: &str = "apiextensions/v1.JSONSchemaProps";
 pub(crate) fn internal(value: &Value, name: &str) -> Go {
     let schema = schema();
     schema.named(name).map_or(Go::Null, |ty| of_type(schema, value, ty, false))
+}
+
+/// Whether a field of a kind is the same to Go, which tells what is empty from what is missing by pointers alone.
+pub(crate) fn same_field(
+    (api_version, kind): (&str, &str),
+    field: &str,
+    new: &Map<String, Value>,
+    old: &Map<String, Value>,
+) -> bool {
+    let schema = schema();
+    let Some(ty) = schema.kind(api_version, kind) else { return false };
+    let Shape::Struct(s) = &schema.get(ty).shape else { return false };
+    let Some(f) = s.fields.iter().find(|f| f.json == field) else { return false };
+    let of = |o: &Map<String, Value>| of_type(schema, o.get(field).unwrap_or(&Value::Null), f.ty, f.pointer);
+    of(new).same(&of(old))
 }
 
 fn of_type(schema: &Schema, value: &Value, ty: TypeId, pointer: bool) -> Go {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{ConfigMapNodeConfigSource, Node, NodeConfigSource, NodeSpec, NodeStatus, Taint};
 
 use super::go::{Go, fields};
+use super::node_annotations;
 use super::pod::{resources, scheduling};
 use super::prelude::*;
 use crate::api::validation::{is_ipv6_string, name_is_dns_label, name_is_dns_subdomain, parse_cidr_sloppy};
@@ -26,6 +27,7 @@ fn parts(node: &Node) -> (Cow<'_, NodeSpec>, Cow<'_, NodeStatus>) {
 pub fn validate_create(node: &Node) -> ErrorList {
     let mut errs = ErrorList::new();
     names::object_meta(&node.metadata, false, name_is_dns_subdomain, &mut errs);
+    node_annotations::validate(node, &mut errs);
     let (spec, status) = parts(node);
     taints(list(&spec.taints), &Path::new("metadata.taints"), &mut errs);
     amounts(&status, &mut errs);
@@ -60,7 +62,7 @@ fn pod_cidrs(cidrs: &[String], path: &Path, errs: &mut ErrorList) {
 }
 
 /// Upstream's `validateNodeTaints`.
-fn taints(taints: &[Taint], path: &Path, errs: &mut ErrorList) {
+pub(super) fn taints(taints: &[Taint], path: &Path, errs: &mut ErrorList) {
     let mut seen = BTreeSet::new();
     for (i, taint) in taints.iter().enumerate() {
         let at = path.index(i);
@@ -142,6 +144,7 @@ pub fn validate_update(new: &Node, old: &Node) -> ErrorList {
 pub fn validate_status_update(new: &Node, old: &Node) -> ErrorList {
     let mut errs = ErrorList::new();
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
+    node_annotations::validate(new, &mut errs);
     let ((is, status), (was, _)) = (parts(new), parts(old));
     amounts(&status, &mut errs);
     declared_features(list(&status.declared_features), &mut errs);

@@ -317,7 +317,9 @@ fn node_affinity(new: Option<&VolumeNodeAffinity>, old: &VolumeNodeAffinity, err
         let requirements = was.match_expressions.iter_mut().chain(&mut was.match_fields).flatten();
         let given = is.match_expressions.iter().chain(&is.match_fields).flatten();
         for (was, is) in requirements.zip(given) {
-            if RENAMED_LABELS.iter().any(|(from, to)| was.key == *from && is.key == *to) {
+            // Upstream looks a key up that isn't there, and takes the empty one that it finds for a new name.
+            let renamed = RENAMED_LABELS.iter().find(|(from, _)| was.key == *from).map_or("", |(_, to)| to);
+            if is.key == renamed {
                 was.key.clone_from(&is.key);
             }
         }

@@ -125,8 +125,6 @@ fn data_source([name, kind, group]: [&str; 3], any_group: bool, path: &Path, err
 /// Checks a changed claim.
 pub fn validate_update(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> ErrorList {
     let mut errs = ErrorList::new();
-    // The strategy looks at the new claim by itself first, and the check of the update does so again.
-    create_into(new, had_group(old), &mut errs);
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
     create_into(new, had_group(old), &mut errs);
     let default = PersistentVolumeClaimSpec::default();

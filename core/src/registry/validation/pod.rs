@@ -33,6 +33,7 @@ pub use update::{validate_ephemeral_containers_update, validate_update};
 pub(crate) use aggregate::{limits as aggregate_limits, requests as aggregate_requests};
 pub(super) use annotations as validate_annotations;
 pub(super) use projected::signer_name;
+pub(crate) use security::is_app_armor_profile;
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";

@@ -46,7 +46,7 @@ impl Judge {
     fn create(&self, api_version: &str, kind: &str, fields: &Value) -> Vec<String> {
         let (id, mut o) = self.object(api_version, kind, fields);
         let strategy = self.registry.strategy(id);
-        let cx = StrategyContext { sim: &self.sim, subresource: "", user: &User::default() };
+        let cx = StrategyContext { sim: &self.sim, subresource: "", user: &User::default(), warn: &drop };
         strategy.prepare_for_create(&cx, make_mut(&mut o));
         strategy.validate(&*o).iter().map(ToString::to_string).collect()
     }
@@ -55,7 +55,7 @@ impl Judge {
         let (id, old) = self.object(api_version, kind, old);
         let (_, mut new) = self.object(api_version, kind, new);
         let strategy = self.registry.strategy(id);
-        let cx = StrategyContext { sim: &self.sim, subresource: sub, user: &User::default() };
+        let cx = StrategyContext { sim: &self.sim, subresource: sub, user: &User::default(), warn: &drop };
         strategy.prepare_for_update(&cx, make_mut(&mut new), &*old);
         strategy.validate_update(&cx, &*new, &*old).iter().map(ToString::to_string).collect()
     }
@@ -611,9 +611,9 @@ fn flow_control() {
             (
                 "PriorityLevelConfiguration",
                 json!({"spec": {"type": "Limited", "limited": {"lendablePercent": 101, "limitResponse": {"type": "Queue",
-                    "queuing": {"queues": 1024, "handSize": 7, "queueLengthLimit": 0}}}}}),
+                    "queuing": {"queues": 1024, "handSize": 7, "queueLengthLimit": -1}}}}}),
                 &[
-                    "spec.limited.limitResponse.queuing.queueLengthLimit: Invalid value: 0: must be positive",
+                    "spec.limited.limitResponse.queuing.queueLengthLimit: Invalid value: -1: must be positive",
                     "spec.limited.limitResponse.queuing.handSize: Invalid value: 7: required entropy bits of deckSize 1024 and handSize 7 should not be greater than 60",
                     "spec.limited.lendablePercent: Invalid value: 101: must be between 0 and 100, inclusive",
                 ],

@@ -44,7 +44,8 @@ fn tolerations(all: &[Toleration], path: &Path, errs: &mut ErrorList) {
 
 /// Checks a changed RuntimeClass.
 pub fn validate_update(new: &RuntimeClass, old: &RuntimeClass) -> ErrorList {
-    let mut errs = validate_object_meta_update(&new.metadata, &old.metadata, &Path::new("metadata"));
+    let mut errs = validate_create(new);
+    errs.extend(validate_object_meta_update(&new.metadata, &old.metadata, &Path::new("metadata")));
     if new.handler != old.handler {
         errs.push(Error::invalid_str(&Path::new("handler"), &new.handler, "field is immutable"));
     }

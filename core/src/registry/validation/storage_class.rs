@@ -100,9 +100,8 @@ pub fn validate_update(new: &StorageClass, old: &StorageClass) -> ErrorList {
             errs.push(Error::invalid(&Path::new(name), &value, "field is immutable"));
         }
     };
-    let none = BTreeMap::new();
     let of = |c: &StorageClass| c.parameters.clone().unwrap_or_default();
-    immutable("parameters", of(new) == of(old), json!(new.parameters.as_ref().unwrap_or(&none)));
+    immutable("parameters", of(new) == of(old), json!(new.parameters));
     immutable("provisioner", new.provisioner == old.provisioner, json!(new.provisioner));
     immutable("reclaimPolicy", new.reclaim_policy == old.reclaim_policy, json!(new.reclaim_policy));
     let same = new.volume_binding_mode == old.volume_binding_mode;

@@ -32,12 +32,12 @@ pub(in crate::registry) fn of(endpoints: &Endpoints) -> Vec<String> {
     all
 }
 
-/// What is odd about an EndpointSlice.
-pub(in crate::registry) fn of_slice(slice: &EndpointSlice) -> Vec<String> {
+/// What is odd about an EndpointSlice, which may be a new one.
+pub(in crate::registry) fn of_slice(slice: &EndpointSlice, is_new: bool) -> Vec<String> {
     let mut all = Vec::new();
-    if slice.address_type == "FQDN" {
-        all.push("addressType: FQDN endpoints are deprecated".to_owned());
-        return all;
+    if is_new && slice.address_type == "FQDN" {
+        // A slice has no spec; upstream's words have.
+        all.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
     }
     let controllers = ["endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"];
     if managed(&slice.metadata, "endpointslice.kubernetes.io/managed-by", &controllers) {

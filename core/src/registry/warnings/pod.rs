@@ -10,11 +10,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::{node, odd_name, overlaps, ports, volume};
 use crate::api::field::{Path, quote};
 use crate::api::validation::ip_warnings;
+use crate::registry::pod::app_armor;
 use crate::registry::validation::pod::visit_containers;
 
 const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
-const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 const SECCOMP_GONE: &str = "non-functional in v1.27+; use the \"seccompProfile\" field instead";
 const NO_SELECTOR: &str = "a null labelSelector results in matching no pod";
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
@@ -65,7 +65,23 @@ pub(in crate::registry) fn of_workload(
     all
 }
 
+/// What is odd about the addresses in a pod's status.
+pub(in crate::registry) fn of_status(pod: &Pod) -> Vec<String> {
+    let Some(status) = &pod.status else { return Vec::new() };
+    let mut all = Vec::new();
+    let path = Path::new("status.podIPs");
+    for (i, ip) in status.pod_ips.iter().flatten().enumerate() {
+        all.extend(ip_warnings(&path.index(i).child("ip"), &ip.ip));
+    }
+    let path = Path::new("status.hostIPs");
+    for (i, ip) in status.host_ips.iter().flatten().enumerate() {
+        all.extend(ip_warnings(&path.index(i).child("ip"), &ip.ip));
+    }
+    all
+}
+
 fn spec_and_meta(spec: &PodSpec, meta: &ObjectMeta, root: &Path, all: &mut Vec<String>) {
+    let is_template = !root.is_root();
     let path = root.child("spec");
     let annotations = root.child("metadata");
     let annotations = annotations.child("annotations");
@@ -89,17 +105,20 @@ fn spec_and_meta(spec: &PodSpec, meta: &ObjectMeta, root: &Path, all: &mut Vec<S
     if context.is_none_or(|c| c.seccomp_profile.is_none()) && has(SECCOMP_POD) {
         all.push(format!("{}: {SECCOMP_GONE}", annotations.key(SECCOMP_POD)));
     }
-    let armored = context.is_some_and(|c| c.app_armor_profile.is_some());
+    // Of a pod itself it was said when its annotations became fields.
+    let armor = context.and_then(|c| c.app_armor_profile.as_ref());
     visit_containers(spec, &path, |c, at| {
         let own = c.security_context.as_ref();
         let key = format!("{SECCOMP_CONTAINER}{}", c.name);
         if own.is_none_or(|c| c.seccomp_profile.is_none()) && has(&key) {
             all.push(format!("{}: {SECCOMP_GONE}", annotations.key(&key)));
         }
-        let key = format!("{APP_ARMOR}{}", c.name);
-        if !armored && own.is_none_or(|c| c.app_armor_profile.is_none()) && has(&key) {
-            let message = "deprecated since v1.30; use the \"appArmorProfile\" field instead";
-            all.push(format!("{}: {message}", annotations.key(&key)));
+        let key = format!("{}{}", app_armor::PREFIX, c.name);
+        let annotation = meta.annotations.as_ref().and_then(|a| a.get(&key)).filter(|_| is_template);
+        if let Some(annotation) = annotation.filter(|_| own.is_none_or(|c| c.app_armor_profile.is_none()))
+            && (armor.is_none() || armor != app_armor::field_for(annotation).as_ref())
+        {
+            all.push(app_armor::complaint(&annotations, &key));
         }
         container(c, at, all);
     });

@@ -18,6 +18,7 @@ pub(in crate::registry) fn of(secret: &Secret) -> Vec<String> {
 struct Block {
     kind: String,
     der: Vec<u8>,
+    has_headers: bool,
 }
 
 /// The sound blocks of a text.
@@ -25,19 +26,22 @@ fn blocks(text: &[u8]) -> Vec<Block> {
     let text = String::from_utf8_lossy(text);
     let mut out = Vec::new();
     let mut open: Option<(String, String)> = None;
+    let mut has_headers = false;
     for line in text.lines().map(str::trim_end) {
         let marked =
             |mark: &str| line.strip_prefix(mark).and_then(|rest| rest.strip_suffix("-----")).map(str::to_owned);
         if let Some(kind) = marked("-----BEGIN ") {
-            open = Some((kind, String::new()));
+            (open, has_headers) = (Some((kind, String::new())), false);
         } else if let Some(end) = marked("-----END ") {
             let Some((kind, body)) = open.take().filter(|(kind, _)| *kind == end) else { continue };
             if let Ok(der) = STANDARD.decode(body) {
-                out.push(Block { kind, der });
+                out.push(Block { kind, der, has_headers });
             }
         } else if let Some((_, body)) = &mut open {
             // Lines with a colon are headers.
-            if !line.contains(':') {
+            if line.contains(':') {
+                has_headers = true;
+            } else {
                 body.extend(line.chars().filter(|c| !c.is_whitespace()));
             }
         }
@@ -47,6 +51,31 @@ fn blocks(text: &[u8]) -> Vec<Block> {
 
 fn kinds<'a>(blocks: impl Iterator<Item = &'a Block>) -> Vec<&'a str> {
     blocks.map(|b| b.kind.as_str()).collect()
+}
+
+/// Why a text is no chain of certificates; an empty one is nothing, and fine. Models `validateCertificate` of
+/// `pkg/apis/certificates/validation`.
+pub(in crate::registry) fn chain_fault(text: &[u8]) -> Option<String> {
+    if text.is_empty() {
+        return None;
+    }
+    let blocks = blocks(text);
+    for block in &blocks {
+        if block.kind != "CERTIFICATE" {
+            let kind = crate::api::field::quote(&block.kind);
+            return Some(format!("only CERTIFICATE PEM blocks are allowed, found {kind}"));
+        }
+        if block.has_headers {
+            return Some("no PEM block headers are permitted".to_owned());
+        }
+        if block.der.is_empty() {
+            return Some("found CERTIFICATE PEM block containing 0 certificates".to_owned());
+        }
+        if public_key(&block.der).is_none() {
+            return Some("x509: malformed certificate".to_owned());
+        }
+    }
+    blocks.is_empty().then(|| "must contain at least one CERTIFICATE PEM block".to_owned())
 }
 
 fn certificate(text: &[u8]) -> Result<Vec<u8>, String> {

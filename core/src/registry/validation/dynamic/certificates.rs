@@ -12,6 +12,7 @@ use crate::api::field::quote;
 use crate::registry::validation::json::*;
 use crate::registry::validation::pod::signer_name;
 use crate::registry::validation::prelude::*;
+use crate::registry::warnings::tls;
 
 const LEGACY_SIGNER: &str = "kubernetes.io/legacy-unknown";
 const SECONDS_MIN: i64 = 600;
@@ -104,7 +105,24 @@ fn whole(o: &DynamicObject, old: Option<&DynamicObject>) -> ErrorList {
         errs.push(Error::invalid(&path.child("expirationSeconds"), &json!(seconds), detail));
     }
     all_conditions(o, old, &mut errs);
+    issued(o, old, &mut errs);
     errs
+}
+
+/// What was issued must be certificates, unless it is what was there, or what was there was none either.
+fn issued(o: &DynamicObject, old: Option<&DynamicObject>, errs: &mut ErrorList) {
+    let text = |o: &DynamicObject| STANDARD.decode(certificate(o)).unwrap_or_default();
+    let bears = |old: &DynamicObject| certificate(old) == certificate(o) || tls::chain_fault(&text(old)).is_some();
+    if old.is_some_and(bears) {
+        return;
+    }
+    if let Some(why) = tls::chain_fault(&text(o)) {
+        errs.push(Error::invalid_str(&Path::new("status.certificate"), "<certificate data>", why));
+    }
+}
+
+fn certificate(o: &DynamicObject) -> &str {
+    str_of(o.at(&["status"]), "certificate")
 }
 
 /// The type of the first PEM block in base64 text.
@@ -175,7 +193,6 @@ fn through(door: Door, new: &DynamicObject, old: &DynamicObject) -> ErrorList {
             errs.push(Error::forbidden(&path, detail));
         }
     }
-    let certificate = |o: &DynamicObject| str_of(o.at(&["status"]), "certificate").to_owned();
     if certificate(new) != certificate(old) {
         let at = Path::new("status.certificate");
         if door != Door::Status {

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::api::dynamic::DynamicObject;
 use crate::api::validation::{name_is_dns_label, name_is_dns_subdomain};
+use crate::registry::flow_control::fixed_spec;
+use crate::registry::validation::go_schema::internal;
 use crate::registry::validation::json::*;
 use crate::registry::validation::prelude::*;
 
@@ -48,6 +50,14 @@ pub(crate) fn flow_schema(o: &DynamicObject) -> ErrorList {
     let rules_path = path.child("rules");
     for (i, rule) in list_of(spec, "rules").iter().enumerate() {
         policy_rules(rule, &rules_path.index(i), &mut errs);
+    }
+    let name = text(&o.metadata.name);
+    if let Some(fixed) = fixed_spec(name, true) {
+        let shown = internal(spec, "flowcontrol/v1.FlowSchemaSpec");
+        if shown != internal(&fixed, "flowcontrol/v1.FlowSchemaSpec") {
+            let why = format!("spec of '{name}' must equal the fixed value");
+            errs.push(Error::invalid_shown(&path, shown.compact(), why));
+        }
     }
     conditions(o, &mut errs);
     errs
@@ -243,8 +253,27 @@ pub(crate) fn priority_level(o: &DynamicObject) -> ErrorList {
         }
         other => errs.push(Error::not_supported(&type_path, other, &["Exempt", "Limited"])),
     }
+    fixed_level(text(&o.metadata.name), spec, &path, &mut errs);
     conditions(o, &mut errs);
     errs
+}
+
+/// Of the levels that must be what they are, only what is exempt may be set. Models
+/// `ValidateIfMandatoryPriorityLevelConfigurationObject`.
+fn fixed_level(name: &str, spec: &Value, path: &Path, errs: &mut ErrorList) {
+    const SPEC: &str = "flowcontrol/v1.PriorityLevelConfigurationSpec";
+    let Some(mut fixed) = fixed_spec(name, false) else { return };
+    let but = if name == "exempt" {
+        fixed["exempt"] = spec["exempt"].clone();
+        " except the 'spec.exempt' field"
+    } else {
+        ""
+    };
+    let shown = internal(spec, SPEC);
+    if shown != internal(&fixed, SPEC) {
+        let why = format!("spec of '{name}'{but} must equal the fixed value");
+        errs.push(Error::invalid_shown(path, shown.compact(), why));
+    }
 }
 
 fn shares(v: &Value, path: &Path, errs: &mut ErrorList) {

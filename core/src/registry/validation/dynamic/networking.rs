@@ -43,16 +43,17 @@ pub(crate) fn ip_address_update(new: &DynamicObject, old: &DynamicObject) -> Err
     let mut errs = ip_address(new);
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
     let (is, was) = (new.at(&["spec", "parentRef"]), old.at(&["spec", "parentRef"]));
-    if !same(is, was) {
-        let shown = if is.is_null() {
-            Go::Null
-        } else {
-            let text = |key: &str| str_of(is, key);
-            fields! {
-                "Group": text("group"), "Resource": text("resource"), "Namespace": text("namespace"),
-                "Name": text("name"),
-            }
-        };
+    let shown = |parent: &serde_json::Value| {
+        let text = |key: &str| str_of(parent, key);
+        if parent.is_null() {
+            return Go::Null;
+        }
+        fields! {
+            "Group": text("group"), "Resource": text("resource"), "Namespace": text("namespace"), "Name": text("name"),
+        }
+    };
+    let (shown, was) = (shown(is), shown(was));
+    if shown != was {
         let at = Path::new("spec.parentRef");
         errs.push(Error::invalid_shown(&at, shown.compact(), "field is immutable"));
     }

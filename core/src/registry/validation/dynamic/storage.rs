@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use crate::api::dynamic::DynamicObject;
 use crate::api::quantity::Quantity;
 use crate::api::validation::{inclusive_range, name_is_dns_subdomain, validate_label_selector};
+use crate::registry::validation::go::Go;
+use crate::registry::validation::go_struct;
 use crate::registry::validation::json::*;
 use crate::registry::validation::pod::volumes::csi_driver_name;
 use crate::registry::validation::prelude::*;
@@ -239,9 +241,13 @@ pub(crate) fn storage_capacity_update(new: &DynamicObject, old: &DynamicObject) 
     let was_bad = !validate_label_selector(topology(old).as_ref(), false, &Path::root()).is_empty();
     let mut errs = capacity(new, was_bad);
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
-    for field in ["nodeTopology", "storageClassName"] {
-        immutable(new.at(&[field]), old.at(&[field]), &Path::new(field), &mut errs);
+    let shown = |o: &DynamicObject| topology(o).map_or(Go::Null, |s| go_struct::label_selector(&s));
+    let (is, was) = (shown(new), shown(old));
+    if !is.same(&was) {
+        errs.push(Error::invalid_shown(&Path::new("nodeTopology"), is.compact(), "field is immutable"));
     }
+    let class = |o: &DynamicObject| -> Value { o.at(&["storageClassName"]).as_str().unwrap_or_default().into() };
+    immutable(&class(new), &class(old), &Path::new("storageClassName"), &mut errs);
     errs
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{ClusterTrustBundleProjection, PodCertificateProjection, ProjectedVolumeSource};
 
 use super::volumes;
+use crate::api::validation::{is_dns1123_label, is_dns1123_subdomain};
 use crate::registry::validation::prelude::*;
 use crate::registry::validation::selector;
 
@@ -176,16 +177,29 @@ pub(crate) fn signer_name(name: &str, path: &Path, errs: &mut ErrorList) {
             return;
         }
     };
-    if domain.split('.').count() < 2 {
+    if domain.len() > DOMAIN_BYTES_MAX {
+        errs.push(Error::too_long(path, DOMAIN_BYTES_MAX));
+    }
+    labels(domain, is_dns1123_label, path, errs);
+    if !domain.contains('.') {
         errs.push(Error::invalid_str(path, domain, "should be a domain with at least two segments separated by dots"));
     }
-    invalid_each(names::rule_messages(NameRule::Subdomain, domain), domain, path, errs);
-    for message in names::rule_messages(NameRule::Subdomain, signer) {
-        errs.push(Error::invalid_str(path, signer, format!("validating signer name: {message}")));
+    labels(signer, is_dns1123_subdomain, path, errs);
+    if name.len() > SIGNER_BYTES_MAX {
+        errs.push(Error::too_long(path, SIGNER_BYTES_MAX));
     }
-    let max = 571;
-    if name.len() > max {
-        errs.push(Error::too_long(path, max));
+}
+
+const DOMAIN_BYTES_MAX: usize = 253;
+/// Room for two domains and a label between them.
+const SIGNER_BYTES_MAX: usize = 571;
+
+/// What stands between dots, up to the first that is wrong.
+fn labels(segment: &str, rule: fn(&str) -> Vec<String>, path: &Path, errs: &mut ErrorList) {
+    let wrong = segment.split('.').map(|l| (l, rule(l))).find(|(_, wrong)| !wrong.is_empty());
+    for (label, message) in wrong.iter().flat_map(|(label, all)| all.iter().map(move |m| (label, m))) {
+        let label = crate::api::field::quote(label);
+        errs.push(Error::invalid_str(path, segment, format!("validating label {label}: {message}")));
     }
 }
 

@@ -161,6 +161,13 @@ fn seccomp_profile(profile: &SeccompProfile, path: &Path, errs: &mut ErrorList) 
     }
 }
 
+/// Whether a profile is a sound one.
+pub(crate) fn is_app_armor_profile(profile: &AppArmorProfile) -> bool {
+    let mut errs = ErrorList::new();
+    app_armor_profile(profile, &Path::root(), &mut errs);
+    errs.is_empty()
+}
+
 fn app_armor_profile(profile: &AppArmorProfile, path: &Path, errs: &mut ErrorList) {
     const LOCALHOST: &str = "must be set when AppArmor type is Localhost";
     let at = path.child("localhostProfile");

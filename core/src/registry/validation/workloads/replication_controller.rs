@@ -52,9 +52,6 @@ pub fn validate_update(new: &ReplicationController, old: &ReplicationController)
     let mut errs = ErrorList::new();
     let old_template = old.spec.as_ref().and_then(|s| s.template.as_ref());
     let opts = Options::for_template_update(old_template);
-    // The strategy looks at the new one by itself first, and the check of the update does so again.
-    names::object_meta(&new.metadata, true, name_is_long_name, &mut errs);
-    spec(new, &opts, &mut errs);
     names::object_meta_update(&new.metadata, &old.metadata, &mut errs);
     spec(new, &opts, &mut errs);
     errs
