@@ -16,6 +16,8 @@ use crate::registry::flow_control;
 
 /// How soon a change of flow control is looked at.
 const SOON: Duration = Duration::from_millis(5);
+/// How long after its start an api-server looks at it first: its informers are to be synced, and its hooks to have run.
+const FIRST: Duration = Duration::from_secs(2);
 /// How often what was taken away is put back.
 const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -27,7 +29,7 @@ impl ApiServer {
         for o in flow_control::levels().into_iter().chain(flow_control::flows()) {
             self.ensure_dynamic(o)?;
         }
-        self.tell_of_levels();
+        self.see_to_flow_control();
         Ok(())
     }
 
@@ -48,15 +50,14 @@ impl ApiServer {
             return;
         }
         let (sim, me) = (self.sim.clone(), self.me.clone());
-        let since_start = (sim.now() - self.started_at).as_millis();
-        let left = INTERVAL.as_millis() - since_start % INTERVAL.as_millis();
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0)).saturating_sub(SOON);
+        let since_start = sim.now() - self.started_at;
+        let soon = FIRST.saturating_sub(since_start).max(SOON);
+        let left = INTERVAL.as_millis() - since_start.as_millis() % INTERVAL.as_millis();
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0)).saturating_sub(soon);
         self.sim.spawn(self.process, async move {
-            sim.sleep(SOON).await;
+            sim.sleep(soon).await;
             let Some(server) = me.upgrade() else { return };
-            server.borrow().flow_control_changed.set(false);
-            server.borrow_mut().tell_of_levels();
-            let complete = server.borrow().is_flow_control_complete();
+            let complete = server.borrow_mut().look_at_flow_control();
             drop(server);
             if !complete {
                 sim.sleep(left).await;
@@ -65,6 +66,14 @@ impl ApiServer {
                 let _ = server.borrow_mut().ensure_flow_control();
             }
         });
+    }
+
+    /// Tells of the levels; whether all is there that must be. The first screen asks for it and ends before: apart, its code comes later.
+    #[inline(never)]
+    fn look_at_flow_control(&mut self) -> bool {
+        self.flow_control_changed.set(false);
+        self.tell_of_levels();
+        self.is_flow_control_complete()
     }
 
     fn is_flow_control_complete(&self) -> bool {

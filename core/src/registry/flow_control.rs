@@ -15,37 +15,144 @@ fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({"apiVersion": API, "kind": kind, "metadata": metadata, "spec": spec})
 }
 
+/// Name, shares, what of them may be lent in percent, and queues: how many, how many a flow is dealt, and how long.
+type Level = (&'static str, i32, i32, Option<(i32, i32, i32)>);
+
+/// The limited levels.
+const LIMITED: &[Level] = &[
+    ("catch-all", 5, 0, None),
+    ("system", 30, 33, Some((64, 6, 50))),
+    ("node-high", 40, 25, Some((64, 6, 50))),
+    ("leader-election", 10, 0, Some((16, 4, 50))),
+    ("workload-high", 40, 50, Some((128, 6, 50))),
+    ("workload-low", 100, 90, Some((128, 6, 50))),
+    ("global-default", 20, 50, Some((128, 6, 50))),
+];
+
 /// The PriorityLevelConfigurations.
 pub fn levels() -> Vec<Value> {
+    let shared = |shares: i32, lendable: i32| json!({"nominalConcurrencyShares": shares, "lendablePercent": lendable});
     let level = |name: &str, spec: Value| object("PriorityLevelConfiguration", name, spec);
-    let limited = |shares: i32, lendable: i32, queues: (i32, i32, i32)| {
-        let (number, hand, length) = queues;
-        json!({"type": "Limited", "limited": {
-            "nominalConcurrencyShares": shares, "lendablePercent": lendable,
-            "limitResponse": {"type": "Queue", "queuing": {
-                "queues": number, "handSize": hand, "queueLengthLimit": length}}}})
+    let limited = |(name, shares, lendable, queues): &Level| {
+        let mut of = shared(*shares, *lendable);
+        of["limitResponse"] = match queues {
+            Some((queues, hand, length)) => {
+                json!({"type": "Queue", "queuing": {"queues": queues, "handSize": hand, "queueLengthLimit": length}})
+            }
+            None => json!({"type": "Reject"}),
+        };
+        level(name, json!({"type": "Limited", "limited": of}))
     };
-    vec![
-        level("exempt", json!({"type": "Exempt", "exempt": {"nominalConcurrencyShares": 0, "lendablePercent": 0}})),
-        level(
-            "catch-all",
-            json!({"type": "Limited", "limited": {
-                "nominalConcurrencyShares": 5, "lendablePercent": 0, "limitResponse": {"type": "Reject"}}}),
-        ),
-        level("system", limited(30, 33, (64, 6, 50))),
-        level("node-high", limited(40, 25, (64, 6, 50))),
-        level("leader-election", limited(10, 0, (16, 4, 50))),
-        level("workload-high", limited(40, 50, (128, 6, 50))),
-        level("workload-low", limited(100, 90, (128, 6, 50))),
-        level("global-default", limited(20, 50, (128, 6, 50))),
-    ]
+    let mut all = vec![level("exempt", json!({"type": "Exempt", "exempt": shared(0, 0)}))];
+    all.extend(LIMITED.iter().map(limited));
+    all
 }
 
-fn flow(name: &str, level: &str, precedence: i32, by: Option<&str>, subjects: Value, rules: &Value) -> Value {
-    let mut rules = rules.clone();
-    rules[0]["subjects"] = subjects;
+/// Whose requests.
+#[derive(Clone, Copy)]
+enum Subject {
+    Group(&'static str),
+    User(&'static str),
+    /// Of kube-system.
+    Account(&'static str),
+}
+
+/// Which requests.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// Verbs on resources of groups in any namespace, and whether also of those without one.
+    Resources(&'static [&'static str], &'static [&'static str], &'static [&'static str], bool),
+    /// Verbs on paths.
+    Paths(&'static [&'static str], &'static [&'static str]),
+}
+
+/// Name, level, precedence, what tells flows apart, subjects and rules.
+type Flow = (&'static str, &'static str, i32, Option<&'static str>, &'static [Subject], &'static [Rule]);
+
+const ANY: &[&str] = &["*"];
+const EVERYTHING: &[Rule] = &[Rule::Resources(ANY, ANY, ANY, true), Rule::Paths(ANY, ANY)];
+const WRITERS: &[&str] = &["get", "create", "update"];
+const LEASES: &[Rule] = &[Rule::Resources(WRITERS, &["coordination.k8s.io"], &["leases"], false)];
+const ENDPOINTS: &[Rule] = &[
+    Rule::Resources(WRITERS, &[""], &["endpoints"], false),
+    Rule::Resources(WRITERS, &["discovery.k8s.io"], &["endpointslices"], false),
+];
+const NODES: &[Rule] = &[
+    Rule::Resources(ANY, &[""], &["nodes", "nodes/status"], true),
+    Rule::Resources(ANY, &["coordination.k8s.io"], &["leases"], false),
+];
+const PROBES: &[Rule] = &[Rule::Paths(&["get"], &["/healthz", "/livez", "/readyz"])];
+
+const EVERYBODY: &[Subject] = &[Subject::Group("system:unauthenticated"), Subject::Group("system:authenticated")];
+const MASTERS: &[Subject] = &[Subject::Group("system:masters")];
+const KUBELETS: &[Subject] = &[Subject::Group("system:nodes")];
+const MANAGER: Subject = Subject::User("system:kube-controller-manager");
+const SCHEDULER: Subject = Subject::User("system:kube-scheduler");
+const ACCOUNTS: Subject = Subject::Account("*");
+const ENDPOINT_CONTROLLERS: &[Subject] = &[
+    Subject::Account("endpoint-controller"),
+    Subject::Account("endpointslice-controller"),
+    Subject::Account("endpointslicemirroring-controller"),
+];
+
+const USER: Option<&str> = Some("ByUser");
+const NAMESPACE: Option<&str> = Some("ByNamespace");
+
+const FLOWS: &[Flow] = &[
+    ("exempt", "exempt", 1, None, MASTERS, EVERYTHING),
+    ("probes", "exempt", 2, None, EVERYBODY, PROBES),
+    ("system-leader-election", "leader-election", 100, USER, &[MANAGER, SCHEDULER, ACCOUNTS], LEASES),
+    ("endpoint-controller", "workload-high", 150, USER, ENDPOINT_CONTROLLERS, ENDPOINTS),
+    ("workload-leader-election", "leader-election", 200, USER, &[ACCOUNTS], LEASES),
+    ("system-node-high", "node-high", 400, USER, KUBELETS, NODES),
+    ("system-nodes", "system", 500, USER, KUBELETS, EVERYTHING),
+    ("kube-controller-manager", "workload-high", 800, NAMESPACE, &[MANAGER], EVERYTHING),
+    ("kube-scheduler", "workload-high", 800, NAMESPACE, &[SCHEDULER], EVERYTHING),
+    ("kube-system-service-accounts", "workload-high", 900, NAMESPACE, &[ACCOUNTS], EVERYTHING),
+    ("service-accounts", "workload-low", 9000, USER, &[Subject::Group("system:serviceaccounts")], EVERYTHING),
+    ("global-default", "global-default", 9900, USER, EVERYBODY, EVERYTHING),
+    ("catch-all", "catch-all", 10_000, USER, EVERYBODY, EVERYTHING),
+];
+
+impl Subject {
+    fn to_json(self) -> Value {
+        let (kind, key, mut of) = match self {
+            Subject::Group(name) => ("Group", "group", json!({"name": name})),
+            Subject::User(name) => ("User", "user", json!({"name": name})),
+            Subject::Account(name) => ("ServiceAccount", "serviceAccount", json!({"name": name})),
+        };
+        if kind == "ServiceAccount" {
+            of["namespace"] = "kube-system".into();
+        }
+        json!({"kind": kind, key: of})
+    }
+}
+
+fn rules_of(subjects: &[Subject], rules: &[Rule]) -> Value {
+    let mut out = json!({"subjects": subjects.iter().map(|s| s.to_json()).collect::<Value>()});
+    for rule in rules {
+        let (key, of) = match rule {
+            Rule::Resources(verbs, groups, resources, everywhere) => {
+                let mut of = json!({"verbs": verbs, "apiGroups": groups, "resources": resources, "namespaces": ANY});
+                if *everywhere {
+                    of["clusterScope"] = true.into();
+                }
+                ("resourceRules", of)
+            }
+            Rule::Paths(verbs, paths) => ("nonResourceRules", json!({"verbs": verbs, "nonResourceURLs": paths})),
+        };
+        match &mut out[key] {
+            Value::Array(all) => all.push(of),
+            none => *none = Value::Array(vec![of]),
+        }
+    }
+    Value::Array(vec![out])
+}
+
+fn flow((name, level, precedence, by, subjects, rules): &Flow) -> Value {
     let mut spec = json!({
-        "priorityLevelConfiguration": {"name": level}, "matchingPrecedence": precedence, "rules": rules,
+        "priorityLevelConfiguration": {"name": level}, "matchingPrecedence": precedence,
+        "rules": rules_of(subjects, rules),
     });
     if let Some(by) = by {
         spec["distinguisherMethod"] = json!({"type": by});
@@ -53,70 +160,9 @@ fn flow(name: &str, level: &str, precedence: i32, by: Option<&str>, subjects: Va
     object("FlowSchema", name, spec)
 }
 
-fn groups(names: &[&str]) -> Value {
-    names.iter().map(|n| json!({"kind": "Group", "group": {"name": n}})).collect()
-}
-
-fn user(name: &str) -> Value {
-    json!({"kind": "User", "user": {"name": name}})
-}
-
-fn accounts(names: &[&str]) -> Value {
-    let each = |n: &&str| json!({"kind": "ServiceAccount", "serviceAccount": {"name": n, "namespace": "kube-system"}});
-    names.iter().map(each).collect()
-}
-
-fn everything() -> Value {
-    json!([{
-        "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": true, "namespaces": ["*"]}],
-        "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-    }])
-}
-
-const BOTH: [&str; 2] = ["system:unauthenticated", "system:authenticated"];
-
-/// The FlowSchemas of the control plane's own parts.
-fn system_flows() -> Vec<Value> {
-    let (user_s, namespace_s) = (Some("ByUser"), Some("ByNamespace"));
-    let leases = json!([{"resourceRules": [{
-        "verbs": ["get", "create", "update"], "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "namespaces": ["*"]}]}]);
-    let nodes = json!([{"resourceRules": [
-        {"verbs": ["*"], "apiGroups": [""], "resources": ["nodes", "nodes/status"], "clusterScope": true, "namespaces": ["*"]},
-        {"verbs": ["*"], "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "namespaces": ["*"]}]}]);
-    let endpoints = json!([{"resourceRules": [
-        {"verbs": ["get", "create", "update"], "apiGroups": [""], "resources": ["endpoints"], "namespaces": ["*"]},
-        {"verbs": ["get", "create", "update"], "apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "namespaces": ["*"]}]}]);
-    let probes =
-        json!([{"nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/livez", "/readyz"]}]}]);
-    let (manager, scheduler) = (user("system:kube-controller-manager"), user("system:kube-scheduler"));
-    let election = json!([manager, scheduler, accounts(&["*"])[0]]);
-    let controllers =
-        accounts(&["endpoint-controller", "endpointslice-controller", "endpointslicemirroring-controller"]);
-    let (high, all) = ("workload-high", everything());
-    vec![
-        flow("probes", "exempt", 2, None, groups(&BOTH), &probes),
-        flow("system-leader-election", "leader-election", 100, user_s, election, &leases),
-        flow("endpoint-controller", high, 150, user_s, controllers, &endpoints),
-        flow("workload-leader-election", "leader-election", 200, user_s, accounts(&["*"]), &leases),
-        flow("system-node-high", "node-high", 400, user_s, groups(&["system:nodes"]), &nodes),
-        flow("system-nodes", "system", 500, user_s, groups(&["system:nodes"]), &all),
-        flow("kube-controller-manager", high, 800, namespace_s, json!([manager]), &all),
-        flow("kube-scheduler", high, 800, namespace_s, json!([scheduler]), &all),
-        flow("kube-system-service-accounts", high, 900, namespace_s, accounts(&["*"]), &all),
-    ]
-}
-
 /// The FlowSchemas.
 pub fn flows() -> Vec<Value> {
-    let (by, all) = (Some("ByUser"), everything());
-    let mut flows = vec![flow("exempt", "exempt", 1, None, groups(&["system:masters"]), &all)];
-    flows.extend(system_flows());
-    flows.extend([
-        flow("service-accounts", "workload-low", 9000, by, groups(&["system:serviceaccounts"]), &all),
-        flow("global-default", "global-default", 9900, by, groups(&BOTH), &all),
-        flow("catch-all", "catch-all", 10_000, by, groups(&BOTH), &all),
-    ]);
-    flows
+    FLOWS.iter().map(flow).collect()
 }
 
 /// The spec that one of these must have, whoever writes it: of FlowSchemas or else of levels.

@@ -361,7 +361,8 @@ fn flow_control() {
         assert_eq!((said["status"].as_str(), said["reason"].as_str()), (Some(status), Some(reason)), "{name}");
         assert!(said["message"].as_str().is_some_and(|m| m.ends_with(rest)), "{said}");
     };
-    soon(100);
+    // An api-server looks when it has been there for two seconds, and then after each change.
+    soon(2_100);
     dangles("exempt", "False", "Found", "named \"exempt\" and it exists");
     dangles("f", "True", "NotFound", "named \"l\" but there is no such object");
     run(&s, &[(&format!("POST {api}/prioritylevelconfigurations"), level, "201")]);

@@ -16,13 +16,17 @@ pub(super) fn validate(node: &Node, errs: &mut ErrorList) {
     let path = Path::new("metadata.annotations");
     let said = |key: &str| entry(&node.metadata.annotations, key).filter(|text| !text.is_empty());
     if let Some(text) = said(TAINTS) {
-        match read_taints(text) {
-            Ok(all) => taints(&all, &path.child(TAINTS), errs),
-            Err(why) => errs.push(Error::invalid_str(&path, TAINTS, why)),
-        }
+        tainted(text, &path, errs);
     }
     if let Some(text) = said(AVOID) {
         avoided(text, &path, errs);
+    }
+}
+
+fn tainted(text: &str, path: &Path, errs: &mut ErrorList) {
+    match read_taints(text) {
+        Ok(all) => taints(&all, &path.child(TAINTS), errs),
+        Err(why) => errs.push(Error::invalid_str(path, TAINTS, why)),
     }
 }
 

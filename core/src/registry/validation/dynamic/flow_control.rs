@@ -53,11 +53,7 @@ pub(crate) fn flow_schema(o: &DynamicObject) -> ErrorList {
     }
     let name = text(&o.metadata.name);
     if let Some(fixed) = fixed_spec(name, true) {
-        let shown = internal(spec, "flowcontrol/v1.FlowSchemaSpec");
-        if shown != internal(&fixed, "flowcontrol/v1.FlowSchemaSpec") {
-            let why = format!("spec of '{name}' must equal the fixed value");
-            errs.push(Error::invalid_shown(&path, shown.compact(), why));
-        }
+        equal((spec, &fixed), "flowcontrol/v1.FlowSchemaSpec", || format!("spec of '{name}'"), &path, &mut errs);
     }
     conditions(o, &mut errs);
     errs
@@ -269,10 +265,24 @@ fn fixed_level(name: &str, spec: &Value, path: &Path, errs: &mut ErrorList) {
     } else {
         ""
     };
-    let shown = internal(spec, SPEC);
-    if shown != internal(&fixed, SPEC) {
-        let why = format!("spec of '{name}'{but} must equal the fixed value");
-        errs.push(Error::invalid_shown(path, shown.compact(), why));
+    equal((spec, &fixed), SPEC, || format!("spec of '{name}'{but}"), path, errs);
+}
+
+/// Tells that a spec is not the one that is fixed.
+fn equal(
+    (spec, fixed): (&Value, &Value),
+    kind: &str,
+    what: impl FnOnce() -> String,
+    path: &Path,
+    errs: &mut ErrorList,
+) {
+    // The same JSON says the same; other JSON may do so too, with what is empty left out.
+    if spec == fixed {
+        return;
+    }
+    let shown = internal(spec, kind);
+    if shown != internal(fixed, kind) {
+        errs.push(Error::invalid_shown(path, shown.compact(), format!("{} must equal the fixed value", what())));
     }
 }
 
