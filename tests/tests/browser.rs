@@ -380,9 +380,9 @@ const DRAWN: &str = "(() => {
 async fn a_large_cluster_is_drawn_whole() -> Result {
     story("large", Viewport::DESKTOP, Theme::Light, async |page| {
         let session = Session::new(ClusterConfig { workers: 200, ..ClusterConfig::default() }).to_json();
-        let session: String = page.evaluate(&format!("encodeURIComponent({})", json!(session))).await?;
-        page.goto("icon.svg").await?;
-        page.goto(&format!("index.html#session={session}")).await?;
+        let share = format!("(location.hash = 'session=' + encodeURIComponent({}), true)", json!(session));
+        page.evaluate::<bool>(&share).await?;
+        page.reload().await?;
         page.click("speed-max").await?;
         page.wait_for_text("summary", "200 nodes, 0 pods, all well").await?;
         page.wait_for_js(DRAWN).await?;
