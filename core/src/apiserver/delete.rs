@@ -1,13 +1,13 @@
 //! Delete: at once, gracefully, or when the last finalizer goes.
 //! Models apiserver's `pkg/registry/generic/registry/store.go` (Delete) and `pkg/registry/rest/delete.go` (BeforeDelete).
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
-use super::options::{Caller, DeleteOptions, Propagation};
+use super::options::{Caller, DeleteOptions, Preconditions, Propagation};
 use super::{ApiServer, admission};
 use crate::api::object::{Obj, make_mut};
 use crate::api::status::Status;
-use crate::registry::{DeleteOutcome, GcPolicy, ResourceId, ResourceInfo};
+use crate::registry::{DeleteOutcome, GcPolicy, ResourceId};
 
 /// What a delete did.
 #[derive(Clone, Debug)]
@@ -89,7 +89,7 @@ impl ApiServer {
             dry_run: o.dry_run,
         };
         admission::validate(self, &attributes, &old, Some(&old))?;
-        check_preconditions(&info, name, &old, o)?;
+        check_preconditions((info.group, info.kind, name), old.meta(), &o.preconditions)?;
         let now = self.sim.timestamp();
         let mut new = old.clone();
         let waits_already = old.meta().deletion_timestamp.is_some();
@@ -185,26 +185,23 @@ fn mark(o: &mut Obj, now: jiff::Timestamp) {
     meta.deletion_grace_period_seconds = Some(0);
 }
 
-fn check_preconditions(info: &ResourceInfo, name: &str, old: &Obj, o: &DeleteOptions) -> Result<(), Status> {
-    let meta = old.meta();
-    // The early check of BeforeDelete: it names the kind, not the resource.
-    if let Some(asked) = &o.preconditions.uid
-        && meta.uid.as_ref() != Some(asked)
-    {
-        let have = meta.uid.as_deref().unwrap_or_default();
+/// Whether an object is the one that is meant. The early check of BeforeDelete: `about` names the group, the kind instead of the resource, and
+/// the object.
+pub(super) fn check_preconditions(
+    about: (&str, &str, &str),
+    have: &ObjectMeta,
+    asked: &Preconditions,
+) -> Result<(), Status> {
+    for (what, asked, have, hint) in [
+        ("UID", &asked.uid, &have.uid, "deleted and then recreated"),
+        ("ResourceVersion", &asked.resource_version, &have.resource_version, "modified"),
+    ] {
+        let Some(asked) = asked.as_ref().filter(|asked| Some(*asked) != have.as_ref()) else { continue };
+        let have = have.as_deref().unwrap_or_default();
         let why = format!(
-            "the UID in the precondition ({asked}) does not match the UID in record ({have}). The object might have been deleted and then recreated"
+            "the {what} in the precondition ({asked}) does not match the {what} in record ({have}). The object might have been {hint}"
         );
-        return Err(Status::conflict(info.group, info.kind, name, &why));
-    }
-    if let Some(asked) = &o.preconditions.resource_version
-        && meta.resource_version.as_ref() != Some(asked)
-    {
-        let have = meta.resource_version.as_deref().unwrap_or_default();
-        let why = format!(
-            "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion in record ({have}). The object might have been modified"
-        );
-        return Err(Status::conflict(info.group, info.kind, name, &why));
+        return Err(Status::conflict(about.0, about.1, about.2, &why));
     }
     Ok(())
 }

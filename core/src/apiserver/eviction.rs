@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions as ApiDeleteOptions, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions as ApiDeleteOptions, Time};
 
+use super::delete::check_preconditions;
 use super::{ApiServer, Caller, DeleteOptions, Preconditions, Propagation, UpdateOptions};
 use crate::api::labels;
 use crate::api::object::{Obj, make_mut, typed_mut};
@@ -167,9 +168,12 @@ impl ApiServer {
     ) -> Result<Obj, Status> {
         let Some(id) = self.registry.id_of::<Pod>() else { return Err(Status::not_found("", "pods", name)) };
         let now = Time(self.sim.timestamp());
-        let meant = meant.clone();
+        // What is asked for and empty is not asked for.
+        let filled = |asked: &Option<String>| asked.clone().filter(|asked| !asked.is_empty());
+        let meant = Preconditions { uid: filled(&meant.uid), resource_version: filled(&meant.resource_version) };
         let updater = Box::new(move |old: &Obj| {
-            check_meant(&meant, old.meta())?;
+            let name = old.meta().name.as_deref().unwrap_or_default();
+            check_preconditions(("", "Pod", name), old.meta(), &meant)?;
             let mut new = old.clone();
             if let Some(pod) = typed_mut::<Pod>(make_mut(&mut new)) {
                 let generation = pod.metadata.generation;
@@ -194,28 +198,6 @@ impl ApiServer {
         });
         self.update(caller, "update", id, (namespace, name), "eviction", updater, &UpdateOptions::default())
     }
-}
-
-fn check_meant(meant: &Preconditions, have: &ObjectMeta) -> Result<(), Status> {
-    let differs = |asked: &Option<String>, have: &Option<String>| {
-        let asked = asked.clone().filter(|asked| !asked.is_empty() && Some(asked) != have.as_ref())?;
-        Some((asked, have.clone().unwrap_or_default()))
-    };
-    let why = if let Some((asked, have)) = differs(&meant.uid, &have.uid) {
-        format!(
-            "the UID in the precondition ({asked}) does not match the UID in record ({have}). The object might have been \
-             deleted and then recreated"
-        )
-    } else if let Some((asked, have)) = differs(&meant.resource_version, &have.resource_version) {
-        format!(
-            "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion in record ({have}). The \
-             object might have been modified"
-        )
-    } else {
-        return Ok(());
-    };
-    // Upstream names the kind where the resource should be.
-    Err(Status::conflict("", "Pod", have.name.as_deref().unwrap_or_default(), &why))
 }
 
 /// Pods that are over, not started, or going already don't count for budgets.

@@ -116,14 +116,13 @@ const FLOWS: &[Flow] = &[
 
 impl Subject {
     fn to_json(self) -> Value {
-        let (kind, key, mut of) = match self {
+        let (kind, key, of) = match self {
             Subject::Group(name) => ("Group", "group", json!({"name": name})),
             Subject::User(name) => ("User", "user", json!({"name": name})),
-            Subject::Account(name) => ("ServiceAccount", "serviceAccount", json!({"name": name})),
+            Subject::Account(name) => {
+                ("ServiceAccount", "serviceAccount", json!({"name": name, "namespace": "kube-system"}))
+            }
         };
-        if kind == "ServiceAccount" {
-            of["namespace"] = "kube-system".into();
-        }
         json!({"kind": kind, key: of})
     }
 }

@@ -302,7 +302,6 @@ impl ApiServer {
     }
 }
 
-/// Nobody runs the pod, so nobody can be asked about it.
 /// What the delete options of an eviction may say besides. Models `propagateDryRun` and what is checked before it.
 fn check_eviction_options(cx: &Context<'_>, options: &Value) -> Result<(), Status> {
     const IGNORE: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
@@ -322,6 +321,7 @@ fn check_eviction_options(cx: &Context<'_>, options: &Value) -> Result<(), Statu
     Ok(())
 }
 
+/// Nobody runs the pod, so nobody can be asked about it.
 fn no_host(pod: &str) -> Status {
     Status::bad_request(format!("pod {pod} does not have a host assigned"))
 }
