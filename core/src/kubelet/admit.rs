@@ -10,7 +10,9 @@ use super::pod::{self, WorkState};
 use crate::api::quantity::Quantity;
 use crate::client::EventType;
 
-/// What the pods that are here and not over ask for, and the sum of it: every pod that comes is compared with it.
+/// What the active pods ask for, and the sum of it: every pod that comes is compared with it. A pod is active from its
+/// admission until its containers have ended; one that was turned away never is. Models `Kubelet.filterOutInactivePods` of
+/// `pkg/kubelet/kubelet_pods.go`.
 #[derive(Default)]
 pub(super) struct Load {
     pods: BTreeMap<Rc<str>, (i64, i64)>,
@@ -19,7 +21,14 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// A pod came, or asks for something else.
+    /// A pod that may be here asks for something else.
+    pub(super) fn update(&mut self, uid: &Rc<str>, p: &Pod) {
+        if self.pods.contains_key(uid) {
+            self.set(uid, p);
+        }
+    }
+
+    /// A pod came.
     pub(super) fn set(&mut self, uid: &Rc<str>, p: &Pod) {
         let requests = (requested(p, "cpu"), requested(p, "memory"));
         let before = self.pods.insert(uid.clone(), requests).unwrap_or_default();

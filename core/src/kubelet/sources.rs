@@ -79,8 +79,8 @@ impl Kubelet {
                 && e.pod.metadata.deletion_timestamp == p.metadata.deletion_timestamp
                 && e.pod.metadata.labels == p.metadata.labels
                 && e.pod.metadata.annotations == p.metadata.annotations;
-            if !same && e.state != WorkState::Finished {
-                self.0.load.borrow_mut().set(&uid, p);
+            if !same {
+                self.0.load.borrow_mut().update(&uid, p);
             }
             e.pod = p.clone();
             same
@@ -113,12 +113,14 @@ impl Kubelet {
             entry.grace = p.metadata.deletion_grace_period_seconds;
         }
         let admitted = if over || p.metadata.deletion_timestamp.is_some() { Ok(()) } else { self.admit(uid, p) };
-        self.0.load.borrow_mut().set(uid, p);
+        self.0.pods.borrow_mut().insert(uid.clone(), Box::new(entry));
         if let Err(rejection) = admitted {
-            self.0.pods.borrow_mut().insert(uid.clone(), Box::new(entry));
             return self.reject(uid, p, &rejection);
         }
-        self.0.pods.borrow_mut().insert(uid.clone(), Box::new(entry));
+        // One that was over before this kubelet saw it is active only if something of it runs all the same.
+        if !over || self.runtime_status(uid).is_ok_and(|rs| rs.containers.iter().any(pod::ContainerView::running)) {
+            self.0.load.borrow_mut().set(uid, p);
+        }
         self.kick(uid);
     }
 

@@ -371,6 +371,7 @@ impl Kubelet {
         let status = self.generate_status(uid, p, &rs, true);
         self.set_status(uid, p, status);
         self.with_entry(uid, |e| e.state = WorkState::Terminated);
+        self.0.load.borrow_mut().remove(uid);
         Next::Again
     }
 
@@ -384,7 +385,6 @@ impl Kubelet {
             e.state = WorkState::Finished;
             e.volumes = None;
         });
-        self.0.load.borrow_mut().remove(uid);
         self.enqueue_status(uid);
         self.collect_garbage();
         Next::Idle

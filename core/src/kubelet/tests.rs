@@ -420,6 +420,14 @@ fn a_node_takes_what_fits_and_what_is_over_makes_room() {
         status.message.as_deref(),
         Some("Pod was rejected: Node didn't have enough resource: cpu, requested: 1000, used: 3600, capacity: 4000")
     );
+    // One that is turned away takes nothing from the next, which comes in the same moment.
+    apply(&mut c, ask("large", "1", &["sleep", "3600"]));
+    apply(&mut c, ask("beside", "100m", &["sleep", "3600"]));
+    c.run_for(Duration::from_secs(30));
+    for (name, state) in [("large", "Failed"), ("beside", "Running")] {
+        let now = pod(&c, name).expect("the pod");
+        assert!(shown(&now).starts_with(state), "{name}: {}", shown(&now));
+    }
     // What was deleted asks for nothing any more.
     request(&mut c, "DELETE", "/api/v1/namespaces/default/pods/first", None);
     c.run_for(Duration::from_secs(60));
