@@ -101,6 +101,8 @@ struct Inner {
     node_state: RefCell<node::NodeState>,
     node_changed: Notify,
     collecting: Cell<bool>,
+    /// Whether the api-server has told which pods are this node's: from then on a pod that is not known is gone.
+    sources_ready: Cell<bool>,
 }
 
 impl Kubelet {
@@ -142,6 +144,7 @@ impl Kubelet {
             pulling: Cell::new(false),
             node_state: RefCell::default(),
             collecting: Cell::new(false),
+            sources_ready: Cell::new(false),
             runtime,
             config,
             cx,

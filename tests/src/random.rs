@@ -154,6 +154,8 @@ impl Scenario {
             self.cluster.submit(Input::Interrupt { id });
         }
         let limit = self.cluster.now() + PATIENCE;
+        // What was told to stop a moment ago may still be stopping.
+        self.run_until(self.cluster.now() + LOOK)?;
         while self.cluster.now() < limit && !self.answers() {
             self.run_until(self.cluster.now() + LOOK)?;
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Kubelet;
-use super::pod::{ContainerView, WorkState};
+use super::pod::ContainerView;
 use crate::runtime::containerd::{CriError, Id};
 
 /// ContainerGCPeriod.
@@ -35,7 +35,8 @@ impl Kubelet {
         for uid in runtime.pod_uids() {
             let known = self.with_entry(&uid, |e| e.state);
             let rs = self.runtime_status(&uid)?;
-            let over = known.is_none_or(|s| s == WorkState::Finished);
+            // Before the api-server has told its pods none is gone only because it is not known.
+            let gone = known.is_none() && self.0.sources_ready.get();
             let mut seen: BTreeSet<&str> = BTreeSet::new();
             let mut dead: Vec<Id> = Vec::new();
             for c in &rs.containers {
@@ -43,7 +44,7 @@ impl Kubelet {
                 // The newest dead container of each name is kept with its log while its pod is there; of a pod that is
                 // gone nothing is kept. One more is kept as the state before.
                 let kept = rs.containers.iter().filter(|o| o.name == c.name).position(|o| o.id == c.id);
-                let spare = known.is_some() && (newest || kept.is_some_and(|i| i <= 1));
+                let spare = !gone && (newest || kept.is_some_and(|i| i <= 1));
                 if !c.running() && !spare {
                     dead.push(c.id);
                 }
@@ -52,8 +53,7 @@ impl Kubelet {
                 runtime.remove_container(id).await?;
             }
             for (i, s) in rs.sandboxes.iter().enumerate() {
-                let empty = known.is_none() || i > 0;
-                if !s.ready && empty && (over || i > 0) {
+                if !s.ready && (gone || i > 0) {
                     runtime.remove_pod_sandbox(s.id).await?;
                 }
             }

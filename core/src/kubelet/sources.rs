@@ -55,6 +55,7 @@ impl Kubelet {
                 InformerEvent::Deleted(p) => k.api_pod_removed(p),
             });
             pods.wait_synced().await;
+            kubelet.0.sources_ready.set(true);
             kubelet.clean_up_orphans().await;
         });
     }

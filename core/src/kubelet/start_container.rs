@@ -137,8 +137,9 @@ impl Kubelet {
         let status =
             self.0.statuses.borrow().get(uid).or_else(|| p.status.clone().map(Noted::from)).unwrap_or_default();
         let all = status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
-        let known = all.filter(|s| s.name == name).find(|s| s.container_id.is_some());
-        known.map_or(0, |s| u32::try_from(s.restart_count).unwrap_or(0) + 1)
+        let mut known = all.filter(|s| s.name == name);
+        // Without a container the status counts the one that is to come.
+        known.next().map_or(0, |s| u32::try_from(s.restart_count).unwrap_or(0) + u32::from(s.container_id.is_some()))
     }
 
     async fn container_spec(

@@ -2,6 +2,7 @@
 
 mod anew;
 pub mod fake;
+mod reboot;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -491,45 +492,6 @@ fn a_restarted_kubelet_finds_its_containers() {
     let after = pod(&c, "web").and_then(|p| p.status).unwrap_or_default();
     assert_eq!(before.container_statuses, after.container_statuses);
     assert_eq!(before.pod_ip, after.pod_ip);
-}
-
-#[test]
-fn a_power_cut_restarts_containers() {
-    let mut c = cluster(1);
-    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
-    apply(&mut c, pod_json("web", spec));
-    c.run_for(Duration::from_secs(15));
-    c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOff });
-    c.run_for(Duration::from_secs(5));
-    c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOn });
-    watch(
-        &mut c,
-        "web",
-        Duration::from_secs(40),
-        expect![[r#"
-        0.0 Running [nginx:Running ready=true restarts=0] 
-        8.0 Running [nginx:Unknown(255) ready=false restarts=0] !PodReadyToStartContainers !Ready !ContainersReady
-        9.0 Running [nginx:Running ready=true restarts=1] 
-    "#]],
-    );
-    events(
-        &c,
-        "worker-1",
-        expect![[r#"
-            Normal RegisteredNode x1 Node worker-1 event: Registered Node worker-1 in Controller
-            Normal Starting x1 Starting kubelet.
-            Normal NodeHasSufficientMemory x1 Node worker-1 status is now: NodeHasSufficientMemory
-            Normal NodeHasNoDiskPressure x1 Node worker-1 status is now: NodeHasNoDiskPressure
-            Normal NodeHasSufficientPID x1 Node worker-1 status is now: NodeHasSufficientPID
-            Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
-            Normal NodeReady x1 Node worker-1 status is now: NodeReady
-            Normal Starting x1 
-            Normal Starting x1 Starting kubelet.
-            Normal NodeAllocatableEnforced x1 Updated Node Allocatable limit across pods
-            Warning Rebooted x1 Node worker-1 has been rebooted, boot id: 9b26ff23-3c81-4a43-8aa5-3cd4de440b57
-            Normal Starting x1 
-        "#]],
-    );
 }
 
 #[test]
