@@ -7,6 +7,8 @@ pub(crate) mod duration;
 pub mod dynamic;
 pub mod field;
 pub mod fields;
+pub(crate) mod formats;
+pub(crate) mod go_regex;
 pub mod jsonpath;
 pub mod labels;
 pub mod managed_fields;
@@ -19,6 +21,7 @@ pub mod status;
 pub mod tell;
 pub mod validation;
 pub(crate) mod yaml;
+pub(crate) mod zone;
 
 #[cfg(test)]
 mod golden_tests;

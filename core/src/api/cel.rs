@@ -1,11 +1,13 @@
 //! The Common Expression Language, in which rules of custom kinds and admission policies are written: read, checked, evaluated.
-//! Models cel-go and what apiserver `pkg/cel` adds to it. What an evaluation costs isn't counted; it only has a bound of steps.
+//! Models cel-go and what apiserver `pkg/cel` adds to it. What an evaluation may cost is bounded.
 
+mod actual;
 mod check;
 mod cost;
 mod eval;
 mod format;
 mod functions;
+mod ip;
 mod items;
 mod lex;
 mod library;
@@ -13,6 +15,7 @@ mod parse;
 mod schema;
 mod size;
 mod types;
+mod url;
 mod value;
 
 pub use eval::Outcome;
@@ -24,7 +27,15 @@ pub use value::{Question, Stage, Val, misnamed};
 
 use check::Checker;
 use eval::Evaluator;
-use parse::{Complaint, Expr};
+use parse::{Complaint, Expr, Kind};
+
+/// What one evaluation may cost.
+const CALL_COST_MAX: u64 = 1_000_000;
+
+/// Whether a text is a URL as requests have it: with a scheme, or an absolute path.
+pub fn is_uri(text: &str) -> bool {
+    url::parse(text).is_ok()
+}
 
 /// Answers whether somebody may do something: the question and the verb; whether, and why.
 pub type Authorize<'a> = dyn Fn(&Question, &str) -> (bool, String) + 'a;
@@ -68,6 +79,24 @@ fn show_one(text: &str, c: &Complaint) -> String {
     format!("ERROR: <input>:{}:{}: {}\n | {snippet}\n | {arrow}", line + 1, column + 1, c.message)
 }
 
+fn fault_of(e: &Expr) -> Option<String> {
+    let Kind::Call { name, target, args } = &e.kind else { return None };
+    match (target.as_deref(), args.as_slice()) {
+        (None, [one]) if actual::is_conversion(name) && actual::is_constant(one) => {
+            let none = |_: &str| None;
+            let mut evaluator =
+                Evaluator { variables: &none, authorize: None, scopes: Vec::new(), cost: 0, limit: CALL_COST_MAX };
+            evaluator.run(e).err()
+        }
+        (Some(_), [Expr { kind: Kind::Literal(Val::Text(pattern)), .. }, ..])
+            if matches!(&**name, "find" | "findAll") =>
+        {
+            super::go_regex::check(pattern).err()
+        }
+        _ => None,
+    }
+}
+
 impl Program {
     /// Reads and checks an expression; the error is cel-go's.
     pub fn compile(text: &str, variables: &[(&str, Type)]) -> Result<Self, String> {
@@ -77,6 +106,9 @@ impl Program {
         if !checker.complaints.is_empty() {
             return Err(show(text, &checker.complaints));
         }
+        if !checker.doubts.is_empty() {
+            return Err(show(text, &checker.doubts));
+        }
         Ok(Program { tree, output })
     }
 
@@ -85,14 +117,31 @@ impl Program {
         cost::Coster::new(variables, shape).most(&self.tree)
     }
 
+    /// Why it can't be made ready to be evaluated, though it is right: what is constant in it makes no sense.
+    pub fn fault(&self) -> Option<String> {
+        let mut found = None;
+        parse::each(&self.tree, &mut |e| {
+            if found.is_none() {
+                found = fault_of(e);
+            }
+        });
+        found
+    }
+
     /// Whether it names a variable.
     pub fn uses(&self, name: &str) -> bool {
         parse::names(&self.tree, name)
     }
 
-    /// Evaluates it.
-    pub fn eval(&self, variables: &dyn Fn(&str) -> Option<Outcome>, authorize: Option<&Authorize<'_>>) -> Outcome {
-        Evaluator { variables, authorize, scopes: Vec::new(), steps: 0 }.eval(&self.tree)
+    /// Evaluates it; what that cost.
+    pub fn eval(
+        &self,
+        variables: &dyn Fn(&str) -> Option<Outcome>,
+        authorize: Option<&Authorize<'_>>,
+    ) -> (Outcome, u64) {
+        let mut evaluator = Evaluator { variables, authorize, scopes: Vec::new(), cost: 0, limit: CALL_COST_MAX };
+        let outcome = evaluator.run(&self.tree);
+        (outcome, evaluator.cost)
     }
 }
 

@@ -156,8 +156,25 @@ pub type ErrorList = Vec<Error>;
 pub fn show(value: &Value) -> String {
     match value {
         Value::String(s) => quote(s),
-        other => escape_html(&other.to_string()),
+        Value::Number(n) if n.is_f64() => crate::api::patch::go_double(n.as_f64().unwrap_or_default()),
+        other => escape_html(&json(other)),
     }
+}
+
+/// JSON as Go writes it: numbers that are whole without a fraction.
+fn json(value: &Value) -> String {
+    fn whole(value: &Value) -> Value {
+        match value {
+            Value::Number(n) => match n.as_f64().filter(|f| n.is_f64() && f.fract() == 0.0 && f.abs() < 9e15) {
+                Some(f) => (f as i64).into(),
+                None => value.clone(),
+            },
+            Value::Array(items) => items.iter().map(whole).collect(),
+            Value::Object(o) => o.iter().map(|(k, v)| (k.clone(), whole(v))).collect::<serde_json::Map<_, _>>().into(),
+            other => other.clone(),
+        }
+    }
+    whole(value).to_string()
 }
 
 /// Go's JSON encoder writes `<`, `>` and `&` as escapes.

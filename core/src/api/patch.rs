@@ -15,7 +15,7 @@ mod show;
 mod strategic;
 
 pub use merge::merge_patch;
-pub use show::go_fmt;
+pub use show::{go_double, go_fmt};
 pub use strategic::{StrategicError, strategic_merge};
 
 /// Upstream's bound on a JSON patch.

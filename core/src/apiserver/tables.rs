@@ -115,10 +115,12 @@ impl Printer<'_> {
 fn custom_cell(kind: &str, value: &Value, now: jiff::Timestamp) -> Value {
     match kind {
         "integer" => value.as_i64().or_else(|| value.as_f64().map(|f| f as i64)).map_or(Value::Null, Value::from),
-        "number" => value.as_f64().map_or(Value::Null, Value::from),
+        "number" if value.is_number() => value.clone(),
+        "number" => Value::Null,
         "boolean" => value.as_bool().map_or(Value::Null, Value::from),
         "date" => match value.as_str().map(crate::api::decode::parse_rfc3339) {
             Some(Ok(_)) => since(value.as_str().and_then(|t| t.parse().ok()), now).into(),
+            Some(Err(_)) if matches!(value.as_str(), Some("" | "null")) => "<unknown>".into(),
             Some(Err(_)) => "<invalid>".into(),
             None => Value::Null,
         },

@@ -3,7 +3,10 @@
 //! A kind keeps its place however its definition changes, so that whoever watches it goes on watching.
 //! Models apiextensions `pkg/registry/customresource` and `pkg/apiserver/customresource_handler.go`.
 
-mod formats;
+mod correlated;
+mod embedded;
+mod list_type;
+mod numbers;
 mod prune;
 pub(super) mod rules;
 mod scale;
@@ -30,6 +33,7 @@ use crate::api::object::{Obj, Object};
 use crate::api::status::Status;
 use crate::api::validation::{name_is_dns_subdomain, validate_object_meta, validate_object_meta_update};
 
+use correlated::Correlated;
 pub(crate) use rules::{complaints as rule_complaints, costs as rule_costs};
 
 /// What a value has against it by a schema.
@@ -281,9 +285,17 @@ impl CustomKind {
         self.definition.borrow().versions.iter().find(|v| v.name == name).cloned()
     }
 
-    fn errors(&self, o: &DynamicObject) -> ErrorList {
+    /// What embedded objects have against them, and what lists hold twice where they may not. `was`: what it is a change of.
+    fn inner_errors(&self, value: &Value, was: Option<&Value>, of_status: bool) -> ErrorList {
         let Some(version) = self.stored() else { return ErrorList::new() };
-        schema::validate(&Value::Object(o.fields.clone()), &version.schema)
+        let mut errors = ErrorList::new();
+        if !of_status {
+            errors.extend(embedded::errors(value, &version.schema));
+        }
+        if was.is_none_or(|was| list_type::errors(was, &version.schema).is_empty()) {
+            errors.extend(list_type::errors(value, &version.schema));
+        }
+        errors
     }
 
     /// What is wrong with what the Scale is made of.
@@ -334,9 +346,9 @@ impl Version {
             return Err(Status::invalid(group, kind, name, &vec![error]));
         }
         let ty = crate::api::schema::schema().named("meta/v1.ObjectMeta");
-        let bound = decode::bind_value(&value["metadata"], ty)
-            .map_err(|e| cannot(e.replace("Go struct field ObjectMeta.", "Go struct field ObjectMeta.metadata.")))?;
+        let mut bound = decode::bind_value(&value["metadata"], ty).map_err(cannot)?;
         if value["metadata"].is_object() {
+            embedded::omit_empty(&mut bound.value);
             value["metadata"] = bound.value;
         }
         let mut unknown = prune::prune(value, &self.schema);
@@ -344,6 +356,8 @@ impl Version {
             let field = e.strip_prefix("unknown field \"")?.strip_suffix('"')?;
             Some(format!("metadata.{field}"))
         }));
+        prune::drop_nulls(value, &self.schema);
+        unknown.extend(embedded::coerce(value, &self.schema).map_err(|e| cannot(e.to_string()))?);
         prune::default(value, &self.schema);
         let said: Vec<String> = unknown.iter().map(|f| format!("unknown field \"{f}\"")).collect();
         match validation {
@@ -364,6 +378,19 @@ impl Version {
     /// An object as it is stored.
     pub fn store(&self, value: &mut Value) {
         value["apiVersion"] = (&*self.stored_as).into();
+    }
+}
+
+/// What a change has against it by the schema; a change of the status is looked at alone.
+fn changed(new: &Value, old: &Value, schema: &Value, of_status: bool) -> ErrorList {
+    let whole = Correlated::new(new, old, schema);
+    if !of_status {
+        return schema::validate_update(new, Some(whole), schema, "");
+    }
+    let of = &schema["properties"]["status"];
+    match new.get("status") {
+        Some(status) if of.is_object() => schema::validate_update(status, whole.key("status"), of, "status"),
+        _ => ErrorList::new(),
     }
 }
 
@@ -391,11 +418,18 @@ impl Strategy for CustomKind {
         let path = Path::new("metadata");
         let mut errors = validate_object_meta(o.meta(), self.names().namespaced, name_is_dns_subdomain, &path);
         if let Some(o) = DynamicObject::of(o) {
-            errors.extend(self.errors(o));
+            let value = o.to_value();
+            let schema = self.stored().map(|v| schema::validate(&value, &v.schema));
+            errors.extend(schema.unwrap_or_default());
             errors.extend(self.scale_errors(o, false));
+            errors.extend(self.inner_errors(&value, None, false));
             errors.extend(self.judge(o, None, &errors).errors);
         }
         errors
+    }
+    fn canonicalize(&self, o: &mut dyn Object) {
+        let Some(o) = DynamicObject::of_mut(o) else { return };
+        o.fields.values_mut().for_each(prune::whole_numbers);
     }
     fn warnings(&self, o: &dyn Object, old: Option<&dyn Object>) -> Vec<String> {
         let Some(o) = DynamicObject::of(o) else { return Vec::new() };
@@ -426,10 +460,13 @@ impl Strategy for CustomKind {
     fn validate_update(&self, cx: &StrategyContext<'_>, new: &dyn Object, old: &dyn Object) -> ErrorList {
         let mut errors = validate_object_meta_update(new.meta(), old.meta(), &Path::new("metadata"));
         if let (Some(new), Some(old)) = (DynamicObject::of(new), DynamicObject::of(old)) {
-            // What was wrong before and did not change stays tolerated, as upstream's ratcheting has it.
-            let before = self.errors(old);
-            errors.extend(self.errors(new).into_iter().filter(|e| !before.contains(e)));
-            errors.extend(self.scale_errors(new, cx.subresource == "status"));
+            let (value, was) = (new.to_value(), old.to_value());
+            let of_status = cx.subresource == "status";
+            if let Some(version) = self.stored() {
+                errors.extend(changed(&value, &was, &version.schema, of_status));
+            }
+            errors.extend(self.scale_errors(new, of_status));
+            errors.extend(self.inner_errors(&value, Some(&was), of_status));
             errors.extend(self.judge(new, Some(old), &errors).errors);
         }
         errors

@@ -15,7 +15,6 @@ pub mod event;
 mod go;
 mod go_diff;
 mod go_pod_volume;
-mod go_regex;
 pub(crate) mod go_schema;
 mod go_struct;
 mod go_volume;

@@ -490,3 +490,102 @@ fn what_versions_share_is_named_above_them() {
          boolean or integer. Enum string fields and strings with formats are allowed.]",
     );
 }
+
+/// A kind of one field, `a`, of this schema.
+fn of_one(a: Value) -> Server {
+    let s = Server::new();
+    let schema = json!({"type": "object", "properties": {"a": a, "status": {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}}}}});
+    let made = json!({"metadata": {"name": "ones.a.b"}, "spec": {
+        "group": "a.b", "scope": "Cluster", "names": {"plural": "ones", "kind": "One"}, "versions": [
+            {"name": "v1", "served": true, "storage": true, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": schema}},
+        ],
+    }});
+    run(&s, &[(&format!("POST {DEFINITIONS}"), &made.to_string(), "201")]);
+    soon(&s);
+    s
+}
+
+#[test]
+fn schemas_say_what_is_wrong() {
+    let in_body = |why: &str| format!("a in body {why}");
+    let cases = [
+        (
+            json!({"type": "string", "format": "date"}),
+            json!("2026-02-30"),
+            in_body("must be of type date: \"2026-02-30\""),
+        ),
+        (json!({"type": "string", "format": "hostname"}), json!("-a"), in_body("must be of type hostname: \"-a\"")),
+        (json!({"type": "string", "format": "byte"}), json!("YQ"), in_body("must be of type byte: \"YQ\"")),
+        (
+            json!({"type": "string", "format": "k8s-short-name"}),
+            json!("A"),
+            in_body("must be of type k8s-short-name: \"A\""),
+        ),
+        (json!({"type": "string", "format": "mac"}), json!("0:1"), in_body("must be of type mac: \"0:1\"")),
+        (json!({"type": "string", "format": "uri"}), json!("a.b"), in_body("must be of type uri: \"a.b\"")),
+        (json!({"type": "string", "format": "ipv4"}), json!(1), in_body("must be of type ipv4: \"int64\"")),
+        (json!({"type": "number", "multipleOf": 0.5}), json!(1.2), in_body("should be a multiple of 0.5")),
+        (
+            json!({"type": "integer", "format": "int32"}),
+            json!(3_000_000_000_i64),
+            "Checked value must be of type integer with format int32 in a".to_owned(),
+        ),
+        (
+            json!({"type": "integer", "minimum": 1.5}),
+            json!(2),
+            "Minimum boundary value must be of type integer".to_owned(),
+        ),
+        (
+            json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "oneOf": [{"required": ["b"]}, {"required": ["c"]}]}),
+            json!({"b": 1, "c": 2}),
+            "\"a\" must validate one and only one schema (oneOf). Found 2 valid alternatives".to_owned(),
+        ),
+        (
+            json!({"type": "array", "items": {"type": "object", "properties": {"k": {"type": "string"}}}, "x-kubernetes-list-type": "atomic"}),
+            json!([1]),
+            "a[0] in body must be of type object: \"integer\"".to_owned(),
+        ),
+        (
+            json!({"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}),
+            json!({"kind": "A_B"}),
+            "a.apiVersion: Required value".to_owned(),
+        ),
+        (
+            json!({"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}),
+            json!({"kind": "A_B", "apiVersion": "v1", "metadata": {"name": "a/b"}}),
+            "a.metadata.name: Invalid value: \"a/b\": may not contain '/'".to_owned(),
+        ),
+    ];
+    for (schema, a, why) in cases {
+        let s = of_one(schema);
+        let body = json!({"apiVersion": "a.b/v1", "kind": "One", "metadata": {"name": "x"}, "a": a});
+        let answer = s.ask("POST", "/apis/a.b/v1/ones", &body);
+        assert!(answer.code == 422 && answer.message().contains(&why), "{why}: {}", answer.message());
+    }
+}
+
+#[test]
+fn what_is_kept_of_an_object() {
+    let s = of_one(json!({"type": "object", "nullable": true, "properties": {
+        "n": {"type": "string"}, "d": {"type": "string", "default": "x"}, "f": {"type": "number"},
+        "e": {"type": "object", "x-kubernetes-embedded-resource": true, "properties": {"q": {"type": "string"}}},
+    }}));
+    let body = r#"{"apiVersion":"a.b/v1","kind":"One","metadata":{"name":"x","labels":{}},"a":{"n":null,"d":null,"f":1.0,
+        "e":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","odd":1},"z":1}}}"#;
+    let patch = "PATCH /apis/a.b/v1/ones/x/status";
+    run(
+        &s,
+        &[
+            (
+                "POST /apis/a.b/v1/ones?fieldValidation=Warn",
+                body,
+                "201 warning=unknown field \\\"a.e.z\\\"; /a/n=-; /a/d=x; /a/f=1; /a/e/metadata={\"name\":\"p\"}; /metadata/labels=-",
+            ),
+            (
+                patch,
+                r#"{"status":{"n":-1}}"#,
+                "422 One.a.b \"x\" is invalid: status.n: Invalid value: -1: n in body should be greater than or equal to 0",
+            ),
+        ],
+    );
+}

@@ -130,7 +130,7 @@ fn what_is_bound_is_asked() {
                 "",
                 &format!(
                     "422 configmaps \"good\" is forbidden: {denied} expression \
-                     '!object.metadata.name.startsWith('kube-')' resulted in error: no such overload"
+                     '!object.metadata.name.startsWith('kube-')' resulted in error: no such key: metadata"
                 ),
             ),
             (&format!("DELETE {GROUP}/validatingadmissionpolicybindings/everywhere"), "", "200"),

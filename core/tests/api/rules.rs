@@ -209,3 +209,77 @@ fn lists_are_compared_as_what_they_are() {
         ],
     );
 }
+
+#[test]
+fn rules_have_a_budget() {
+    let s = Server::new();
+    let list = |rules: Value| json!({"type": "array", "maxItems": 900, "items": {"type": "integer"}, "x-kubernetes-validations": rules});
+    let pairs = json!({"rule": "self.all(x, self.all(y, x + y >= 0))"});
+    let many: Vec<&Value> = std::iter::repeat_n(&pairs, 13).collect();
+    let spec = json!({"type": "object", "properties": {
+        "one": list(json!([pairs, {"rule": "self.size() < 500", "message": "too many"}])), "all": list(json!(many)),
+    }});
+    run(&s, &[(DEFINITIONS, &definition(spec), "201")]);
+    s.sim.run_until(s.sim.now() + Duration::from_millis(100));
+    let post = format!("POST {FOOS}");
+    let of = |field: &str, n: usize| foo(json!({field: vec![1; n]}));
+    let refused = |why: &str| format!("422 Foo.a.b \"f\" is invalid: {why}");
+    run(
+        &s,
+        &[
+            (&format!("{post}?dryRun=All"), &of("one", 350), "201"),
+            (
+                &post,
+                &of("one", 600),
+                &refused(
+                    "spec.one: Invalid value: \"array\": 'operation cancelled: actual cost limit exceeded': no further \
+                     validation rules will be run due to call cost exceeds limit for rule: self.all(x, self.all(y, x + y >= 0))",
+                ),
+            ),
+            (
+                &post,
+                &of("all", 350),
+                &refused(
+                    "spec.all: Invalid value: \"array\": validation failed due to running out of cost budget, no further \
+                     validation rules will be run",
+                ),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_was_wrong_and_stays_is_told() {
+    let s = Server::new();
+    let spec = |strict: bool| {
+        let rule = json!([{"rule": "self != 'bad'", "message": "bad"}]);
+        let rules = if strict { rule } else { json!([]) };
+        let max = if strict { 3 } else { 9 };
+        let word = json!({"type": "string", "maxLength": 9, "x-kubernetes-validations": rules});
+        json!({"type": "object", "properties": {"word": word, "other": {"type": "string"}, "n": {"type": "integer", "maximum": max}}})
+    };
+    run(&s, &[(DEFINITIONS, &definition(spec(false)), "201")]);
+    s.sim.run_until(s.sim.now() + Duration::from_millis(100));
+    run(&s, &[(&format!("POST {FOOS}"), &foo(json!({"word": "bad", "n": 5})), "201")]);
+    let schema = json!([{"op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec", "value": spec(true)}]);
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/foos.a.b";
+    let media = [("Content-Type", "application/json-patch+json")];
+    assert_eq!(s.send("PATCH", path, &media, schema.to_string().as_bytes()).code, 200);
+    s.sim.run_until(s.sim.now() + Duration::from_millis(100));
+    let patch = format!("PATCH {FOOS}/f");
+    run(
+        &s,
+        &[
+            (
+                &patch,
+                r#"{"spec":{"other":"x"}}"#,
+                "200 warning=spec.word: Invalid value: \\\"bad\\\": bad; /spec/other=x",
+            ),
+            (
+                &patch,
+                r#"{"spec":{"n":6}}"#,
+                "422 Foo.a.b \"f\" is invalid: spec.n: Invalid value: 6: spec.n in body should be less than or equal to 3",
+            ),
+        ],
+    );
+}

@@ -5,22 +5,55 @@ use std::rc::Rc;
 use super::parse::{Complaint, Expr, Field, Fold, Kind};
 use super::types::{self, BOOL, Bound, INT, STRING, Type, fits, overloads, resolve};
 use super::value::Val;
+use super::{format, functions};
+use crate::api::go_regex;
 
 /// The variables that are known, the innermost last.
 pub(super) struct Checker<'a> {
     variables: &'a [(&'a str, Type)],
     scopes: Vec<(String, Type)>,
     pub complaints: Vec<Complaint>,
+    /// What is said only of an expression that is right otherwise. Models cel-go `cel/validator.go` and `ext/formatting.go`.
+    pub doubts: Vec<Complaint>,
+    /// How many calls of `format` it is within, where lists and maps may hold anything.
+    formats: usize,
 }
 
 impl<'a> Checker<'a> {
     pub fn new(variables: &'a [(&'a str, Type)]) -> Self {
-        Checker { variables, scopes: Vec::new(), complaints: Vec::new() }
+        Checker { variables, scopes: Vec::new(), complaints: Vec::new(), doubts: Vec::new(), formats: 0 }
     }
 
     fn complain(&mut self, at: usize, message: String) -> Type {
         self.complaints.push(Complaint { at, message });
         Type::Dyn
+    }
+
+    fn doubt(&mut self, at: usize, message: String) {
+        self.doubts.push(Complaint { at, message });
+    }
+
+    /// Lists and maps hold what is of one type.
+    fn alike(&mut self, at: usize, first: Option<&Type>, t: &Type) -> bool {
+        let same = first.is_none_or(|first| first == t) || self.formats > 0;
+        if let Some(first) = first.filter(|_| !same) {
+            self.doubt(at, format!("expected type '{}' but found '{}'", first.shown(), t.shown()));
+        }
+        same
+    }
+
+    /// An entry that may not be there has an optional value.
+    fn entry(&mut self, e: &Expr, optional: bool) -> Type {
+        let t = self.check(e);
+        match &t {
+            Type::Optional(of) if optional => (**of).clone(),
+            Type::Dyn if optional => Type::Dyn,
+            _ if optional => {
+                let message = format!("expected type 'optional_type({0})' but found '{0}'", t.shown());
+                self.complain(e.at, message)
+            }
+            _ => t,
+        }
     }
 
     fn variable(&self, name: &str) -> Option<Type> {
@@ -53,29 +86,36 @@ impl<'a> Checker<'a> {
             Kind::Select { of, field, test, optional } => self.select(e, of, field, *test, *optional),
             Kind::Call { name, target, args } => self.call(e.at, name, target.as_deref(), args),
             Kind::List(items) => {
-                let mut of = None;
+                let (mut of, mut first, mut even) = (None, None, true);
                 for (item, optional) in items {
-                    let t = self.check(item);
-                    let t = if *optional { inner_of(&t) } else { t };
+                    let t = self.entry(item, *optional);
+                    // What is none may be of anything.
+                    if !(*optional && t == Type::Dyn) {
+                        even = even && self.alike(item.at, first.as_ref(), &t);
+                        first.get_or_insert_with(|| t.clone());
+                    }
                     of = Some(join(of, t));
                 }
-                Type::list(of.unwrap_or(Type::Param('_')).or_dyn())
+                Type::list(of.unwrap_or(Type::Param('_')))
             }
             Kind::Map(entries) => {
-                let (mut key, mut value) = (None, None);
+                let (mut key, mut value, mut first) = (None, None, None);
                 for (k, v, optional) in entries {
-                    let k = self.check(k);
-                    let v = self.check(v);
-                    key = Some(join(key, k));
-                    value = Some(join(value, if *optional { inner_of(&v) } else { v }));
+                    let kt = self.check(k);
+                    let vt = self.entry(v, *optional);
+                    let (fk, fv) = first.get_or_insert_with(|| (kt.clone(), vt.clone()));
+                    let (fk, fv) = (fk.clone(), fv.clone());
+                    let _ = self.alike(k.at, Some(&fk), &kt) && self.alike(v.at, Some(&fv), &vt);
+                    key = Some(join(key, kt));
+                    value = Some(join(value, vt));
                 }
                 Type::map(key.unwrap_or(Type::Dyn), value.unwrap_or(Type::Dyn))
             }
             Kind::Make { name, fields } => self.make(e.at, name, fields),
-            Kind::Fold { op, over, names, steps } => self.fold(*op, over, names, steps),
+            Kind::Fold { op, over, names, steps } => self.fold(e.at, *op, over, names, steps),
             Kind::Bind { name, value, body, optional } => {
                 let value = self.check(value);
-                let inner = if optional.is_some() { inner_of(&value) } else { value };
+                let inner = if optional.is_some() { inner_of(&value).or_dyn() } else { value };
                 self.scopes.push((name.clone(), inner));
                 let result = self.check(body);
                 self.scopes.pop();
@@ -136,8 +176,17 @@ impl<'a> Checker<'a> {
             Some(full) => (full.as_str(), None),
             None => (name, target),
         };
+        self.formats += usize::from(name == "format");
         let receiver = target.map(|t| self.check(t));
         let given: Vec<Type> = args.iter().map(|a| self.check(a)).collect();
+        self.formats -= usize::from(name == "format");
+        self.literals(at, name, target, args);
+        if matches!(name, "_&&_" | "_||_") {
+            for (a, t) in args.iter().zip(&given) {
+                self.truth(a.at, t);
+            }
+            return BOOL;
+        }
         let Some(ways) = overloads(name) else {
             return self.complain(at, format!("undeclared reference to '{name}' (in container '')"));
         };
@@ -147,6 +196,10 @@ impl<'a> Checker<'a> {
             let mut bound = Bound::new();
             if way.params.iter().zip(&all).all(|(wanted, given)| fits(wanted, given, &mut bound)) {
                 let r = resolve(&way.result, &bound);
+                // What is not known yet becomes what is wanted first.
+                if all.iter().any(Type::is_open) {
+                    return r.or_dyn();
+                }
                 result = Some(match result {
                     // Several ways fit what isn't known: so does any result.
                     Some(have) if have != r => Type::Dyn,
@@ -154,12 +207,52 @@ impl<'a> Checker<'a> {
                 });
             }
         }
+        if name == "_[?_]" && matches!(all.first(), Some(Type::Dyn)) {
+            return Type::Dyn;
+        }
         result.unwrap_or_else(|| {
             let shown: Vec<String> = given.iter().map(Type::shown).collect();
             let args = format!("({})", shown.join(", "));
             let of = receiver.map_or(args.clone(), |r| format!("{}.{args}", r.shown()));
             self.complain(at, format!("found no matching overload for '{name}' applied to '{of}'"))
         })
+    }
+
+    /// A condition is true or false.
+    fn truth(&mut self, at: usize, t: &Type) {
+        if !matches!(t, Type::Dyn | Type::Param(_)) && *t != BOOL {
+            self.complain(at, format!("expected type 'bool' but found '{}'", t.shown()));
+        }
+    }
+
+    /// Literals that a function can't take.
+    fn literals(&mut self, at: usize, name: &str, target: Option<&Expr>, args: &[Expr]) {
+        let literal = |e: &Expr| if let Kind::Literal(v) = &e.kind { Some(v.clone()) } else { None };
+        match (name, target, args) {
+            ("duration" | "timestamp", None, [one]) => {
+                let bad = literal(one).is_some_and(|v| functions::call(name, false, &[v], None).is_err());
+                if bad {
+                    self.doubt(one.at, format!("invalid {name} argument"));
+                }
+            }
+            ("matches", Some(_), [pattern]) | ("matches", None, [_, pattern]) => {
+                if let Some(Val::Text(p)) = literal(pattern)
+                    && go_regex::check(&p).is_err()
+                {
+                    self.doubt(pattern.at, "invalid matches argument".to_owned());
+                }
+            }
+            ("format", Some(text), [Expr { kind: Kind::List(items), .. }]) => {
+                let Some(Val::Text(text)) = literal(text) else { return };
+                let mut quiet = Checker { variables: self.variables, scopes: self.scopes.clone(), ..Checker::new(&[]) };
+                let types: Vec<Type> = items.iter().map(|(item, _)| quiet.check(item)).collect();
+                if let Err((which, why)) = format::check(&text, &types) {
+                    let at = which.and_then(|i| items.get(i)).map_or(at, |(item, _)| item.at);
+                    self.doubt(at, why);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Patches make objects of two types: one for JSON patches, and one of any fields for all that is in an object.
@@ -188,7 +281,7 @@ impl<'a> Checker<'a> {
         Type::object(name, [])
     }
 
-    fn fold(&mut self, op: Fold, over: &Expr, names: &(String, Option<String>), steps: &[Expr]) -> Type {
+    fn fold(&mut self, whole: usize, op: Fold, over: &Expr, names: &(String, Option<String>), steps: &[Expr]) -> Type {
         let range = self.check(over);
         let (first, second) = entries_of(&range, names.1.is_some()).unwrap_or_else(|| {
             let message = format!(
@@ -209,18 +302,32 @@ impl<'a> Checker<'a> {
             _ => found.len(),
         };
         for (at, t) in found.iter().take(conditions) {
-            if !matches!(t, Type::Dyn) && *t != BOOL {
-                let call = match op {
-                    Fold::All => "_&&_",
-                    Fold::Exists => "_||_",
-                    _ => "_?_:_",
-                };
-                let applied = match op {
-                    Fold::All | Fold::Exists => format!("(bool, {})", t.shown()),
-                    _ => format!("({}, list({item}), list({item}))", t.shown(), item = item.shown()),
-                };
-                self.complain(*at, format!("found no matching overload for '{call}' applied to '{applied}'"));
+            let kept = match op {
+                Fold::All | Fold::Exists => {
+                    self.truth(*at, t);
+                    continue;
+                }
+                Fold::ExistsOne => INT,
+                _ => Type::list(item.clone()),
+            };
+            if !matches!(t, Type::Dyn | Type::Param(_)) && *t != BOOL {
+                let applied = format!("({}, {kept}, {kept})", t.shown(), kept = kept.shown());
+                self.complain(whole, format!("found no matching overload for '_?_:_' applied to '{applied}'"));
             }
+        }
+        if let (Fold::SortBy, Some((_, key))) = (op, found.last()) {
+            let given = [range.clone(), Type::list(key.clone())];
+            let ways = overloads("@sortByAssociatedKeys").unwrap_or_default();
+            let fit = |w: &types::Overload| w.params.iter().zip(&given).all(|(w, g)| fits(w, g, &mut Bound::new()));
+            if !ways.iter().any(fit) {
+                let [list, keys] = given.map(|t| t.shown());
+                let why = format!("'@sortByAssociatedKeys' applied to '{list}.({keys})'");
+                self.complain(whole, format!("found no matching overload for {why}"));
+            }
+        }
+        if let (Fold::Entries, Some((at, entry @ (Type::Named(_) | Type::List(_))))) = (op, found.last()) {
+            let why = format!("'cel.@mapInsert' applied to '(map(dyn, dyn), {})'", entry.shown());
+            self.complain(*at, format!("found no matching overload for {why}"));
         }
         let last = found.last().map_or(Type::Dyn, |(_, t)| t.clone());
         match op {
@@ -247,6 +354,15 @@ pub(super) fn entries_of(range: &Type, both: bool) -> Option<(Type, Type)> {
 impl Type {
     fn or_dyn(self) -> Type {
         if matches!(self, Type::Param(_)) { Type::Dyn } else { self }
+    }
+
+    /// Whether it is the type of what is empty, which may be one of anything.
+    fn is_open(&self) -> bool {
+        match self {
+            Type::Param(_) => true,
+            Type::List(of) | Type::Optional(of) => of.is_open(),
+            _ => false,
+        }
     }
 }
 

@@ -38,6 +38,8 @@ struct Known {
     size: Option<Range>,
     entry: Option<Entry>,
     ty: Option<Type>,
+    /// The number that it is, if it is one as it stands there.
+    int: Option<i64>,
 }
 
 impl Known {
@@ -95,7 +97,10 @@ impl<'a> Coster<'a> {
     fn estimate(&mut self, e: &Expr) -> Known {
         let ty = self.checker.check(e);
         let mut known = match &e.kind {
-            Kind::Literal(v) => Known { size: Some(fixed(literal_size(v))), ..Known::default() },
+            Kind::Literal(v) => {
+                let int = if let Val::Int(i) = v { Some(*i) } else { None };
+                Known { size: Some(fixed(literal_size(v))), int, ..Known::default() }
+            }
             Kind::Ident(name) => self.ident(name, &ty),
             Kind::Select { of, field, test, optional } => self.select(of, field, (*test, *optional), &ty),
             Kind::Call { name, target, args } => self.call(name, target.as_deref(), args, &ty),
@@ -129,7 +134,7 @@ impl<'a> Coster<'a> {
         let local = self.locals.iter().rev().find(|l| l.name == name);
         let path = local.map_or_else(|| vec![name.to_owned()], |l| l.path.clone());
         let size = self.sized(&path, ty).or_else(|| local.and_then(|l| l.size));
-        Known { cost: fixed(1), size, path, entry: local.and_then(|l| l.entry.clone()), ty: None }
+        Known { cost: fixed(1), size, path, entry: local.and_then(|l| l.entry.clone()), ..Known::default() }
     }
 
     fn select(&mut self, of: &Expr, field: &str, (test, optional): (bool, bool), ty: &Type) -> Known {
@@ -192,7 +197,7 @@ impl<'a> Coster<'a> {
             _ => {}
         }
         let size = size.or_else(|| self.sized(&path, ty));
-        Known { cost: of_target.add(cost), path, size, entry, ty: None }
+        Known { cost: of_target.add(cost), path, size, entry, ..Known::default() }
     }
 
     fn bind(&mut self, name: &str, value: &Expr, body: &Expr, optional: Option<bool>) -> Known {
@@ -266,7 +271,13 @@ impl<'a> Coster<'a> {
             Fold::SortBy => (2 * LIST_BASE + 2, 0, appended(&last), 1),
         };
         let each = step.add(fixed(looked));
-        let cost = range.cost.add(fixed(init)).add(fixed(result)).add(range.size().mul(each));
+        let mut cost = range.cost.add(fixed(init)).add(fixed(result)).add(range.size().mul(each));
+        if op == Fold::SortBy {
+            // The keys are compared with each other.
+            let factor = if last.is(&STRING) || last.is(&BYTES) { 2.0 + TRAVERSAL } else { 2.0 };
+            let compared = range.size().mul(range.size()).factor(factor);
+            cost = cost.add(compared).add(fixed(1 + LIST_BASE));
+        }
         let (size, entry) = match op {
             Fold::All | Fold::Exists | Fold::ExistsOne => (Some(fixed(1)), None),
             Fold::Filter => (Some(range.size()), Some(from_nothing(item.size()))),
@@ -333,6 +344,7 @@ impl Called<'_> {
                 let each = if text { fixed(1).add(size.factor(TRAVERSAL)) } else { fixed(1) };
                 Some((target.mul(each), None))
             }
+            "slice" | "lists.range" | "reverse" | "flatten" | "distinct" | "sort" => self.of_lists(target),
             "url" | "jsonpatch.escapeKey" => first.map(|s| (s.factor(TRAVERSAL), Some(s))),
             "lowerAscii" | "upperAscii" | "substring" | "trim" => target.map(|s| (s.factor(TRAVERSAL), Some(s))),
             "replace" => {
@@ -410,6 +422,26 @@ impl Called<'_> {
             },
             _ => None,
         }
+    }
+
+    /// Functions that make lists anew.
+    fn of_lists(&self, target: Option<Range>) -> Option<Estimate> {
+        let number = |i: usize, otherwise: u64| match self.args.get(i).map(|a| a.int) {
+            Some(Some(n)) => u64::try_from(n).unwrap_or(0),
+            _ => otherwise,
+        };
+        let (factor, size) = match (self.name, target) {
+            ("lists.range", _) => (1.0, fixed(number(0, u64::MAX))),
+            ("slice", Some(of)) => (1.0, fixed(number(1, of.max).wrapping_sub(number(0, 0)))),
+            ("flatten", Some(of)) => (if self.args.is_empty() { 1.0 } else { number(0, u64::MAX) as f64 }, of),
+            ("distinct", Some(of)) => (2.0, of.mul(of)),
+            ("sort", Some(of)) => {
+                let texts = self.items().is_some_and(|(ty, _)| ty == STRING || ty == BYTES);
+                (if texts { 2.0 + TRAVERSAL } else { 2.0 }, of.mul(of))
+            }
+            (_, of) => (1.0, of?),
+        };
+        Some((size.factor(factor).add(fixed(1 + LIST_BASE)), Some(size)))
     }
 
     /// The language's own functions.

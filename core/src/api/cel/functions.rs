@@ -3,9 +3,6 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::Authorize;
 use super::eval::Outcome;
 use super::library;
@@ -33,7 +30,31 @@ pub(super) fn call(name: &str, member: bool, args: &[Val], authorize: Option<&Au
     found
         .or_else(|| plain(name, args))
         .or_else(|| library::call(name, args, authorize))
-        .unwrap_or_else(|| Err(no_overload()))
+        .unwrap_or_else(|| Err(unfit(name, args)))
+}
+
+/// What is said of a function that is called with what it can't take: some go by what their first argument can do, some by
+/// all of them.
+fn unfit(name: &str, args: &[Val]) -> String {
+    let first = args.first();
+    let number = matches!(first, Some(Val::Int(_) | Val::Uint(_) | Val::Double(_)));
+    let time = matches!(first, Some(Val::Timestamp(_) | Val::Duration(_)));
+    let text = matches!(first, Some(Val::Text(_) | Val::Bytes(_)));
+    let able = match name {
+        "_+_" => number || time || text || matches!(first, Some(Val::List(_))),
+        "_-_" => number || time,
+        "_*_" | "_/_" => number,
+        "_%_" => matches!(first, Some(Val::Int(_) | Val::Uint(_))),
+        "_<_" | "_<=_" | "_>_" | "_>=_" => number || time || text || matches!(first, Some(Val::Bool(_))),
+        "size" => false,
+        "startsWith" | "endsWith" | "contains" | "matches" | "!_" | "-_" | "@in" => true,
+        name if name.starts_with("get") => true,
+        _ => {
+            let types: Vec<&str> = args.iter().map(Val::type_name).collect();
+            return format!("no such overload: {name}({})", types.join(", "));
+        }
+    };
+    if able { no_overload() } else { format!("no such overload: {name}") }
 }
 
 fn operator(name: &str, args: &[Val]) -> Option<Outcome> {
@@ -114,8 +135,10 @@ fn arithmetic(name: &str, a: &Val, b: &Val) -> Outcome {
             jiff::Timestamp::from_nanosecond(nanos).map(Val::Timestamp).map_err(|_| overflow("timestamp"))
         }
         (Val::Duration(_), Val::Timestamp(_)) if name == "_+_" => arithmetic(name, b, a),
-        (Val::Duration(a), Val::Duration(b)) if name == "_+_" => Ok(Val::Duration(a + b)),
-        (Val::Duration(a), Val::Duration(b)) if name == "_-_" => Ok(Val::Duration(a - b)),
+        (Val::Duration(a), Val::Duration(b)) if matches!(name, "_+_" | "_-_") => {
+            let sum = if name == "_+_" { a + b } else { a - b };
+            i64::try_from(sum).map(|d| Val::Duration(d.into())).map_err(|_| overflow("integer"))
+        }
         _ => Err(no_overload()),
     }
 }
@@ -132,7 +155,7 @@ fn index(of: &Val, at: &Val, optional: bool) -> Outcome {
                 Val::Int(i) => *i,
                 Val::Uint(u) => i64::try_from(*u).unwrap_or(i64::MAX),
                 Val::Double(d) if d.fract() == 0.0 => *d as i64,
-                _ => return Err(no_overload()),
+                other => return Err(format!("unsupported index type '{}' in list", other.type_name())),
             };
             let found = usize::try_from(i).ok().and_then(|i| l.get(i)).cloned();
             found.ok_or_else(|| format!("index out of bounds: {i}"))
@@ -142,7 +165,10 @@ fn index(of: &Val, at: &Val, optional: bool) -> Outcome {
             m.get(&key).cloned().ok_or_else(|| format!("no such key: {}", key.shown()))
         }
         (Val::Object(o), Val::Text(s)) => o.get(&**s).cloned().ok_or_else(|| format!("no such key: {s}")),
-        _ => return Err(no_overload()),
+        (_, at) => match at.to_key() {
+            Some(key) => Err(format!("no such key: {}", key.shown())),
+            None => return Err(no_overload()),
+        },
     };
     match (optional, found) {
         (true, found) => Ok(Val::Optional(found.ok().map(Rc::new))),
@@ -165,45 +191,46 @@ fn conversion(name: &str, args: &[Val]) -> Option<Outcome> {
         ("int", Val::Uint(u)) => i64::try_from(*u).map(Val::Int).map_err(|_| "integer overflow".to_owned()),
         ("int", Val::Double(d)) if d.abs() < 9.2e18 => Ok(Val::Int(*d as i64)),
         ("int", Val::Double(_)) => Err("integer overflow".to_owned()),
-        ("int", Val::Text(s)) => s
-            .parse()
-            .map(Val::Int)
-            .map_err(|_| format!("strconv.ParseInt: parsing {}: invalid syntax", crate::api::field::quote(s))),
+        ("int", Val::Text(s)) => s.parse().map(Val::Int).map_err(|_| unlike(v, "int")),
         ("int", Val::Timestamp(t)) => Ok(Val::Int(t.as_second())),
         ("int", Val::Duration(d)) => Ok(Val::Int(i64::try_from(*d).unwrap_or(i64::MAX))),
         ("uint", Val::Int(i)) => u64::try_from(*i).map(Val::Uint).map_err(|_| "unsigned integer overflow".to_owned()),
         ("uint", Val::Double(d)) if *d >= 0.0 && *d < 1.8e19 => Ok(Val::Uint(*d as u64)),
-        ("uint", Val::Text(s)) => s
-            .parse()
-            .map(Val::Uint)
-            .map_err(|_| format!("strconv.ParseUint: parsing {}: invalid syntax", crate::api::field::quote(s))),
+        ("uint", Val::Double(_)) => Err("unsigned integer overflow".to_owned()),
+        ("uint", Val::Text(s)) => s.parse().map(Val::Uint).map_err(|_| unlike(v, "uint")),
         ("double", Val::Int(i)) => Ok(Val::Double(*i as f64)),
         ("double", Val::Uint(u)) => Ok(Val::Double(*u as f64)),
-        ("double", Val::Text(s)) => s
-            .parse()
-            .map(Val::Double)
-            .map_err(|_| format!("strconv.ParseFloat: parsing {}: invalid syntax", crate::api::field::quote(s))),
+        ("double", Val::Text(s)) => s.parse().map(Val::Double).map_err(|_| unlike(v, "double")),
         ("bool", Val::Text(s)) => match &**s {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Val::Bool(true)),
             "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Val::Bool(false)),
-            _ => Err(format!("strconv.ParseBool: parsing {}: invalid syntax", crate::api::field::quote(s))),
+            _ => Err(unlike(v, "bool")),
         },
         ("bytes", Val::Text(s)) => Ok(Val::Bytes(s.as_bytes().into())),
-        ("string", v) => shown(v).map(|s| Val::text(&s)).ok_or_else(no_overload),
-        ("timestamp", Val::Text(s)) => s
-            .parse()
-            .map(Val::Timestamp)
-            .map_err(|_| format!("parsing time {}: cannot parse", crate::api::field::quote(s))),
+        ("string", Val::Bytes(b)) if std::str::from_utf8(b).is_err() => {
+            Err("invalid UTF-8 in bytes, cannot convert to string".to_owned())
+        }
+        ("string", v) => shown(v).map(|s| Val::text(&s)).ok_or_else(|| unfit(name, args)),
+        ("timestamp", Val::Text(s)) => match crate::api::decode::parse_rfc3339_nano(s) {
+            Ok(t) => Ok(Val::Timestamp(t)),
+            Err(_) => Err(unlike(v, "google.protobuf.Timestamp")),
+        },
         ("timestamp", Val::Int(i)) => {
             jiff::Timestamp::from_second(*i).map(Val::Timestamp).map_err(|_| "timestamp overflow".to_owned())
         }
-        ("duration", Val::Text(s)) => parse_duration(s)
-            .map(Val::Duration)
-            .ok_or_else(|| format!("time: invalid duration {}", crate::api::field::quote(s))),
-        ("duration", Val::Int(i)) => Ok(Val::Duration(i128::from(*i))),
+        ("duration", Val::Text(s)) => {
+            let found = parse_duration(s).filter(|d| i64::try_from(*d).is_ok());
+            found.map(Val::Duration).ok_or_else(|| unlike(v, "google.protobuf.Duration"))
+        }
+        ("duration", Val::Int(_)) => Err(unlike(v, "google.protobuf.Duration")),
         ("type", v) => Ok(Val::Type(v.type_name())),
         _ => return None,
     })
+}
+
+/// What is said of a value that can't be made one of a type.
+fn unlike(v: &Val, wanted: &str) -> String {
+    format!("type conversion error from '{}' to '{wanted}'", v.type_name())
 }
 
 /// A value as `string()` has it.
@@ -212,7 +239,7 @@ pub(super) fn shown(v: &Val) -> Option<String> {
         Val::Bool(b) => b.to_string(),
         Val::Int(i) => i.to_string(),
         Val::Uint(u) => u.to_string(),
-        Val::Double(d) => d.to_string(),
+        Val::Double(d) => crate::api::patch::go_double(*d),
         Val::Text(s) => s.to_string(),
         Val::Bytes(b) => String::from_utf8(b.to_vec()).ok()?,
         Val::Timestamp(t) => t.to_string(),
@@ -239,16 +266,6 @@ fn plain(name: &str, args: &[Val]) -> Option<Outcome> {
         ("sets.intersects", [Val::List(a), Val::List(b)]) => {
             Ok(Val::Bool(a.iter().any(|x| b.iter().any(|y| x.same(y)))))
         }
-        ("base64.encode", [Val::Bytes(b)]) => Ok(Val::text(&STANDARD.encode(b))),
-        ("base64.decode", [Val::Text(s)]) => {
-            STANDARD.decode(s.as_bytes()).map(|b| Val::Bytes(b.into())).map_err(|e| e.to_string())
-        }
-        ("math.greatest", all) => extreme(all, Ordering::Greater),
-        ("math.least", all) => extreme(all, Ordering::Less),
-        ("math.abs", [Val::Int(i)]) => i.checked_abs().map(Val::Int).ok_or_else(|| "integer overflow".to_owned()),
-        ("math.abs", [Val::Double(d)]) => Ok(Val::Double(d.abs())),
-        ("math.ceil", [Val::Double(d)]) => Ok(Val::Double(d.ceil())),
-        ("math.floor", [Val::Double(d)]) => Ok(Val::Double(d.floor())),
         ("optional.of", [v]) => Ok(Val::some(v.clone())),
         ("optional.ofNonZeroValue", [v]) => Ok(if v.is_zero() { Val::Optional(None) } else { Val::some(v.clone()) }),
         ("optional.none", []) => Ok(Val::Optional(None)),
@@ -288,6 +305,9 @@ fn optional(name: &str, of: Option<&Val>, rest: &[Val]) -> Option<Outcome> {
 /// The characters between two places, or where that is out of the text.
 fn between(s: &str, from: i64, to: i64) -> Result<String, String> {
     let length = s.chars().count() as i64;
+    if from > to && (0..=length).contains(&from) && (0..=length).contains(&to) {
+        return Err(format!("invalid substring range. start: {from}, end: {to}"));
+    }
     if from > to || from < 0 || to > length {
         let bad = if from < 0 || from > length { from } else { to };
         return Err(format!("index out of range: {bad}"));
@@ -311,13 +331,16 @@ fn text(name: &str, s: &Rc<str>, rest: &[Val]) -> Option<Outcome> {
         ("endsWith", [Val::Text(t)]) => Ok(Val::Bool(s.ends_with(&**t))),
         ("charAt", [Val::Int(i)]) => between(s, *i, (*i + 1).min(length as i64)).map(|c| Val::text(&c)),
         ("indexOf", [Val::Text(t)]) => Ok(Val::Int(position(s, t, 0, false))),
+        ("indexOf" | "lastIndexOf", [Val::Text(_), Val::Int(from)]) if *from < 0 => {
+            Err(format!("index out of range: {from}"))
+        }
         ("indexOf", [Val::Text(t), Val::Int(from)]) => Ok(Val::Int(position(s, t, clamp(from), false))),
+        ("lastIndexOf", [Val::Text(t), Val::Int(from)]) if *from >= length as i64 && !t.is_empty() => Ok(Val::Int(-1)),
         ("lastIndexOf", [Val::Text(t)]) => Ok(Val::Int(position(s, t, length, true))),
         ("lastIndexOf", [Val::Text(t), Val::Int(from)]) => Ok(Val::Int(position(s, t, clamp(from), true))),
         ("lowerAscii", []) => Ok(Val::text(&s.to_ascii_lowercase())),
         ("upperAscii", []) => Ok(Val::text(&s.to_ascii_uppercase())),
         ("trim", []) => Ok(Val::text(s.trim())),
-        ("reverse", []) => Ok(Val::text(&s.chars().rev().collect::<String>())),
         ("replace", [Val::Text(a), Val::Text(b)]) => Ok(Val::text(&s.replace(&**a, b))),
         ("replace", [Val::Text(a), Val::Text(b), Val::Int(n)]) => Ok(Val::text(&match usize::try_from(*n) {
             Ok(n) => s.replacen(&**a, b, n),
@@ -360,8 +383,8 @@ fn split(s: &str, by: &str, n: i64) -> Vec<Val> {
 
 fn sorted(l: &[Val]) -> Result<Vec<Val>, String> {
     let mut all = l.to_vec();
-    if all.windows(2).any(|w| matches!(w, [a, b] if a.compare(b).is_none())) {
-        return Err(no_overload());
+    if all.windows(2).any(|w| matches!(w, [a, b] if a.type_name() != b.type_name())) {
+        return Err("list elements must have the same type".to_owned());
     }
     all.sort_by(|a, b| a.compare(b).unwrap_or(Ordering::Equal));
     Ok(all)
@@ -403,7 +426,13 @@ fn list(name: &str, l: &[Val], rest: &[Val]) -> Option<Outcome> {
             };
             let texts: Option<Vec<&str>> =
                 l.iter().map(|v| if let Val::Text(s) = v { Some(&**s) } else { None }).collect();
-            texts.map(|t| Val::text(&t.join(by))).ok_or_else(no_overload)
+            texts.map(|t| Val::text(&t.join(by))).ok_or_else(|| "no such overload: join(list)".to_owned())
+        }
+        ("slice", [Val::Int(from), Val::Int(to)]) if *from < 0 || *to < 0 => {
+            Err(format!("cannot slice({from}, {to}), negative indexes not supported"))
+        }
+        ("slice", [Val::Int(from), Val::Int(to)]) if from > to => {
+            Err(format!("cannot slice({from}, {to}), start index must be less than or equal to end index"))
         }
         ("slice", [Val::Int(from), Val::Int(to)]) => {
             let range = usize::try_from(*from).ok().zip(usize::try_from(*to).ok()).and_then(|(f, t)| l.get(f..t));
@@ -453,7 +482,7 @@ fn time(name: &str, args: &[Val]) -> Option<Outcome> {
             "getHours" => d / 3_600_000_000_000,
             "getMinutes" => d / 60_000_000_000,
             "getSeconds" => d / 1_000_000_000,
-            "getMilliseconds" => d / 1_000_000 % 1000,
+            "getMilliseconds" => d / 1_000_000,
             _ => return None,
         };
         return Some(Ok(Val::Int(i64::try_from(part).unwrap_or(i64::MAX))));
@@ -486,6 +515,9 @@ fn time(name: &str, args: &[Val]) -> Option<Outcome> {
 fn offset(zone: &str) -> Option<jiff::tz::TimeZone> {
     if matches!(zone, "UTC" | "" | "Etc/UTC") {
         return Some(jiff::tz::TimeZone::UTC);
+    }
+    if !zone.contains(':') {
+        return crate::api::zone::named(zone).ok();
     }
     let (sign, rest) = match zone.strip_prefix('-') {
         Some(rest) => (-1, rest),

@@ -150,7 +150,6 @@ impl Lexer {
         };
         self.at += close.len();
         let mut out = Vec::new();
-        let mut put = |c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         let unclosed =
             || Complaint { at: begin, message: format!("Syntax error: token recognition error at: '{quote}'") };
         loop {
@@ -161,7 +160,7 @@ impl Lexer {
             let c = self.peek(0).filter(|c| close.len() == 3 || *c != '\n').ok_or_else(unclosed)?;
             self.at += 1;
             if c != '\\' || raw {
-                put(c);
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;
             }
             let escape = self.peek(0).ok_or_else(unclosed)?;
@@ -186,7 +185,14 @@ impl Lexer {
                 '0'..='3' => code(self, 2, 8, &escape.to_string()),
                 _ => None,
             };
-            put(found.ok_or_else(|| Complaint { at: begin, message: "unable to unescape string".to_owned() })?);
+            let found =
+                found.ok_or_else(|| Complaint { at: begin, message: "unable to unescape string".to_owned() })?;
+            // Codes of bytes are bytes.
+            if bytes && matches!(escape, 'x' | 'X' | '0'..='3') {
+                out.push(found as u32 as u8);
+            } else {
+                out.extend_from_slice(found.encode_utf8(&mut [0; 4]).as_bytes());
+            }
         }
         Ok(Some(match bytes {
             true => Token::Bytes(out),

@@ -10,22 +10,26 @@ use regex_lite::Regex;
 use super::Authorize;
 use super::eval::Outcome;
 use super::functions::no_overload;
-use super::value::{Key, Question, Stage, Url, Val};
+use super::ip::{parse_cidr, parse_ip};
+use super::url::{self, Url};
+use super::value::{Key, Question, Stage, Val};
+use crate::api::go_regex;
 use crate::api::quantity::Quantity;
 use crate::api::validation;
 
 /// Go's syntax, as near as it comes.
 pub(super) fn regex(pattern: &str) -> Result<Regex, String> {
+    go_regex::check(pattern)?;
     Regex::new(pattern).map_err(|_| format!("error parsing regexp: {pattern}"))
 }
 
 pub(super) fn call(name: &str, args: &[Val], authorize: Option<&Authorize<'_>>) -> Option<Outcome> {
     match args {
         [Val::Quantity(q), rest @ ..] => quantity(name, *q, rest),
-        [Val::Url(u)] => url(name, u),
+        [Val::Url(u)] => part_of_url(name, u),
         [Val::Ip(ip)] => address(name, *ip),
         [Val::Cidr(ip, bits), rest @ ..] => network(name, (*ip, *bits), rest),
-        [Val::Semver(v, before), rest @ ..] => semver(name, (v, before), rest),
+        [Val::Semver(v, before, _), rest @ ..] => semver(name, (v, before), rest),
         [Val::Format(f), Val::Text(s)] if name == "validate" => Some(Ok(validate(f, s))),
         [Val::Question(q), rest @ ..] => Some(question(name, q, rest, authorize)),
         _ => made(name, args),
@@ -38,20 +42,21 @@ fn made(name: &str, args: &[Val]) -> Option<Outcome> {
         return FORMATS.iter().find(|f| **f == format).map(|f| Ok(Val::Format(f)));
     }
     let [Val::Text(s), ..] = args else { return None };
-    let bad = |what: &str| Err(format!("{what} {} parse error", crate::api::field::quote(s)));
     Some(match name {
         "quantity" => Quantity::parse(s).map(Val::Quantity).map_err(|e| e.to_string()),
         "isQuantity" => Ok(Val::Bool(Quantity::parse(s).is_ok())),
-        "url" => parse_url(s)
-            .map_or_else(|| bad("URL parse error during conversion from string:"), |u| Ok(Val::Url(Rc::new(u)))),
-        "isURL" => Ok(Val::Bool(parse_url(s).is_some())),
+        "url" => match url::parse(s) {
+            Ok(u) => Ok(Val::Url(Rc::new(u))),
+            Err(why) => Err(format!("URL parse error during conversion from string: {why}")),
+        },
+        "isURL" => Ok(Val::Bool(url::parse(s).is_ok())),
         "ip" => parse_ip(s).map(Val::Ip),
         "isIP" => Ok(Val::Bool(parse_ip(s).is_ok())),
         "ip.isCanonical" => parse_ip(s).map(|ip| Val::Bool(validation::show_ip(ip) == **s)),
         "cidr" => parse_cidr(s).map(|(ip, bits)| Val::Cidr(ip, bits)),
         "isCIDR" => Ok(Val::Bool(parse_cidr(s).is_ok())),
-        "semver" => found_semver(s, args).map_or_else(|| bad("No Major.Minor.Patch elements found:"), Ok),
-        "isSemver" => Ok(Val::Bool(found_semver(s, args).is_some())),
+        "semver" => found_semver(s, args),
+        "isSemver" => Ok(Val::Bool(found_semver(s, args).is_ok())),
         "format.named" => Ok(Val::Optional(FORMATS.iter().find(|f| ***f == **s).map(|f| Rc::new(Val::Format(f))))),
         "jsonpatch.escapeKey" => Ok(Val::text(&s.replace('~', "~0").replace('/', "~1"))),
         _ => return None,
@@ -79,116 +84,22 @@ fn quantity(name: &str, q: Quantity, rest: &[Val]) -> Option<Outcome> {
     })
 }
 
-/// A URL with a scheme, or an absolute path.
-fn parse_url(text: &str) -> Option<Url> {
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return None;
-    }
-    let text_of = |s: &str| s.to_owned();
-    let (rest, _fragment) = text.split_once('#').unwrap_or((text, ""));
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if rest.starts_with('/') {
-        return Some(Url {
-            text: text_of(text),
-            scheme: String::new(),
-            host: String::new(),
-            path: text_of(rest),
-            query: text_of(query),
-        });
-    }
-    let (scheme, rest) = rest.split_once(':')?;
-    let first = scheme.chars().next()?;
-    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    if !first.is_ascii_alphabetic() || !scheme.chars().all(known) {
-        return None;
-    }
-    let (host, path) = match rest.strip_prefix("//") {
-        Some(rest) => {
-            let end = rest.find('/').unwrap_or(rest.len());
-            let (host, path) = rest.split_at(end);
-            (host.rsplit_once('@').map_or(host, |(_, h)| h), path)
-        }
-        None => ("", rest),
-    };
-    if host.contains(' ') {
-        return None;
-    }
-    let port = host.rsplit_once(']').map_or(host, |(_, p)| p).rsplit_once(':').map_or("", |(_, p)| p);
-    if !port.chars().all(|c| c.is_ascii_digit()) {
-        return None;
-    }
-    let scheme = scheme.to_ascii_lowercase();
-    Some(Url { text: text_of(text), scheme, host: text_of(host), path: text_of(path), query: text_of(query) })
-}
-
-/// A path with what may not be in one escaped. Models Go's `URL.EscapedPath`.
-fn escaped(path: &str) -> String {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@!'()*[]%".contains(&b);
-    path.bytes().map(|b| if fits(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-fn url(name: &str, u: &Url) -> Option<Outcome> {
-    let inside = u.host.strip_prefix('[').and_then(|h| h.split_once(']'));
-    let (hostname, port) = match inside {
-        Some((host, rest)) => (host, rest.strip_prefix(':').unwrap_or_default()),
-        None => u.host.split_once(':').unwrap_or((&u.host, "")),
-    };
+fn part_of_url(name: &str, u: &Url) -> Option<Outcome> {
     Some(Ok(match name {
         "getScheme" => Val::text(&u.scheme),
         "getHost" => Val::text(&u.host),
-        "getHostname" => Val::text(hostname),
-        "getPort" => Val::text(port),
-        "getEscapedPath" => Val::text(&escaped(&u.path)),
+        "getHostname" => Val::text(u.host_and_port().0),
+        "getPort" => Val::text(u.host_and_port().1),
+        "getEscapedPath" => Val::text(&u.escaped_path()),
         "getQuery" => {
             let mut all: BTreeMap<Key, Vec<Val>> = BTreeMap::new();
-            for pair in u.query.split('&').filter(|p| !p.is_empty()) {
-                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                all.entry(Key::Text(unescape(key).into())).or_default().push(Val::text(&unescape(value)));
+            for (key, value) in u.pairs() {
+                all.entry(Key::Text(key.into())).or_default().push(Val::text(&value));
             }
             Val::Map(Rc::new(all.into_iter().map(|(k, v)| (k, Val::list(v))).collect()))
         }
         _ => return None,
     }))
-}
-
-fn unescape(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut bytes = text.bytes();
-    while let Some(b) = bytes.next() {
-        match b {
-            b'+' => out.push(b' '),
-            b'%' => {
-                let hex: String = bytes.by_ref().take(2).map(char::from).collect();
-                out.push(u8::from_str_radix(&hex, 16).unwrap_or(b'%'));
-            }
-            b => out.push(b),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn parse_ip(text: &str) -> Result<IpAddr, String> {
-    let quoted = crate::api::field::quote(text);
-    match text.parse::<IpAddr>() {
-        Ok(IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some() => {
-            Err(format!("IPv4-mapped IPv6 address {quoted} is not allowed"))
-        }
-        Ok(ip) => Ok(ip),
-        Err(_) => Err(format!(
-            "IP Address {quoted} parse error during conversion from string: ParseAddr({quoted}): unable to parse IP"
-        )),
-    }
-}
-
-fn parse_cidr(text: &str) -> Result<(IpAddr, u8), String> {
-    let quoted = crate::api::field::quote(text);
-    let bad =
-        || format!("network address parse error during conversion from string: netip.ParsePrefix({quoted}): no '/'");
-    let (ip, bits) = text.split_once('/').ok_or_else(bad)?;
-    let ip = parse_ip(ip)?;
-    let max = if ip.is_ipv4() { 32 } else { 128 };
-    let bits = bits.parse::<u8>().ok().filter(|b| *b <= max).ok_or_else(bad)?;
-    Ok((ip, bits))
 }
 
 fn address(name: &str, ip: IpAddr) -> Option<Outcome> {
@@ -231,7 +142,8 @@ fn network(name: &str, (ip, bits): (IpAddr, u8), rest: &[Val]) -> Option<Outcome
     let holds = |other: IpAddr| ip.is_ipv4() == other.is_ipv4() && masked(other, bits) == masked(ip, bits);
     Some(match (name, rest) {
         ("containsIP", [Val::Ip(other)]) => Ok(Val::Bool(holds(*other))),
-        ("containsIP", [Val::Text(s)]) => parse_ip(s).map(|other| Val::Bool(holds(other))),
+        // What is no address is told as if the function didn't take it.
+        ("containsIP", [Val::Text(s)]) => parse_ip(s).map(|other| Val::Bool(holds(other))).map_err(|_| no_overload()),
         ("containsCIDR", [Val::Cidr(other, more)]) => Ok(Val::Bool(*more >= bits && holds(*other))),
         ("containsCIDR", [Val::Text(s)]) => parse_cidr(s).map(|(other, more)| Val::Bool(more >= bits && holds(other))),
         ("ip", []) => Ok(Val::Ip(ip)),
@@ -242,7 +154,7 @@ fn network(name: &str, (ip, bits): (IpAddr, u8), rest: &[Val]) -> Option<Outcome
 }
 
 /// A version; if a second argument says so, written in whichever way people do. Models `normalizeAndParse`.
-fn found_semver(text: &str, args: &[Val]) -> Option<Val> {
+fn found_semver(text: &str, args: &[Val]) -> Outcome {
     if !matches!(args, [_, Val::Bool(true)]) {
         return parse_semver(text);
     }
@@ -254,21 +166,57 @@ fn found_semver(text: &str, args: &[Val]) -> Option<Val> {
     let parts = text.strip_prefix('v').unwrap_or(text).splitn(3, '.');
     let mut parts: Vec<String> = parts.map(|p| if p.len() < 2 { p.to_owned() } else { plain(p) }).collect();
     if parts.len() < 3 && parts.last().is_some_and(|p| p.contains(['+', '-'])) {
-        return None;
+        return Err("short version cannot contain PreRelease/Build meta data".to_owned());
     }
-    parts.resize(3, "0".to_owned());
+    parts.resize(parts.len().max(3), "0".to_owned());
     parse_semver(&parts.join("."))
 }
 
-fn parse_semver(text: &str) -> Option<Val> {
-    let core = text.split(['-', '+']).next()?;
-    let mut numbers = core.split('.').map(|n| {
-        let plain = n == "0" || !n.starts_with('0');
-        n.parse::<u64>().ok().filter(|_| plain && n.bytes().all(|b| b.is_ascii_digit()))
-    });
-    let found = [numbers.next()??, numbers.next()??, numbers.next()??];
-    let before = text.split('+').next()?.split_once('-').map_or("", |(_, b)| b);
-    numbers.next().is_none().then(|| Val::Semver(Rc::new(found), before.into()))
+/// Models blang/semver `Parse`.
+fn parse_semver(text: &str) -> Outcome {
+    if text.is_empty() {
+        return Err("Version string empty".to_owned());
+    }
+    let mut parts = text.splitn(3, '.');
+    let (Some(major), Some(minor), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err("No Major.Minor.Patch elements found".to_owned());
+    };
+    let (rest, build) = rest.split_once('+').map_or((rest, None), |(r, b)| (r, Some(b)));
+    let (patch, before) = rest.split_once('-').map_or((rest, None), |(r, b)| (r, Some(b)));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    let zeros = |s: &str| s.len() > 1 && s.starts_with('0');
+    let plain = |s: &str| s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let quoted = crate::api::field::quote;
+    let number = |part: &str, what: &str| {
+        if !digits(part) {
+            return Err(format!("Invalid character(s) found in {} number {}", what.to_lowercase(), quoted(part)));
+        }
+        if zeros(part) {
+            return Err(format!("{what} number must not contain leading zeroes {}", quoted(part)));
+        }
+        part.parse::<u64>().map_err(|_| format!("strconv.ParseUint: parsing {}: invalid syntax", quoted(part)))
+    };
+    let found = [number(major, "Major")?, number(minor, "Minor")?, number(patch, "Patch")?];
+    for part in before.iter().flat_map(|b| b.split('.')) {
+        match part {
+            "" => return Err("Prerelease is empty".to_owned()),
+            p if digits(p) && zeros(p) => {
+                let why = "Numeric PreRelease version must not contain leading zeroes";
+                return Err(format!("{why} {}", quoted(p)));
+            }
+            p if !plain(p) => return Err(format!("Invalid character(s) found in prerelease {}", quoted(p))),
+            _ => {}
+        }
+    }
+    for part in build.iter().flat_map(|b| b.split('.')) {
+        if part.is_empty() {
+            return Err("Build meta data is empty".to_owned());
+        }
+        if !plain(part) {
+            return Err(format!("Invalid character(s) found in build meta data {}", quoted(part)));
+        }
+    }
+    Ok(Val::Semver(Rc::new(found), before.unwrap_or_default().into(), text.into()))
 }
 
 /// What comes before a release, part by part: numbers by their worth and before words, and fewer parts before more; nothing
@@ -294,9 +242,9 @@ fn semver(name: &str, (v, before): (&[u64; 3], &str), rest: &[Val]) -> Option<Ou
         ("major", []) => part(major),
         ("minor", []) => part(minor),
         ("patch", []) => part(patch),
-        ("isLessThan", [Val::Semver(o, b)]) => Ok(Val::Bool(against(o, b).is_lt())),
-        ("isGreaterThan", [Val::Semver(o, b)]) => Ok(Val::Bool(against(o, b).is_gt())),
-        ("compareTo", [Val::Semver(o, b)]) => Ok(Val::Int(against(o, b) as i64)),
+        ("isLessThan", [Val::Semver(o, b, _)]) => Ok(Val::Bool(against(o, b).is_lt())),
+        ("isGreaterThan", [Val::Semver(o, b, _)]) => Ok(Val::Bool(against(o, b).is_gt())),
+        ("compareTo", [Val::Semver(o, b, _)]) => Ok(Val::Int(against(o, b) as i64)),
         _ => return None,
     })
 }
@@ -328,12 +276,11 @@ fn validate(format: &str, s: &str) -> Val {
         "dns1035LabelPrefix" => validation::name_is_dns1035_label(s, true),
         "qualifiedName" => validation::is_qualified_name(s),
         "labelValue" => validation::is_valid_label_value(s),
-        "uri" if parse_url(s).is_none() => {
-            vec![format!("parse {}: invalid URI for request", crate::api::field::quote(s))]
-        }
-        "uuid" if !is_uuid(s) => vec!["does not match the UUID format".to_owned()],
-        "datetime" if s.parse::<jiff::Timestamp>().is_err() => vec!["invalid datetime".to_owned()],
-        "date" if s.parse::<jiff::civil::Date>().is_err() => vec!["invalid date".to_owned()],
+        "uri" => url::parse(s).err().into_iter().collect(),
+        "byte" if !crate::api::formats::holds("byte", s) => vec!["invalid base64".to_owned()],
+        "uuid" if !crate::api::formats::holds("uuid", s) => vec!["does not match the UUID format".to_owned()],
+        "datetime" if !crate::api::formats::holds("datetime", s) => vec!["invalid datetime".to_owned()],
+        "date" if !crate::api::formats::holds("date", s) => vec!["invalid date".to_owned()],
         _ => Vec::new(),
     };
     match told.is_empty() {
@@ -342,12 +289,17 @@ fn validate(format: &str, s: &str) -> Val {
     }
 }
 
-fn is_uuid(s: &str) -> bool {
-    s.len() == 36
-        && s.bytes().enumerate().all(|(i, b)| match i {
-            8 | 13 | 18 | 23 => b == b'-',
-            _ => b.is_ascii_hexdigit(),
-        })
+/// How long the pattern of a format is at most, by which checking it is priced.
+pub(super) fn longest_regex(format: &str) -> u64 {
+    match format {
+        "dns1123Subdomain" | "dns1123SubdomainPrefix" | "qualifiedName" => 60,
+        "labelValue" => 40,
+        "uri" => 1103,
+        "uuid" => 71,
+        "byte" => 84,
+        "date" | "datetime" => 70,
+        _ => 30,
+    }
 }
 
 /// A question to the authorizer, step by step until it is asked.

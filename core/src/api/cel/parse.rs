@@ -75,7 +75,7 @@ pub(super) enum Kind {
         names: (String, Option<String>),
         steps: Vec<Expr>,
     },
-    /// `cel.bind(name, value, body)`, and an optional value's `optMap` and `optFlatMap`.
+    /// A name for a value: an optional value's `optMap` and `optFlatMap`.
     Bind {
         name: String,
         value: Box<Expr>,
@@ -257,6 +257,7 @@ impl Parser {
             // The smallest integer has no positive counterpart.
             if op == "-"
                 && let Token::Number(text) = self.peek().clone()
+                && !text.ends_with(['u', 'U'])
             {
                 self.advance();
                 let literal = Expr { at, kind: Kind::Literal(number(&format!("-{text}"), at)?) };
@@ -304,8 +305,13 @@ impl Parser {
 
     fn field_name(&mut self) -> Result<(usize, String), Complaint> {
         match self.peek().clone() {
-            Token::Ident(name) | Token::Quoted(name) => Ok((self.advance().0, name)),
-            Token::Op("in") => Ok((self.advance().0, "in".to_owned())),
+            Token::Ident(name) if !matches!(&*name, "true" | "false" | "null") => Ok((self.advance().0, name)),
+            Token::Quoted(_) => Err(Complaint { at: self.at(), message: "unsupported syntax: '`'".to_owned() }),
+            Token::Ident(_) => Err(self.unexpected("IDENTIFIER")),
+            Token::End => {
+                let message = "Syntax error: no viable alternative at input '.'".to_owned();
+                Err(Complaint { at: self.at(), message })
+            }
             _ => {
                 let shown = self.peek().shown();
                 let message = format!("Syntax error: no viable alternative at input '.{shown}'");
@@ -331,10 +337,10 @@ impl Parser {
 
     fn args(&mut self, close: &str) -> Result<Vec<Expr>, Complaint> {
         let mut all = Vec::new();
-        while !self.is(close) {
+        if !self.is(close) {
             all.push(self.expr()?);
-            if self.accept(",").is_none() {
-                break;
+            while self.accept(",").is_some() {
+                all.push(self.expr()?);
             }
         }
         self.expect(close)?;
@@ -437,7 +443,8 @@ fn number(text: &str, at: usize) -> Result<Val, Complaint> {
         return parsed.map(Val::Uint).map_err(|_| bad("uint"));
     }
     if hex.is_none() && digits.contains(['.', 'e', 'E']) {
-        return text.parse().map(Val::Double).map_err(|_| bad("double"));
+        let value = text.parse::<f64>().ok().filter(|d| d.is_finite());
+        return value.map(Val::Double).ok_or_else(|| bad("double"));
     }
     let magnitude = hex.map_or_else(|| digits.parse::<i128>(), |h| i128::from_str_radix(h, 16));
     let value = magnitude.map(|m| if negative { -m } else { m }).ok().and_then(|m| i64::try_from(m).ok());
@@ -447,23 +454,30 @@ fn number(text: &str, at: usize) -> Result<Val, Complaint> {
 /// `has` is looked into, everything else is called.
 fn global_call(open: usize, at: usize, name: String, mut args: Vec<Expr>) -> Result<Expr, Complaint> {
     if name == "has" && args.len() == 1 {
-        return match args.pop().map(|a| a.kind) {
-            Some(Kind::Select { of, field, optional, .. }) => {
-                Ok(Expr { at: open, kind: Kind::Select { of, field, test: true, optional } })
+        return match args.pop() {
+            Some(Expr { kind: Kind::Select { of, field, test: false, optional: false }, .. }) => {
+                Ok(Expr { at: open, kind: Kind::Select { of, field, test: true, optional: false } })
             }
-            _ => Err(Complaint { at: open, message: "invalid argument to has() macro".to_owned() }),
+            other => {
+                let at = other.map_or(open, |a| a.at);
+                Err(Complaint { at, message: "invalid argument to has() macro".to_owned() })
+            }
         };
     }
     let _ = at;
     Ok(Expr { at: open, kind: Kind::Call { name, target: None, args } })
 }
 
-fn variable(e: &Expr) -> Result<String, Complaint> {
+fn variable(e: &Expr, otherwise: &str) -> Result<String, Complaint> {
+    let bad = |message: &str| Err(Complaint { at: e.at, message: message.to_owned() });
     match &e.kind {
+        Kind::Ident(name) if name == "__result__" => bad("iteration variable overwrites accumulator variable"),
         Kind::Ident(name) => Ok(name.clone()),
-        _ => Err(Complaint { at: e.at, message: "argument must be a simple name".to_owned() }),
+        _ => bad(otherwise),
     }
 }
+
+const SIMPLE: &str = "argument must be a simple name";
 
 /// A call of a target's function, where it isn't a macro.
 fn member_call(open: usize, at: usize, of: Expr, name: String, args: Vec<Expr>) -> Result<Expr, Complaint> {
@@ -471,7 +485,7 @@ fn member_call(open: usize, at: usize, of: Expr, name: String, args: Vec<Expr>) 
     let fold = match (name.as_str(), args.len()) {
         ("all", 2 | 3) => Some(Fold::All),
         ("exists", 2 | 3) => Some(Fold::Exists),
-        ("exists_one" | "existsOne", 2 | 3) => Some(Fold::ExistsOne),
+        ("exists_one", 2 | 3) | ("existsOne", 3) => Some(Fold::ExistsOne),
         ("filter", 2) => Some(Fold::Filter),
         ("map", 2 | 3) => Some(Fold::Map),
         ("transformList", 3 | 4) => Some(Fold::List),
@@ -485,20 +499,15 @@ fn member_call(open: usize, at: usize, of: Expr, name: String, args: Vec<Expr>) 
         // Three arguments of `map` are a condition and a result, those of the others are two names.
         let two = args.len() > 2 && op != Fold::Map;
         let steps = args.split_off(if two { 2 } else { 1 });
-        let mut names = args.iter().map(variable);
+        let why = if op == Fold::Map || op == Fold::Filter { "argument is not an identifier" } else { SIMPLE };
+        let mut names = args.iter().map(|a| variable(a, why));
         let first = names.next().transpose()?.unwrap_or_default();
         let names = (first, names.next().transpose()?);
-        return Ok(Expr { at: open, kind: Kind::Fold { op, over: Box::new(of), names, steps } });
-    }
-    let bind = matches!((&of.kind, name.as_str()), (Kind::Ident(c), "bind") if c == "cel");
-    if bind && args.len() == 3 {
-        let mut parts = args.into_iter();
-        let name = parts.next().map_or_else(|| Ok(String::new()), |e| variable(&e))?;
-        if let (Some(value), Some(body)) = (parts.next(), parts.next()) {
-            let (value, body) = (Box::new(value), Box::new(body));
-            return Ok(Expr { at: open, kind: Kind::Bind { name, value, body, optional: None } });
+        if names.1.as_ref() == Some(&names.0) {
+            let at = args.get(1).map_or(open, |a| a.at);
+            return Err(Complaint { at, message: format!("duplicate variable name: {}", names.0) });
         }
-        return Err(Complaint { at: open, message: "cel.bind() takes three arguments".to_owned() });
+        return Ok(Expr { at: open, kind: Kind::Fold { op, over: Box::new(of), names, steps } });
     }
     if matches!(name.as_str(), "optMap" | "optFlatMap")
         && args.len() == 2
@@ -506,24 +515,43 @@ fn member_call(open: usize, at: usize, of: Expr, name: String, args: Vec<Expr>) 
         && let Some(first) = args.pop()
     {
         let optional = Some(name == "optFlatMap");
-        let kind = Kind::Bind { name: variable(&first)?, value: Box::new(of), body: Box::new(body), optional };
+        let why = format!("{name}() variable name must be a simple identifier");
+        let kind = Kind::Bind { name: variable(&first, &why)?, value: Box::new(of), body: Box::new(body), optional };
         return Ok(Expr { at: open, kind });
     }
     Ok(Expr { at: open, kind: Kind::Call { name, target: Some(Box::new(of)), args } })
 }
 
+/// Goes over the tree, what is within before what it is in.
+pub(super) fn each(e: &Expr, visit: &mut dyn FnMut(&Expr)) {
+    match &e.kind {
+        Kind::Literal(_) | Kind::Ident(_) => {}
+        Kind::Select { of, .. } => each(of, visit),
+        Kind::Call { target, args, .. } => {
+            target.iter().for_each(|t| each(t, visit));
+            args.iter().for_each(|a| each(a, visit));
+        }
+        Kind::List(items) => items.iter().for_each(|(e, _)| each(e, visit)),
+        Kind::Map(entries) => entries.iter().for_each(|(k, v, _)| {
+            each(k, visit);
+            each(v, visit);
+        }),
+        Kind::Make { fields, .. } => fields.iter().for_each(|f| each(&f.value, visit)),
+        Kind::Fold { over, steps, .. } => {
+            each(over, visit);
+            steps.iter().for_each(|s| each(s, visit));
+        }
+        Kind::Bind { value, body, .. } => {
+            each(value, visit);
+            each(body, visit);
+        }
+    }
+    visit(e);
+}
+
 /// Whether a name stands anywhere in the tree.
 pub(super) fn names(e: &Expr, name: &str) -> bool {
-    let in_all = |all: &[Expr]| all.iter().any(|e| names(e, name));
-    match &e.kind {
-        Kind::Literal(_) => false,
-        Kind::Ident(n) => n == name,
-        Kind::Select { of, .. } => names(of, name),
-        Kind::Call { target, args, .. } => target.as_ref().is_some_and(|t| names(t, name)) || in_all(args),
-        Kind::List(items) => items.iter().any(|(e, _)| names(e, name)),
-        Kind::Map(entries) => entries.iter().any(|(k, v, _)| names(k, name) || names(v, name)),
-        Kind::Make { fields, .. } => fields.iter().any(|f| names(&f.value, name)),
-        Kind::Fold { over, steps, .. } => names(over, name) || in_all(steps),
-        Kind::Bind { value, body, .. } => names(value, name) || names(body, name),
-    }
+    let mut found = false;
+    each(e, &mut |e| found |= matches!(&e.kind, Kind::Ident(n) if n == name));
+    found
 }

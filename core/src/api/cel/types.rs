@@ -154,8 +154,16 @@ pub(super) fn fits(wanted: &Type, given: &Type, bound: &mut Bound) -> bool {
     match (wanted, given) {
         (Type::Param(p), given) => match bound.get(p).cloned() {
             Some(Type::Dyn) => true,
+            Some(Type::Param(_)) => {
+                bound.insert(*p, given.clone());
+                true
+            }
             Some(have) => {
-                if *given == Type::Dyn || fits(&have, given, bound) {
+                if *given == Type::Dyn {
+                    bound.insert(*p, Type::Dyn);
+                    return true;
+                }
+                if fits(&have, given, bound) {
                     return true;
                 }
                 // An empty list's items may become anything.
@@ -170,7 +178,7 @@ pub(super) fn fits(wanted: &Type, given: &Type, bound: &mut Bound) -> bool {
                 true
             }
         },
-        (Type::Dyn, _) | (_, Type::Dyn) => true,
+        (Type::Dyn, _) | (_, Type::Dyn | Type::Param(_)) => true,
         (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => fits(a, b, bound),
         (Type::Map(k, v), Type::Map(l, w)) => fits(k, l, bound) && fits(v, w, bound),
         (Type::Object(_) | Type::Optional(_) | Type::Named("timestamp" | "duration"), Type::Null) => true,
@@ -186,7 +194,10 @@ fn is_abstract(wanted: &str, _given: &str) -> bool {
 /// A result's type with what its parameters stand for.
 pub(super) fn resolve(t: &Type, bound: &Bound) -> Type {
     match t {
-        Type::Param(p) => bound.get(p).cloned().unwrap_or(Type::Dyn),
+        Type::Param(p) => match bound.get(p) {
+            Some(Type::Param(_)) | None => Type::Dyn,
+            Some(known) => known.clone(),
+        },
         Type::List(of) => Type::list(resolve(of, bound)),
         Type::Optional(of) => Type::Optional(Rc::new(resolve(of, bound))),
         Type::Map(k, v) => Type::map(resolve(k, bound), resolve(v, bound)),

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::items::Items;
+use super::url::Url;
 use crate::api::field::quote;
 use crate::api::quantity::Quantity;
 
@@ -18,16 +19,6 @@ pub enum Key {
     Int(i64),
     Uint(u64),
     Text(Rc<str>),
-}
-
-/// A URL, taken apart.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Url {
-    pub text: String,
-    pub scheme: String,
-    pub host: String,
-    pub path: String,
-    pub query: String,
 }
 
 /// A question to the authorizer as it is put together.
@@ -85,7 +76,8 @@ pub enum Val {
     Url(Rc<Url>),
     /// A named format, such as a DNS label.
     Format(&'static str),
-    Semver(Rc<[u64; 3]>, Rc<str>),
+    /// A version's numbers, what comes before its release, and how it is written.
+    Semver(Rc<[u64; 3]>, Rc<str>, Rc<str>),
     Question(Rc<Question>),
 }
 
@@ -166,6 +158,24 @@ impl Val {
         }
     }
 
+    /// The name of the Go type that it is.
+    pub fn go_name(&self) -> &'static str {
+        match self {
+            Val::Null => "types.Null",
+            Val::Bool(_) => "types.Bool",
+            Val::Int(_) => "types.Int",
+            Val::Uint(_) => "types.Uint",
+            Val::Double(_) => "types.Double",
+            Val::Text(_) => "types.String",
+            Val::Bytes(_) => "types.Bytes",
+            Val::Timestamp(_) => "types.Timestamp",
+            Val::Duration(_) => "types.Duration",
+            Val::Type(_) => "*types.Type",
+            Val::Optional(_) => "*types.Optional",
+            _ => "types.Object",
+        }
+    }
+
     pub fn to_key(&self) -> Option<Key> {
         Some(match self {
             Val::Bool(b) => Key::Bool(*b),
@@ -227,7 +237,7 @@ impl Val {
             (Val::Cidr(a, m), Val::Cidr(b, n)) => (a, m) == (b, n),
             (Val::Url(a), Val::Url(b)) => a.text == b.text,
             (Val::Format(a), Val::Format(b)) => a == b,
-            (Val::Semver(a, p), Val::Semver(b, q)) => (a, p) == (b, q),
+            (Val::Semver(a, p, _), Val::Semver(b, q, _)) => (a, p) == (b, q),
             (Val::Question(a), Val::Question(b)) => a == b,
             (a, b) => a.compare(b) == Some(Ordering::Equal),
         }

@@ -143,6 +143,11 @@ pub fn parse_rfc3339(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp::from_second(t.as_nanosecond().div_euclid(1_000_000_000) as i64).unwrap_or(t))
 }
 
+/// A time with whatever parts of a second it has.
+pub fn parse_rfc3339_nano(text: &str) -> Result<Timestamp, String> {
+    parse(text, "2006-01-02T15:04:05Z07:00")
+}
+
 /// A metav1.MicroTime.
 pub fn parse_rfc3339_micro(text: &str) -> Result<Timestamp, String> {
     parse(text, "2006-01-02T15:04:05.000000Z07:00")

@@ -9,22 +9,34 @@ pub fn go_fmt(value: &Value) -> String {
     out
 }
 
+/// `%v` of a float64, which is `%g`: with an exponent below 1e-4 and from 1e6 on.
+pub fn go_double(d: f64) -> String {
+    if !d.is_finite() {
+        return if d.is_nan() {
+            "NaN"
+        } else if d > 0.0 {
+            "+Inf"
+        } else {
+            "-Inf"
+        }
+        .to_owned();
+    }
+    let text = format!("{d:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let power: i32 = exponent.parse().unwrap_or(0);
+    if d == 0.0 || (-4..6).contains(&power) {
+        return d.to_string();
+    }
+    let sign = if power < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", power.abs())
+}
+
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("<nil>"),
         Value::String(s) => out.push_str(s),
         Value::Number(n) if n.is_f64() => {
-            // %v of a float64 is %g: an exponent below 1e-4 and from 1e21.
-            let f = n.as_f64().unwrap_or(0.0);
-            let a = f.abs();
-            if a != 0.0 && !(1e-4..1e21).contains(&a) {
-                let s = format!("{f:e}");
-                let (mantissa, exponent) = s.split_once('e').unwrap_or((&s, "0"));
-                let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |d| ('-', d));
-                out.push_str(&format!("{mantissa}e{sign}{digits:0>2}"));
-            } else {
-                out.push_str(&format!("{f}"));
-            }
+            out.push_str(&go_double(n.as_f64().unwrap_or(0.0)));
         }
         Value::Array(a) => {
             out.push('[');

@@ -464,7 +464,7 @@ impl<'r> Evaluation<'r> {
 
     fn run(&self, program: &Program) -> Outcome {
         let authorize = |q: &Question, verb: &str| self.request.authorize(q, verb);
-        program.eval(&|name| self.variable(name), Some(&authorize as &cel::Authorize<'_>))
+        program.eval(&|name| self.variable(name), Some(&authorize as &cel::Authorize<'_>)).0
     }
 
     fn evaluate(&self, text: &str, known: Known<'_>, wanted: &[Type]) -> Outcome {

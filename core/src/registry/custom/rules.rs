@@ -5,18 +5,29 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::correlated::{Correlated, old_item};
 use crate::api::cel::{self, Program, Type, Val};
-use crate::api::field::{Error, ErrorList, ErrorType, Path};
+use crate::api::field::{Error, ErrorList, ErrorType, Path, quote};
 use crate::registry::validation::dynamic::extensions::field_path;
-use crate::registry::validation::json::{flag_of, list_of, opt_str, str_of, texts_of};
+use crate::registry::validation::json::{flag_of, list_of, opt_str, str_of};
 
 const MESSAGE_BYTES_MAX: usize = 5 * 1024;
+
+/// What all rules of an object may cost together.
+const BUDGET: u64 = 10_000_000;
+
+const OUT_OF_BUDGET: &str =
+    "validation failed due to running out of cost budget, no further validation rules will be run";
+
+/// No further rules are asked.
+struct Spent;
 
 /// A rule, ready to be asked.
 #[derive(Debug)]
 struct Rule {
     program: Result<Program, String>,
     message_program: Option<Program>,
+    message_text: String,
     uses_old: bool,
     /// Whether it is asked without an old value too.
     optional_old: bool,
@@ -57,7 +68,10 @@ pub(crate) fn compile(text: &str, of: &Type, rule: &Value, message: bool) -> Res
     let what = if message { "messageExpression " } else { "" };
     let program = Program::compile(text, &known).map_err(|e| format!("{what}compilation failed: {e}"))?;
     match (message, &program.output) {
-        (false, Type::Named("bool")) | (true, Type::Named("string")) => Ok(program),
+        (false, Type::Named("bool")) | (true, Type::Named("string")) => match program.fault() {
+            Some(why) => Err(format!("{}instantiation failed: {why}", if message { what } else { "program " })),
+            None => Ok(program),
+        },
         (false, _) => Err("cel expression must evaluate to a bool".to_owned()),
         (true, _) => Err("messageExpression must evaluate to a string".to_owned()),
     }
@@ -71,6 +85,7 @@ impl Rule {
         Rule {
             uses_old: program.as_ref().is_ok_and(|p| p.uses("oldSelf")),
             program,
+            message_text: expression.unwrap_or_default().to_owned(),
             message_program: expression.and_then(|e| compile(e, ty, rule, true).ok()),
             optional_old: flag_of(rule, "optionalOldSelf"),
             field: opt_str(rule, "fieldPath").and_then(|p| field_path(schema, p).ok()),
@@ -91,8 +106,33 @@ impl Rule {
 struct Pair<'a> {
     new: &'a Value,
     old: Option<&'a Value>,
-    /// Whether it, or what it stands in, is as it was.
-    kept: bool,
+    was: Was<'a>,
+}
+
+/// By what it is told whether a place is as it was: it itself, or else what it is in.
+#[derive(Clone, Copy, Default)]
+struct Was<'a> {
+    own: Option<Correlated<'a>>,
+    around: Option<Correlated<'a>>,
+}
+
+impl<'a> Was<'a> {
+    fn is_same(self) -> bool {
+        self.own.or(self.around).is_some_and(Correlated::is_same)
+    }
+
+    fn key(self, name: &str) -> Was<'a> {
+        match self.own {
+            None => self,
+            // The type of a whole object isn't compared: both are of the same by now.
+            Some(_) if self.around.is_none() && matches!(name, "apiVersion" | "kind") => Was::default(),
+            Some(own) => Was { own: own.key(name), around: self.own },
+        }
+    }
+
+    fn index(self, i: usize) -> Was<'a> {
+        self.own.map_or(self, |own| Was { own: own.index(i), around: self.own })
+    }
 }
 
 impl Node {
@@ -139,61 +179,61 @@ impl Node {
             found.errors.push(Error::invalid(&Path::root(), &Value::Null, why));
             return found;
         }
-        self.visit(Pair { new, old, kept: old.is_some_and(|o| o == new) }, &Path::root(), &mut found);
+        let own = old.map(|old| Correlated::new(new, old, &self.schema));
+        let mut budget = BUDGET;
+        let _ = self.visit(Pair { new, old, was: Was { own, around: None } }, &Path::root(), (&mut found, &mut budget));
         found
     }
 
-    fn visit(&self, pair: Pair<'_>, path: &Path, found: &mut Findings) {
+    fn visit(&self, pair: Pair<'_>, path: &Path, (found, budget): (&mut Findings, &mut u64)) -> Result<(), Spent> {
         if pair.new.is_null() {
-            return;
+            return Ok(());
         }
         if !self.rules.is_empty() {
-            self.ask(pair, path, found);
+            self.ask(pair, path, found, budget)?;
         }
         match pair.new {
             Value::Array(items) => {
-                let Some(node) = &self.items else { return };
-                for (i, item) in items.iter().enumerate() {
-                    let old = self.old_item(item, pair.old);
-                    node.visit(pair.below(item, old), &path.index(i), found);
+                let Some(node) = &self.items else { return Ok(()) };
+                for (i, new) in items.iter().enumerate() {
+                    let old = pair.old.and_then(|old| old_item(new, old, &self.schema));
+                    let pair = Pair { new, old, was: pair.was.index(i) };
+                    node.visit(pair, &path.index(i), (&mut *found, &mut *budget))?;
                 }
             }
             Value::Object(fields) => {
-                // Parts of an atomic map are compared too, those of other kinds of maps aren't.
                 let comparable =
                     matches!(opt_str(&self.schema, "x-kubernetes-map-type"), None | Some("granular" | "atomic"));
-                for (name, value) in fields {
+                for (name, new) in fields {
                     let old = pair.old.filter(|_| comparable).and_then(|o| o.get(name));
+                    let pair = Pair { new, old, was: pair.was.key(name) };
                     if let Some(node) = &self.additional {
-                        node.visit(pair.below(value, old), &path.key(name), found);
+                        node.visit(pair, &path.key(name), (&mut *found, &mut *budget))?;
                     }
                     if let Some(node) = self.properties.get(name) {
-                        node.visit(pair.below(value, old), &path.child(name), found);
+                        node.visit(pair, &path.child(name), (&mut *found, &mut *budget))?;
                     }
                 }
             }
             _ => {}
         }
+        Ok(())
     }
 
-    /// What an item of a list was before: only maps that are lists can say.
-    fn old_item<'a>(&self, item: &Value, old: Option<&'a Value>) -> Option<&'a Value> {
-        if opt_str(&self.schema, "x-kubernetes-list-type") != Some("map") {
-            return None;
-        }
-        let keys = texts_of(&self.schema, "x-kubernetes-list-map-keys");
-        old?.as_array()?.iter().find(|o| keys.iter().all(|k| o[*k] == item[*k]))
-    }
-
-    fn ask(&self, pair: Pair<'_>, path: &Path, found: &mut Findings) {
+    fn ask(&self, pair: Pair<'_>, path: &Path, found: &mut Findings, budget: &mut u64) -> Result<(), Spent> {
         let ty = str_of(&self.schema, "type");
         let value = |v: &Value| cel::to_val(v, &self.schema, self.root);
         let (new, old) = (value(pair.new), pair.old.filter(|o| !o.is_null()).map(value));
+        let told = |why: String| Error::invalid_str(path, ty, why);
+        if *budget == 0 {
+            found.errors.push(told(OUT_OF_BUDGET.to_owned()));
+            return Err(Spent);
+        }
         for rule in &self.rules {
             let program = match &rule.program {
                 Ok(program) => program,
                 Err(e) => {
-                    found.errors.push(Error::invalid_str(path, ty, format!("rule compile error: {e}")));
+                    found.errors.push(told(format!("rule compile error: {e}")));
                     continue;
                 }
             };
@@ -206,66 +246,81 @@ impl Node {
                 ("oldSelf", Some(old)) => Some(Ok(old.clone())),
                 _ => None,
             };
-            match program.eval(&known, None) {
+            let (outcome, cost) = program.eval(&known, None);
+            let Some(rest) = budget.checked_sub(cost) else {
+                found.errors.push(told(OUT_OF_BUDGET.to_owned()));
+                return Err(Spent);
+            };
+            *budget = rest;
+            match outcome {
                 Ok(Val::Bool(true)) => {}
-                Ok(_) => {
-                    let said = rule.message_program.as_ref().and_then(|p| message(p.eval(&known, None)));
-                    self.fail(rule, said, pair, path, found);
+                Ok(_) => self.fail(rule, &known, pair, path, (&mut *found, &mut *budget))?,
+                Err(e) if e.starts_with("no such overload") => found.errors.push(told(format!(
+                    "'{e}': call arguments did not match a supported operator, function or macro signature for rule: {}",
+                    rule.shown()
+                ))),
+                Err(e) if e.starts_with("operation cancelled") => {
+                    let why = "no further validation rules will be run due to call cost exceeds limit for rule";
+                    found.errors.push(told(format!("'{e}': {why}: {}", rule.shown())));
+                    return Err(Spent);
                 }
-                Err(e) => {
-                    let why = if e.starts_with("no such overload") {
-                        format!(
-                            "'{e}': call arguments did not match a supported operator, function or macro signature for \
-                             rule: {}",
-                            rule.shown()
-                        )
-                    } else if e.starts_with("operation cancelled") {
-                        format!(
-                            "'{e}': no further validation rules will be run due to call cost exceeds limit for rule: {}",
-                            rule.shown()
-                        )
-                    } else {
-                        format!("{e} evaluating rule: {}", rule.shown())
-                    };
-                    found.errors.push(Error::invalid_str(path, ty, why));
-                }
+                Err(e) => found.errors.push(told(format!("{e} evaluating rule: {}", rule.shown()))),
             }
         }
+        Ok(())
     }
 
-    fn fail(&self, rule: &Rule, said: Option<String>, pair: Pair<'_>, path: &Path, found: &mut Findings) {
+    /// What a rule says that is not met: in its own words if it computes them, and has enough left to do so.
+    fn fail(
+        &self,
+        rule: &Rule,
+        known: &dyn Fn(&str) -> Option<cel::Outcome>,
+        pair: Pair<'_>,
+        path: &Path,
+        (found, budget): (&mut Findings, &mut u64),
+    ) -> Result<(), Spent> {
+        let below = rule.field.as_deref().map(|f| path.child(f));
+        let path = below.as_ref().unwrap_or(path);
+        let ty = str_of(&self.schema, "type");
+        let mut tell = |error: Error| {
+            // What was so before and stays is no reason to refuse.
+            match !rule.uses_old && pair.was.is_same() {
+                true => found.warnings.push(error.to_string()),
+                false => found.errors.push(error),
+            }
+        };
+        let mut said = None;
+        if let Some(program) = &rule.message_program {
+            let (outcome, cost) = program.eval(known, None);
+            let Some(rest) = budget.checked_sub(cost) else {
+                let why = "messageExpression evaluation failed due to running out of cost budget, no further \
+                           validation rules will be run";
+                tell(Error::invalid_str(path, ty, why));
+                return Err(Spent);
+            };
+            *budget = rest;
+            if outcome.as_ref().is_err_and(|e| e.starts_with("operation cancelled")) {
+                let why =
+                    "no further validation rules will be run due to call cost exceeds limit for messageExpression";
+                tell(Error::invalid_str(path, ty, format!("{why}: {}", quote(&rule.message_text))));
+                return Err(Spent);
+            }
+            said = message(outcome);
+        }
         let detail = said.unwrap_or_else(|| match rule.message.is_empty() {
             true => format!("failed rule: {}", rule.text),
             false => rule.message.clone(),
         });
-        let below = rule.field.as_deref().map(|f| path.child(f));
-        let path = below.as_ref().unwrap_or(path);
-        let whole = matches!(str_of(&self.schema, "type"), "object" | "array");
-        let error = match rule.reason.as_deref() {
+        let whole = matches!(ty, "object" | "array");
+        tell(match rule.reason.as_deref() {
             Some("FieldValueForbidden") => Error::forbidden(path, detail),
             Some("FieldValueRequired") => Error::required(path, detail),
             Some("FieldValueDuplicate") if whole => Error { bad_value: None, ..Error::duplicate(path, &Value::Null) },
             Some("FieldValueDuplicate") => Error::duplicate(path, pair.new),
             _ if whole => Error::invalid_omitted(path, detail),
             _ => Error::invalid(path, pair.new, detail),
-        };
-        // What was so before and stays is no reason to refuse.
-        if !rule.uses_old && pair.kept {
-            found.warnings.push(format!("{}: {}", error.field, error.body()));
-        } else {
-            found.errors.push(error);
-        }
-    }
-}
-
-impl<'a> Pair<'a> {
-    fn below(self, new: &'a Value, old: Option<&'a Value>) -> Pair<'a> {
-        let kept = match old {
-            Some(old) => old == new,
-            // What can't be compared is as it was if what it stands in is.
-            None => self.kept,
-        };
-        Pair { new, old, kept }
+        });
+        Ok(())
     }
 }
 

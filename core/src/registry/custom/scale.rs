@@ -21,7 +21,7 @@ fn nested<'a>(o: &'a Value, path: &[String], wanted: &str) -> Result<Option<&'a 
     let mut value = o;
     for (i, key) in path.iter().enumerate() {
         let Some(fields) = value.as_object() else {
-            return wrong(i.saturating_sub(1), value, "map[string]interface{}");
+            return wrong(i, value, "map[string]interface{}");
         };
         match fields.get(key) {
             None => return Ok(None),

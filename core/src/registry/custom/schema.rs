@@ -1,248 +1,354 @@
 //! Custom objects against the schemas of their definitions. Models kube-openapi `pkg/validation/validate` and apiextensions
-//! `pkg/apiserver/validation/validation.go`, whose words these are.
+//! `pkg/apiserver/validation/{validation,ratcheting}.go`, whose words these are.
 
 use regex_lite::Regex;
 use serde_json::{Map, Value, json};
 
-use crate::api::field::{Error, ErrorList, Path};
+use super::correlated::Correlated;
+use super::numbers;
+use crate::api::field::{Error, ErrorList, Path, quote, show};
+use crate::api::formats;
+use crate::api::go_regex;
+use crate::api::patch::go_fmt;
+use crate::registry::validation::json::{flag_of, list_of, opt_str, str_of, texts_of};
 
 /// What a value has against it, in the order in which upstream looks, properties by name.
 pub(super) fn validate(value: &Value, schema: &Value) -> ErrorList {
-    let mut c = Checker { errors: Vec::new() };
-    c.check(value, schema, "");
-    c.errors
+    let found = Checker { prefix: "" }.check(&Place { value, schema, path: "", was: None });
+    found.into_errors()
 }
 
-struct Checker {
-    errors: ErrorList,
+/// The same for a value that was another before: what stayed as it was is tolerated. `prefix` is what the schema's value is in.
+pub(super) fn validate_update(value: &Value, was: Option<Correlated<'_>>, schema: &Value, prefix: &str) -> ErrorList {
+    Checker { prefix }.ratcheted(&Place { value, schema, path: "", was }).into_errors()
 }
 
-/// The type of a value in a schema's words.
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(n) if n.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
+/// An error and its words, by which it is told from others.
+struct Problem {
+    words: String,
+    error: Error,
+}
+
+/// What was found of a value: what is wrong, and how many checks it passed, by which alternatives are chosen.
+#[derive(Default)]
+pub(super) struct Found {
+    problems: Vec<Problem>,
+    pub passed: usize,
+}
+
+impl Found {
+    pub(super) fn push(&mut self, words: String, error: Error) {
+        if !self.problems.iter().any(|p| p.words == words) {
+            self.problems.push(Problem { words, error });
+        }
+    }
+
+    fn merge(&mut self, other: Found) {
+        self.passed += other.passed;
+        for p in other.problems {
+            self.push(p.words, p.error);
+        }
+    }
+
+    pub(super) fn is_valid(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn into_errors(self) -> ErrorList {
+        self.problems.into_iter().map(|p| p.error).collect()
     }
 }
 
-fn fits(value: &Value, wanted: &str) -> bool {
-    let have = type_of(value);
-    have == wanted
-        || (wanted == "number" && have == "integer")
-        || (wanted == "integer" && value.as_f64().is_some_and(|f| f.fract() == 0.0 && f.abs() < 9e15))
+/// A value with its schema, where it is, and what it was.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub value: &'a Value,
+    pub schema: &'a Value,
+    pub path: &'a str,
+    was: Option<Correlated<'a>>,
 }
 
-fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
-    schema[key].as_str().unwrap_or_default()
+/// The type of a value in a schema's words, and its format.
+fn type_of(value: &Value) -> (&'static str, &'static str) {
+    match value {
+        Value::Null => ("null", ""),
+        Value::Bool(_) => ("boolean", ""),
+        Value::Number(n) if n.is_i64() => ("integer", "int64"),
+        Value::Number(_) => ("number", "float64"),
+        Value::String(_) => ("string", ""),
+        Value::Array(_) => ("array", ""),
+        Value::Object(_) => ("object", ""),
+    }
 }
 
-impl Checker {
-    fn at(path: &str) -> Path<'_> {
-        if path.is_empty() { Path::new("<nil>") } else { Path::new(path.trim_start_matches('.')) }
+/// The types that a schema allows.
+pub(super) fn types_of(schema: &Value) -> Vec<&str> {
+    if flag_of(schema, "x-kubernetes-int-or-string") {
+        return vec!["integer", "string"];
+    }
+    opt_str(schema, "type").filter(|t| !t.is_empty()).into_iter().collect()
+}
+
+pub(super) struct Checker<'c> {
+    prefix: &'c str,
+}
+
+impl Checker<'_> {
+    fn at(&self, path: &str) -> String {
+        let path = path.strip_prefix('.').unwrap_or(path);
+        match (self.prefix, path) {
+            ("", "") => "<nil>".to_owned(),
+            ("", path) => path.to_owned(),
+            (prefix, "") => prefix.to_owned(),
+            (prefix, path) => format!("{prefix}.{path}"),
+        }
     }
 
     /// An error whose message repeats where it is.
-    fn invalid(&mut self, path: &str, value: &Value, message: String) {
-        self.errors.push(Error::invalid(&Self::at(path), value, format!("{path} in body {message}")));
+    pub(super) fn invalid(&self, found: &mut Found, place: &Place<'_>, value: &Value, message: &str) {
+        self.tell(found, place, value, format!("{} in body {message}", place.path));
     }
 
-    fn check(&mut self, value: &Value, schema: &Value, path: &str) {
-        let either = schema["x-kubernetes-int-or-string"] == true;
-        if either && matches!(type_of(value), "integer" | "string") {
-            return self.rest(value, schema, path);
-        }
-        if value.is_null() && schema["nullable"] == true {
-            return;
-        }
-        let wanted = if either { "integer,string" } else { text(schema, "type") };
-        if !wanted.is_empty() && !fits(value, wanted) {
-            let have = type_of(value);
-            let message = format!("{path} in body must be of type {wanted}: \"{have}\"");
-            return self.errors.push(Error::type_invalid(&Self::at(path), &json!(have), message));
-        }
-        self.rest(value, schema, path);
+    /// An error in these words.
+    pub(super) fn tell(&self, found: &mut Found, place: &Place<'_>, value: &Value, words: String) {
+        found.push(words.clone(), Error::invalid(&Path::new(&self.at(place.path)), value, words));
     }
 
-    fn rest(&mut self, value: &Value, schema: &Value, path: &str) {
-        self.choices(value, schema, path);
-        match value {
-            Value::String(s) => self.string(s, schema, path),
-            Value::Number(_) => self.number(value, schema, path),
-            Value::Array(items) => self.list(items, schema, path),
+    /// An error that is about no field.
+    pub(super) fn complain(&self, found: &mut Found, words: String) {
+        found.push(words.clone(), Error::invalid_str(&Path::new(&self.at("")), "", words));
+    }
+
+    fn wrong_type(&self, found: &mut Found, path: &str, wanted: &str, have: &str) {
+        let words = format!("{path} in body must be of type {wanted}: {}", quote(have));
+        found.push(words.clone(), Error::type_invalid(&Path::new(&self.at(path)), &json!(have), words));
+    }
+
+    /// `ratchetingValueValidator.Validate`.
+    fn ratcheted(&self, place: &Place<'_>) -> Found {
+        let mut found = self.check(place);
+        if !found.is_valid() && place.was.is_some_and(Correlated::is_same) {
+            found.problems.clear();
+        }
+        found
+    }
+
+    fn below(&self, place: &Place<'_>, name: &str, value: &Value, schema: &Value, path: &str) -> Found {
+        let own = place.path.is_empty() && matches!(name, "kind" | "apiVersion");
+        let was = place.was.filter(|_| !own).and_then(|w| w.key(name));
+        self.ratcheted(&Place { value, schema, path, was })
+    }
+
+    /// `SchemaValidator.Validate`.
+    fn check(&self, place: &Place<'_>) -> Found {
+        let mut found = Found::default();
+        self.types(&mut found, place);
+        if place.value.is_null() {
+            self.allowed(&mut found, place);
+            return found;
+        }
+        self.choices(&mut found, place);
+        match place.value {
+            Value::String(s) => self.string(&mut found, s, place),
+            Value::Number(_) => numbers::check(self, &mut found, place),
+            Value::Array(items) => self.list(&mut found, items, place),
             _ => {}
         }
-        if let Some(allowed) = schema["enum"].as_array().filter(|all| !all.contains(value)) {
-            let shown: Vec<String> =
-                allowed.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
-            let names: Vec<&str> = shown.iter().map(String::as_str).collect();
-            let have = value.as_str().map_or_else(|| value.to_string(), crate::api::field::quote);
-            self.errors.push(Error::not_supported_shown(&Self::at(path), have, &names));
+        self.allowed(&mut found, place);
+        if let Value::Object(o) = place.value {
+            self.object(&mut found, o, place);
         }
-        if let Value::Object(o) = value {
-            self.object(o, schema, path);
+        found.passed += 3;
+        found
+    }
+
+    fn types(&self, found: &mut Found, place: &Place<'_>) {
+        let Place { value, schema, path, .. } = place;
+        let (types, format) = (types_of(schema), formats::of(schema));
+        let (have, have_format) = type_of(value);
+        if value.is_null() {
+            match types.is_empty() || flag_of(schema, "nullable") {
+                true => found.passed += 1,
+                false => self.wrong_type(found, path, &types.join(","), "null"),
+            }
+            return;
+        }
+        let has = |t: &str| types.contains(&t);
+        let whole = have == "number" && has("integer") && value.as_f64().is_some_and(numbers::is_whole);
+        let widened = have == "integer" && has("number");
+        let fits = has(have) || whole || widened;
+        // A text's format is looked at for itself, and instead of the type of a list too.
+        let texts = matches!(have, "string" | "array");
+        if types.is_empty() && format.is_empty() || texts && !format.is_empty() && !has("number") && !has("integer") {
+            found.passed += 1;
+        } else if !texts && !format.is_empty() && !fits && have_format != format {
+            self.wrong_type(found, path, format, have_format);
+        } else if !fits {
+            self.wrong_type(found, path, &types.join(","), have);
+        } else {
+            found.passed += 1;
         }
     }
 
-    fn try_one(value: &Value, schema: &Value, path: &str) -> ErrorList {
-        let mut c = Checker { errors: Vec::new() };
-        c.check(value, schema, path);
-        c.errors
-    }
-
-    fn choices(&mut self, value: &Value, schema: &Value, path: &str) {
-        let all = |key: &str| schema[key].as_array().map_or(&[][..], Vec::as_slice);
-        let shown = Self::at(path);
-        let complaint = |message: String| Error::invalid_str(&shown, "", message);
-        let fewest = |tried: Vec<ErrorList>| tried.into_iter().min_by_key(Vec::len).unwrap_or_default();
-        if !all("anyOf").is_empty() {
-            let tried: Vec<ErrorList> = all("anyOf").iter().map(|s| Self::try_one(value, s, path)).collect();
-            if tried.iter().all(|e| !e.is_empty()) {
-                self.errors.push(complaint(format!("\"{path}\" must validate at least one schema (anyOf)")));
-                self.errors.extend(fewest(tried));
+    /// `basicCommonValidator`: a value is the same as another that it can be made.
+    fn allowed(&self, found: &mut Found, place: &Place<'_>) {
+        let all = list_of(place.schema, "enum");
+        let same = |v: &Value| match (place.value, v) {
+            (Value::Null, _) | (_, Value::Null) => false,
+            (Value::Number(a), Value::Number(b)) if a.is_f64() && b.is_i64() => {
+                a.as_f64().is_some_and(|f| b.as_i64() == Some(f as i64))
             }
-        }
-        if !all("oneOf").is_empty() {
-            let tried: Vec<ErrorList> = all("oneOf").iter().map(|s| Self::try_one(value, s, path)).collect();
-            let good = tried.iter().filter(|e| e.is_empty()).count();
-            let must = "must validate one and only one schema (oneOf)";
-            match good {
-                1 => {}
-                0 => {
-                    self.errors.push(complaint(format!("\"{path}\" {must}. Found none valid")));
-                    self.errors.extend(fewest(tried));
-                }
-                n => self.errors.push(complaint(format!("\"{path}\" {must}. Found {n} valid alternatives"))),
-            }
-        }
-        if !all("allOf").is_empty() {
-            let tried: Vec<ErrorList> = all("allOf").iter().map(|s| Self::try_one(value, s, path)).collect();
-            let good = tried.iter().filter(|e| e.is_empty()).count();
-            let failed = good != tried.len();
-            self.errors.extend(tried.into_iter().flatten());
-            if failed {
-                let more = if good == 0 { ". None validated" } else { "" };
-                self.errors.push(complaint(format!("\"{path}\" must validate all the schemas (allOf){more}")));
-            }
-        }
-        if schema["not"].is_object() && Self::try_one(value, &schema["not"], path).is_empty() {
-            self.errors.push(complaint(format!("\"{path}\" must not validate the schema (not)")));
-        }
-    }
-
-    fn string(&mut self, s: &str, schema: &Value, path: &str) {
-        let (value, length) = (json!(s), s.chars().count() as u64);
-        if let Some(max) = schema["maxLength"].as_u64().filter(|max| length > *max) {
-            self.errors.push(Error::too_long(&Self::at(path), usize::try_from(max).unwrap_or(usize::MAX)));
-        }
-        if let Some(min) = schema["minLength"].as_u64().filter(|min| length < *min) {
-            self.invalid(path, &value, format!("should be at least {min} chars long"));
-        }
-        let pattern = text(schema, "pattern");
-        if !pattern.is_empty() && Regex::new(pattern).is_ok_and(|r| !r.is_match(s)) {
-            self.invalid(path, &value, format!("should match '{pattern}'"));
-        }
-        let format = text(schema, "format");
-        if !super::formats::holds(format, s) {
-            let message = format!("{path} in body must be of type {format}: {}", crate::api::field::quote(s));
-            self.errors.push(Error::type_invalid(&Self::at(path), &value, message));
-        }
-    }
-
-    fn number(&mut self, value: &Value, schema: &Value, path: &str) {
-        let n = value.as_f64().unwrap_or_default();
-        let bound = |key: &str| schema[key].as_f64().map(|b| (b, schema[key].to_string()));
-        if let Some((factor, shown)) = bound("multipleOf")
-            && factor > 0.0
-            && (n / factor).fract() != 0.0
-        {
-            self.invalid(path, value, format!("should be a multiple of {shown}"));
-        }
-        let exclusive = |key: &str| schema[key] == true;
-        if let Some((max, shown)) = bound("maximum") {
-            if exclusive("exclusiveMaximum") && n >= max {
-                self.invalid(path, value, format!("should be less than {shown}"));
-            } else if n > max {
-                self.invalid(path, value, format!("should be less than or equal to {shown}"));
-            }
-        }
-        if let Some((min, shown)) = bound("minimum") {
-            if exclusive("exclusiveMinimum") && n <= min {
-                self.invalid(path, value, format!("should be greater than {shown}"));
-            } else if n < min {
-                self.invalid(path, value, format!("should be greater than or equal to {shown}"));
-            }
-        }
-    }
-
-    fn list(&mut self, items: &[Value], schema: &Value, path: &str) {
-        if schema["items"].is_object() {
-            for (i, item) in items.iter().enumerate() {
-                self.check(item, &schema["items"], &format!("{path}[{i}]"));
-            }
-        }
-        let size = items.len() as u64;
-        if let Some(min) = schema["minItems"].as_u64().filter(|min| size < *min) {
-            self.invalid(path, &json!(size), format!("should have at least {min} items"));
-        }
-        if let Some(max) = schema["maxItems"].as_u64().filter(|max| size > *max) {
-            let max = usize::try_from(max).unwrap_or(usize::MAX);
-            self.errors.push(Error::too_many(&Self::at(path), items.len(), max));
-        }
-        let twice = items.iter().enumerate().any(|(i, a)| items.iter().skip(i + 1).any(|b| a == b));
-        if schema["uniqueItems"] == true && twice {
-            self.invalid(path, &json!(""), "shouldn't contain duplicates".to_owned());
-        }
-        self.associative(items, schema, path);
-    }
-
-    /// Sets and maps that are lists hold nothing twice. Models apiextensions `pkg/apiserver/schema/listtype`.
-    fn associative(&mut self, items: &[Value], schema: &Value, path: &str) {
-        let keys: Vec<&str> =
-            schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let key_of = |item: &Value| match text(schema, "x-kubernetes-list-type") {
-            "set" => Some(item.clone()),
-            "map" => Some(keys.iter().map(|k| ((*k).to_owned(), item[*k].clone())).collect::<Map<_, _>>().into()),
-            _ => None,
+            (Value::Number(a), Value::Number(b)) if b.is_f64() => a.as_f64() == b.as_f64(),
+            (a, b) => a == b,
         };
-        let mut seen: Vec<Value> = Vec::new();
-        for (i, item) in items.iter().enumerate() {
-            let Some(key) = key_of(item) else { return };
-            if seen.contains(&key) {
-                let path = format!("{path}[{i}]");
-                self.errors.push(Error::duplicate(&Self::at(&path), &key));
-            } else {
-                seen.push(key);
+        if all.is_empty() || all.iter().any(same) {
+            return;
+        }
+        let shown: Vec<String> = all.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
+        let names: Vec<&str> = shown.iter().map(String::as_str).collect();
+        let at = self.at(place.path);
+        let error = Error::not_supported_shown(&Path::new(&at), show(place.value), &names);
+        found.push(format!("{} in body should be one of [{}]", place.path, names.join(" ")), error);
+    }
+
+    /// `schemaPropsValidator`.
+    fn choices(&self, found: &mut Found, place: &Place<'_>) {
+        let tried = |key| list_of(place.schema, key).iter().map(|schema| self.check(&Place { schema, ..*place }));
+        let must = |what: &str| format!("{} must {what}", quote(place.path));
+        let most = |best: Option<Found>, next: Found| match best {
+            Some(best) if next.passed <= best.passed => Some(best),
+            _ => Some(next),
+        };
+        let mut best = None;
+        for one in tried("anyOf") {
+            let good = one.is_valid();
+            best = if good { Some(one) } else { most(best, one) };
+            if good {
+                break;
             }
+        }
+        if let Some(best) = best {
+            if !best.is_valid() {
+                self.complain(found, must("validate at least one schema (anyOf)"));
+            }
+            found.merge(best);
+        }
+        let (good, bad): (Vec<Found>, Vec<Found>) = tried("oneOf").partition(Found::is_valid);
+        match (good.len(), bad.is_empty()) {
+            (0, true) => {}
+            (1, _) => good.into_iter().for_each(|g| found.merge(g)),
+            (0, false) => {
+                self.complain(found, must("validate one and only one schema (oneOf). Found none valid"));
+                bad.into_iter().fold(None, most).into_iter().for_each(|b| found.merge(b));
+            }
+            (n, _) => {
+                let why = format!("validate one and only one schema (oneOf). Found {n} valid alternatives");
+                self.complain(found, must(&why));
+            }
+        }
+        let (mut valid, mut count) = (0, 0);
+        for one in tried("allOf") {
+            count += 1;
+            valid += usize::from(one.is_valid());
+            found.merge(one);
+        }
+        if valid != count {
+            let none = if valid == 0 { ". None validated" } else { "" };
+            self.complain(found, must(&format!("validate all the schemas (allOf){none}")));
+        }
+        let not = &place.schema["not"];
+        if not.is_object() && self.check(&Place { schema: not, ..*place }).is_valid() {
+            self.complain(found, must("not validate the schema (not)"));
+        }
+        found.passed += 1;
+    }
+
+    fn string(&self, found: &mut Found, s: &str, place: &Place<'_>) {
+        let length = s.chars().count() as i64;
+        let limit = |key: &str| place.schema[key].as_i64();
+        let pattern = str_of(place.schema, "pattern");
+        if let Some(max) = limit("maxLength").filter(|max| length > *max) {
+            let error = Error::too_long(&Path::new(&self.at(place.path)), usize::try_from(max).unwrap_or(0));
+            found.push(format!("{} in body should be at most {max} chars long", place.path), error);
+        } else if let Some(min) = limit("minLength").filter(|min| length < *min) {
+            self.invalid(found, place, place.value, &format!("should be at least {min} chars long"));
+        } else if !pattern.is_empty() {
+            match (go_regex::check(pattern), Regex::new(pattern)) {
+                (Err(why), _) => {
+                    let message = format!("should match '{pattern}, but pattern is invalid: {why}'");
+                    self.invalid(found, place, place.value, &message);
+                }
+                (_, Ok(regex)) if !regex.is_match(s) => {
+                    self.invalid(found, place, place.value, &format!("should match '{pattern}'"));
+                }
+                _ => {}
+            }
+        }
+        let format = formats::of(place.schema);
+        if !formats::holds(format, s) {
+            self.wrong_type(found, place.path, format, s);
         }
     }
 
-    fn object(&mut self, o: &Map<String, Value>, schema: &Value, path: &str) {
-        let count = o.len() as u64;
-        if let Some(min) = schema["minProperties"].as_u64().filter(|min| count < *min) {
-            self.invalid(path, &json!(count), format!("should have at least {min} properties"));
-        }
-        if let Some(max) = schema["maxProperties"].as_u64().filter(|max| count > *max) {
-            self.errors.push(Error::too_many(&Self::at(path), o.len(), usize::try_from(max).unwrap_or(usize::MAX)));
-        }
-        let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        let properties = schema["properties"].as_object();
-        for (name, value) in o {
-            if let Some(of) = properties.and_then(|p| p.get(name)) {
-                self.check(value, of, &below(name));
-            } else if schema["additionalProperties"].is_object() {
-                self.check(value, &schema["additionalProperties"], &below(name));
+    fn list(&self, found: &mut Found, items: &[Value], place: &Place<'_>) {
+        let schema = &place.schema["items"];
+        if schema.is_object() {
+            for (i, value) in items.iter().enumerate() {
+                let was = place.was.and_then(|w| w.index(i));
+                let path = format!("{}[{i}]", place.path);
+                found.merge(self.ratcheted(&Place { value, schema, path: &path, was }));
             }
         }
-        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !o.contains_key(name) {
-                let path = below(name);
-                self.errors.push(Error::required(&Self::at(&path), ""));
-            }
+        let size = items.len();
+        if let Some(min) = place.schema["minItems"].as_i64().filter(|min| (size as i64) < *min) {
+            self.invalid(found, place, &json!(size), &format!("should have at least {min} items"));
+        }
+        self.at_most("maxItems", "items", size, found, place);
+        let twice = items.iter().enumerate().any(|(i, a)| items.iter().skip(i + 1).any(|b| a == b));
+        if flag_of(place.schema, "uniqueItems") && twice {
+            self.invalid(found, place, &json!(""), "shouldn't contain duplicates");
+        }
+        found.passed += 1;
+    }
+
+    fn at_most(&self, key: &str, what: &str, size: usize, found: &mut Found, place: &Place<'_>) {
+        if let Some(max) = place.schema[key].as_i64().filter(|max| size as i64 > *max) {
+            let at = self.at(place.path);
+            let error = Error::too_many(&Path::new(&at), size, usize::try_from(max).unwrap_or(0));
+            found.push(format!("{} in body should have at most {max} {what}", place.path), error);
         }
     }
+
+    /// `objectValidator`.
+    fn object(&self, found: &mut Found, o: &Map<String, Value>, place: &Place<'_>) {
+        let Place { schema, path, .. } = place;
+        if let Some(min) = schema["minProperties"].as_i64().filter(|min| (o.len() as i64) < *min) {
+            self.invalid(found, place, &json!(o.len()), &format!("should have at least {min} properties"));
+        }
+        self.at_most("maxProperties", "properties", o.len(), found, place);
+        let properties = schema["properties"].as_object();
+        let additional = &schema["additionalProperties"];
+        for (name, value) in o.iter().filter(|(name, _)| properties.is_none_or(|p| !p.contains_key(*name))) {
+            if *additional == false {
+                let words = format!("{path}.{name} in body is a forbidden property");
+                found.push(words.clone(), Error::invalid_str(&Path::new(&self.at(path)), name, words));
+            } else if additional.is_object() {
+                found.merge(self.below(place, name, value, additional, &format!("{path}.{name}")));
+            }
+        }
+        for (name, of) in properties.into_iter().flatten() {
+            let Some(value) = o.get(name) else { continue };
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            found.merge(self.below(place, name, value, of, &path));
+        }
+        for name in texts_of(schema, "required").iter().filter(|name| !o.contains_key(**name)) {
+            let at = format!("{path}.{name}");
+            found.push(format!("{at} in body is required"), Error::required(&Path::new(&self.at(&at)), ""));
+        }
+    }
+}
+
+/// A number as messages have it.
+pub(super) fn shown(number: &Value) -> String {
+    go_fmt(number)
 }

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::structural::{child, junctor, properties};
+use crate::api::formats;
 use crate::registry::validation::go::Go;
 use crate::registry::validation::go_schema::internal;
 use crate::registry::validation::json::*;
@@ -94,46 +95,10 @@ fn nested(v: &Value, s: &Value, at: &str, said_at: &str, errs: &mut ErrorList) {
     }
 }
 
-/// The formats of texts that are looked at.
-const TEXT_FORMATS: &[&str] = &[
-    "bsonobjectid",
-    "byte",
-    "cidr",
-    "creditcard",
-    "date",
-    "datetime",
-    "duration",
-    "email",
-    "hexcolor",
-    "hostname",
-    "ipv4",
-    "ipv6",
-    "isbn",
-    "isbn10",
-    "isbn13",
-    "k8slongname",
-    "k8sshortname",
-    "mac",
-    "password",
-    "rgbcolor",
-    "ssn",
-    "uri",
-    "uuid",
-    "uuid3",
-    "uuid4",
-    "uuid5",
-];
-
 /// Formats that nobody looks at, in the order in which upstream walks a schema.
 pub(super) fn unknown_formats(schema: &Value, out: &mut Vec<String>) {
     let format = str_of(schema, "format");
-    let known = match str_of(schema, "type") {
-        "" | "string" => TEXT_FORMATS.contains(&format.replace('-', "").as_str()),
-        "integer" => matches!(format, "int32" | "int64"),
-        "number" => matches!(format, "float" | "double"),
-        _ => false,
-    };
-    if !format.is_empty() && !known {
+    if !format.is_empty() && formats::of(schema).is_empty() {
         out.push(format.to_owned());
     }
     if schema["items"].is_object() {

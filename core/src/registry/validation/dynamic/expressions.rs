@@ -106,7 +106,7 @@ pub(crate) fn compile(text: &str, known: Known<'_>, wanted: &[Type]) -> Result<P
     }
     let program = Program::compile(text, &all).map_err(|e| format!("compilation failed: {e}"))?;
     if wanted.is_empty() || wanted.contains(&program.output) {
-        return Ok(program);
+        return program.fault().map_or(Ok(program), |why| Err(format!("program instantiation failed: {why}")));
     }
     let name = |t: &Type| if *t == Type::Null { "null_type".to_owned() } else { t.shown() };
     let got = name(&program.output);

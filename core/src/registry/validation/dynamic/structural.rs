@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::budget::{self, Budget};
 use super::extensions::field_path;
 use super::{completeness, merging};
-use crate::registry::validation::go_regex;
+use crate::api::go_regex;
 use crate::registry::validation::go_schema::internal;
 use crate::registry::validation::json::*;
 use crate::registry::validation::prelude::*;
@@ -47,10 +47,16 @@ pub(super) fn schema_into(schema: &Value, (status, changed): (bool, bool), path:
         completeness::root_fields(schema, path, errs);
     }
     let mut structural = ErrorList::new();
-    invariants(schema, Level::Root, path, &mut structural);
-    completeness::complete(schema, path, &mut structural);
+    // What can't be structural at all is only told to be so.
+    let (known, before) = (!is_unsupported(schema), errs.len());
+    if known {
+        invariants(schema, Level::Root, path, &mut structural);
+        completeness::complete(schema, path, &mut structural);
+    }
     if structural.is_empty() {
-        defaults(schema, false, path, &mut structural);
+        if known {
+            defaults(schema, false, path, &mut structural);
+        }
     } else {
         structural.sort_by_cached_key(|e| format!("{}: {}", e.field, e.body()));
     }
@@ -58,16 +64,24 @@ pub(super) fn schema_into(schema: &Value, (status, changed): (bool, bool), path:
         errs.push(Error::forbidden(&Path::new(&format!("{path}.nullable")), "nullable cannot be true at the root"));
     }
     errs.extend(structural);
-    let before = errs.len();
     fitting(schema, &Where { root: true, ..Where::default() }, path, errs);
     let mut found = Found { errs, of_rules: ErrorList::new(), budget: Budget::new(changed) };
     rules(schema, &Spot { root: true, unmatched: None, times: Some(1) }, path, &mut found);
     let Found { mut of_rules, budget, .. } = found;
     budget.close(path, &mut of_rules);
     // Expressions aren't looked at in a schema that is wrong otherwise.
-    if errs.len() == before {
+    if errs.len() == before && known {
         errs.extend(of_rules);
     }
+}
+
+/// Whether a schema says anything that no structural one can.
+fn is_unsupported(s: &Value) -> bool {
+    let below = ["items", "additionalProperties", "not"].into_iter().map(|k| &s[k]).filter(|v| v.is_object());
+    let mut all = below
+        .chain(s["properties"].as_object().into_iter().flatten().map(|(_, of)| of))
+        .chain(["allOf", "anyOf", "oneOf"].into_iter().flat_map(|k| list_of(s, k)));
+    UNSUPPORTED.iter().any(|field| is_set(s, field)) || s["items"].is_array() || all.any(is_unsupported)
 }
 
 const REASONS: &[&str] = &["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
@@ -103,6 +117,7 @@ fn rules(s: &Value, spot: &Spot<'_>, path: &str, found: &mut Found<'_>) {
         let unmatched = if matched { unmatched } else { unmatched.or(Some(path)) };
         rules(&s["items"], &Spot { root: false, unmatched, times }, &child(path, "items"), found);
     }
+    chosen_rules(s, path, found.errs);
     let at = child(path, "x-kubernetes-validations");
     let all = list_of(s, "x-kubernetes-validations");
     let before = found.errs.len();
@@ -125,6 +140,26 @@ fn rules(s: &Value, spot: &Spot<'_>, path: &str, found: &mut Found<'_>) {
         if let Some(cost) = message {
             found.budget.spend("messageExpression", cost, &child(&at, "messageExpression"), &mut found.of_rules);
         }
+    }
+}
+
+/// The rules within junctors, which may not be there: their fields are looked at all the same.
+fn chosen_rules(s: &Value, path: &str, errs: &mut ErrorList) {
+    let mut look = |of: &Value, at: &str| {
+        for (i, rule) in list_of(of, "x-kubernetes-validations").iter().enumerate() {
+            rule_fields(rule, of, &format!("{at}.x-kubernetes-validations[{i}]"), errs);
+        }
+        chosen_rules(of, at, errs);
+        if of["items"].is_object() {
+            chosen_rules(&of["items"], &child(at, "items"), errs);
+        }
+        properties(of, at).for_each(|(_, at, of)| chosen_rules(of, &at, errs));
+    };
+    for name in ["allOf", "anyOf", "oneOf"] {
+        junctor(s, name, path).for_each(|(at, of)| look(of, &at));
+    }
+    if s["not"].is_object() {
+        look(&s["not"], &child(path, "not"));
     }
 }
 
@@ -222,7 +257,9 @@ fn invariants(s: &Value, level: Level, path: &str, errs: &mut ErrorList) {
         }
     }
     extensions(s, path, errs);
-    values(s, path, errs);
+    let first = list_of(s, "allOf").first();
+    let skipped = (is_int_or_string(&s["anyOf"]), first.is_some_and(|of| is_int_or_string(&of["anyOf"])));
+    values(s, skipped, path, errs);
     types(s, level, path, errs);
 }
 
@@ -301,13 +338,14 @@ fn is_int_or_string(choices: &Value) -> bool {
     *choices == json!([{"type": "integer"}, {"type": "string"}])
 }
 
-/// `validateValueValidation`.
-fn values(s: &Value, path: &str, errs: &mut ErrorList) {
-    if !is_int_or_string(&s["anyOf"]) {
+/// `validateValueValidation`: without `anyOf`, or that of the first of `allOf`, where these only say that a value is a number
+/// or a string.
+fn values(s: &Value, (skip_any, skip_first): (bool, bool), path: &str, errs: &mut ErrorList) {
+    if !skip_any {
         junctor(s, "anyOf", path).for_each(|(at, of)| nested(of, false, &at, errs));
     }
     for (i, (at, of)) in junctor(s, "allOf", path).enumerate() {
-        nested(of, i == 0 && is_int_or_string(&of["anyOf"]), &at, errs);
+        nested(of, i == 0 && skip_first, &at, errs);
     }
     junctor(s, "oneOf", path).for_each(|(at, of)| nested(of, false, &at, errs));
     if s["not"].is_object() {
@@ -322,9 +360,7 @@ fn values(s: &Value, path: &str, errs: &mut ErrorList) {
 
 /// `validateNestedValueValidation`.
 fn nested(s: &Value, skip_any_of: bool, path: &str, errs: &mut ErrorList) {
-    if !skip_any_of {
-        values(s, path, errs);
-    }
+    values(s, (skip_any_of, false), path, errs);
     if s["items"].is_object() {
         nested(&s["items"], false, &child(path, "items"), errs);
     }
