@@ -7,6 +7,8 @@ mod inspect;
 mod messages;
 mod observer;
 mod pods;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod view;
 mod workloads;

@@ -1,5 +1,7 @@
 //! Follows etcd's changes and the trace from frame to frame.
 
+mod waits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -11,9 +13,9 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
 use super::messages::Messages;
-use super::view::{EventView, Frame, NodeHealth, NodeView, PartView, PodView, TimerKind, TimerView, WorkloadView};
+use super::pods;
+use super::view::{EventView, Frame, NodeHealth, NodeView, PartView, PodView, WorkloadView};
 use super::workloads::{controller_uid, count, workload_view};
-use super::{pods, timers};
 use crate::api::object::{Obj, typed, typed_rc};
 use crate::etcd::{Etcd, Event as EtcdEvent, Value};
 use crate::sim::{Sim, SimTime};
@@ -64,8 +66,6 @@ pub struct World<'a> {
     pub pulls: &'a [PullFacts],
 }
 
-/// How many timers a frame carries at most.
-const TIMERS_MAX: usize = 400;
 /// How many events a frame carries at most: the newest.
 const EVENTS_MAX: usize = 300;
 
@@ -105,6 +105,7 @@ pub struct Observer {
     workload_ids: u32,
     waiting: BTreeSet<Rc<str>>,
     silent: BTreeSet<(u64, Rc<str>)>,
+    manager: waits::Manager,
     messages: Messages,
     dirty_pods: BTreeSet<Rc<str>>,
     dirty_nodes: BTreeSet<Rc<str>>,
@@ -212,8 +213,9 @@ impl Observer {
             ("Node", _) => self.node_changed(any.meta(), new.as_ref().and_then(typed_rc::<Node>)),
             ("Lease", _) => {
                 let Some(lease) = new.as_ref().and_then(|o| typed::<Lease>(&**o)) else { return };
-                if lease.metadata.namespace.as_deref() == Some("kube-node-lease") {
-                    self.lease_renewed(sim, lease, frame);
+                match lease.metadata.namespace.as_deref() {
+                    Some("kube-node-lease") => self.lease_renewed(sim, lease, frame),
+                    _ => self.manager.lease_changed(sim, lease),
                 }
             }
             ("Event", "v1") => {
@@ -396,69 +398,6 @@ impl Observer {
                 frame.parts.push(p.clone());
             }
         }
-    }
-
-    /// A process as an end of a message.
-    /// Pods whose image is on its way: the api-server knows nothing of it, the machine does.
-    fn emit_pulls(&self, w: &World<'_>, frame: &mut Frame) {
-        for pull in w.pulls {
-            let on_it = self.nodes.get(&pull.machine).into_iter().flat_map(|n| &n.pods);
-            for e in on_it.filter_map(|key| self.pods.get(key)) {
-                if frame.timers.len() >= TIMERS_MAX {
-                    return;
-                }
-                if pods::shape(&e.pod, false) == super::PodShape::Creating && timers::uses(&e.pod, &pull.image) {
-                    frame.timers.push(timers::pull(&e.pod, pull));
-                }
-            }
-        }
-    }
-
-    fn emit_timers(&mut self, w: &World<'_>, frame: &mut Frame) {
-        let now = w.sim.now();
-        let patience = 15_000_000_000;
-        for (lease, name) in &self.silent {
-            if now.as_nanos().saturating_sub(*lease) < patience {
-                break;
-            }
-            let (Some(m), Some(e)) = (self.machines.get(name), self.nodes.get(name)) else { continue };
-            if e.lost || e.node.is_none() {
-                continue;
-            }
-            frame.timers.push(TimerView {
-                kind: TimerKind::NodeMonitorGrace,
-                machine: Some(m.id),
-                pod: String::new(),
-                from_ns: *lease,
-                until_ns: lease + timers::NODE_MONITOR_GRACE.as_nanos() as u64,
-                then: format!("the node controller calls {name} NotReady"),
-            });
-        }
-        self.emit_pulls(w, frame);
-        let mut over = Vec::new();
-        for key in &self.waiting {
-            let Some(e) = self.pods.get(key) else {
-                over.push(key.clone());
-                continue;
-            };
-            let node = e.node.as_ref().and_then(|n| self.nodes.get(n)).and_then(|n| n.node.as_ref());
-            let timer = timers::termination(w.sim, &e.pod)
-                .or_else(|| node.and_then(|n| timers::eviction(w.sim, &e.pod, n)))
-                .or_else(|| timers::back_off(w.sim, &e.pod));
-            match timer {
-                // What is overdue waits for nobody's clock: a kubelet that is gone confirms nothing.
-                Some(t) if t.until_ns <= now.as_nanos() => {}
-                Some(t) => frame.timers.push(t),
-                None => over.push(key.clone()),
-            }
-            if frame.timers.len() >= TIMERS_MAX {
-                break;
-            }
-        }
-        for key in over {
-            self.waiting.remove(&key);
-        }
-        frame.timers.sort_by(|a, b| (a.until_ns, &a.pod, a.machine).cmp(&(b.until_ns, &b.pod, b.machine)));
     }
 }
 

@@ -25,8 +25,9 @@ pub fn termination(sim: &Sim, pod: &Pod) -> Option<TimerView> {
     })
 }
 
-/// The wait of a pod on a tainted node for its toleration to end.
-pub fn eviction(sim: &Sim, pod: &Pod, node: &Node) -> Option<TimerView> {
+/// The wait of a pod on a tainted node for its toleration to end. Who evicts counts from when it sees the taint, but not from before
+/// `counts_since`.
+pub fn eviction(sim: &Sim, pod: &Pod, node: &Node, counts_since: u64) -> Option<TimerView> {
     if pod.metadata.deletion_timestamp.is_some() {
         return None;
     }
@@ -34,7 +35,7 @@ pub fn eviction(sim: &Sim, pod: &Pod, node: &Node) -> Option<TimerView> {
     let tolerations = pod.spec.as_ref()?.tolerations.as_deref().unwrap_or_default();
     let mut soonest: Option<(u64, u64, String)> = None;
     for t in taints.iter().filter(|t| t.effect == "NoExecute") {
-        let from = t.time_added.as_ref().map_or(sim.now(), |a| sim.time_of(a.0)).as_nanos();
+        let from = t.time_added.as_ref().map_or(sim.now(), |a| sim.time_of(a.0)).as_nanos().max(counts_since);
         let matching = tolerations.iter().filter(|l| {
             let effect = l.effect.as_deref().unwrap_or_default();
             let key = l.key.as_deref().unwrap_or_default();

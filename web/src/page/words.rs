@@ -175,6 +175,16 @@ pub fn pod_state_shaped(p: &PodView, shape: PodShape) -> String {
     }
 }
 
+/// Why a pod that was deleted stays, if there is nobody to end it.
+pub fn stays(p: &PodView, m: &Model) -> Option<String> {
+    let node = p.node.and_then(|id| m.nodes.get(&id)).filter(|_| p.status == "Terminating")?;
+    let trouble = machine_trouble(node).filter(|_| !m.timers.iter().any(|t| t.pod == p.uid))?;
+    let name = &node.name;
+    Some(format!(
+        "On {name}, {trouble}: the pod stays until the kubelet of {name} is back, or its Node object is deleted."
+    ))
+}
+
 /// A part's state in words.
 pub fn part_state(s: PartState) -> &'static str {
     match s {
@@ -308,6 +318,24 @@ mod tests {
         assert_eq!(with(|n| n.plugged = false), "3 nodes, 3 pods; worker-1: its network is cut; 1 pod out of reach");
         assert_eq!(with(|n| n.kubelet = false), "3 nodes, 3 pods; worker-1: its kubelet is not running");
         assert_eq!(with(|n| n.unschedulable = true), "3 nodes, 3 pods, all well");
+    }
+
+    #[test]
+    fn who_stays_is_told_why() {
+        let mut m = testing::world(3, 3);
+        let mut p = testing::pod("uid-9", "web-9", Some(2));
+        assert_eq!(stays(&p, &m), None);
+        p.status = "Terminating".into();
+        assert_eq!(stays(&p, &m), None, "its kubelet will end it");
+        m.nodes.get_mut(&2).expect("worker-1").powered = false;
+        assert_eq!(
+            stays(&p, &m).as_deref(),
+            Some(
+                "On worker-1, the machine is switched off: the pod stays until the kubelet of worker-1 is back, or its Node object is deleted."
+            )
+        );
+        p.status = "Running".into();
+        assert_eq!(stays(&p, &m), None);
     }
 
     #[test]

@@ -44,11 +44,8 @@ fn a_power_cut_restarts_containers() {
 #[test]
 fn what_died_is_kept_until_the_api_server_tells_its_pods() {
     let mut c = cluster(1);
-    let component = |name: &str, action| Input::Component {
-        machine: "control-plane".into(),
-        component: name.into(),
-        action,
-    };
+    let component =
+        |name: &str, action| Input::Component { machine: "control-plane".into(), component: name.into(), action };
     let proxy = |c: &Cluster| {
         let on = |p: &Pod| p.spec.as_ref().and_then(|s| s.node_name.as_deref()) == Some("control-plane");
         let named = |p: &Pod| p.metadata.name.as_deref().is_some_and(|n| n.starts_with("kube-proxy"));

@@ -31,6 +31,7 @@ pub fn view(desk: &Desk, m: &Model, p: &PodView, status: Option<&Answer>) -> Htm
         <>
             <p class="state" data-testid="inspector-state">{ words::pod_state_shaped(p, m.shape(p)) }</p>
             { for owner }
+            { for words::stays(p, m).map(|why| html! { <p class="soft" data-testid="inspector-stays">{ why }</p> }) }
             { next(m, m.timers.iter().filter(|t| t.pod == p.uid)) }
             <div class="acts">
                 <button type="button" class="primary" data-testid="open-page" disabled={p.ip.is_empty()}
