@@ -16,7 +16,7 @@ mod yaml;
 
 pub use bind::Bound;
 pub use protobuf::Numbers;
-pub use time::{parse_rfc3339, parse_rfc3339_micro, parse_rfc3339_nano};
+pub use time::{parse_rfc3339, parse_rfc3339_micro, parse_rfc3339_nano, show_seconds};
 use tree::{Node, Tree};
 
 /// How a body is written.

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::ApiServer;
 use super::cacher::Cacher;
 use super::options::{Caller, DeleteOptions, Propagation, UpdateOptions, User};
+use crate::api::decode::show_seconds;
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::quote;
 use crate::api::object::{Obj, make_mut};
@@ -146,7 +147,7 @@ impl ApiServer {
         if d.metadata.deletion_timestamp.is_some() {
             return self.empty_definition(id, d);
         }
-        let now = self.sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = show_seconds(self.sim.timestamp());
         let mut new = d.clone();
         let established = has_condition(d, "Established");
         if has_condition(d, "NamesAccepted")

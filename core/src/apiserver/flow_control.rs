@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ApiServer;
+use crate::api::decode::show_seconds;
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::quote;
 use crate::api::object::Obj;
@@ -90,7 +91,7 @@ impl ApiServer {
     fn tell_of_levels(&mut self) {
         let levels: BTreeSet<String> =
             self.all_of_kind("PriorityLevelConfiguration").iter().filter_map(|o| o.meta().name.clone()).collect();
-        let now = self.sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let now = show_seconds(self.sim.timestamp());
         for o in self.all_of_kind("FlowSchema") {
             let Some(flow) = DynamicObject::of(&*o) else { continue };
             let level = flow.at(&["spec", "priorityLevelConfiguration", "name"]).as_str().unwrap_or_default();

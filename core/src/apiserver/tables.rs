@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 pub use age::{human_duration, since};
 
+use crate::api::decode::show_seconds;
 use crate::api::dynamic::DynamicObject;
 use crate::api::object::Object;
 use crate::registry::{CustomVersion, ResourceInfo, Served};
@@ -158,7 +159,7 @@ pub(super) fn row(served: &Served, o: &dyn Object, now: jiff::Timestamp) -> Row 
         .or_else(|| cluster::cells(&p, &info))
         .or_else(|| config::cells(&p, &info));
     let cells = cells.unwrap_or_else(|| {
-        let made = o.meta().creation_timestamp.as_ref().map(|t| t.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        let made = o.meta().creation_timestamp.as_ref().map(|t| show_seconds(t.0));
         vec![p.name(), made.into()]
     });
     Row { cells, conditions: Vec::new() }

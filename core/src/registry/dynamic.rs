@@ -14,6 +14,7 @@ use super::validation::dynamic::{
 };
 use super::validation::go_schema::same_field;
 use super::{ResourceInfo, Strategy, StrategyContext};
+use crate::api::decode::show_seconds;
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::{ErrorList, Path};
 use crate::api::object::{Obj, Object};
@@ -450,7 +451,7 @@ fn resource_slice(cx: &StrategyContext<'_>, o: &mut DynamicObject, old: Option<&
 }
 
 fn now(cx: &StrategyContext<'_>) -> Value {
-    cx.sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()
+    show_seconds(cx.sim.timestamp()).into()
 }
 
 /// A strategy for each dynamic kind.

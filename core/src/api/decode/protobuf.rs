@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
+use super::time;
 use crate::api::schema::{Schema, Shape, TypeId, complete, schema};
 
 /// What every body begins with.
@@ -299,7 +300,7 @@ fn time(bytes: &[u8], micro: bool) -> Result<Value, Problem> {
     }
     let (seconds, nanos) = (number_of(bytes, 1)? as i64, number_of(bytes, 2)? as i32);
     let t = jiff::Timestamp::new(seconds, nanos).map_err(|e| e.to_string())?;
-    Ok(if micro { t.strftime("%Y-%m-%dT%H:%M:%S.%6fZ") } else { t.strftime("%Y-%m-%dT%H:%M:%SZ") }.to_string().into())
+    Ok(if micro { time::show_micros(t) } else { time::show_seconds(t) }.into())
 }
 
 #[cfg(test)]

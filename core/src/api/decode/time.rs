@@ -154,7 +154,7 @@ pub fn parse_rfc3339_micro(text: &str) -> Result<Timestamp, String> {
 }
 
 /// As metav1.Time prints.
-pub(super) fn show_seconds(t: Timestamp) -> String {
+pub fn show_seconds(t: Timestamp) -> String {
     t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::virtual_resources::Virtual;
 use super::{ApiServer, Context, Response, encode, negotiate, options};
-use crate::api::decode;
+use crate::api::decode::{self, show_seconds};
 use crate::api::field::{Error, ErrorList, Path, quote};
 use crate::api::fields;
 use crate::api::labels;
@@ -62,7 +62,7 @@ impl ApiServer {
         };
         // Two of them answer with an object of their own instead of the one that was sent.
         if v.resource == "selfsubjectreviews" {
-            let now = self.sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let now = show_seconds(self.sim.timestamp());
             body["metadata"] = json!({"creationTimestamp": now});
         } else if v.resource == "selfsubjectrulesreviews" {
             (body["metadata"], body["spec"]) = (json!({}), json!({}));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::options;
 use super::{ApiServer, Body, Context, KubeletCall, Response, encode, log_options, negotiate};
-use crate::api::decode;
+use crate::api::decode::{self, show_seconds};
 use crate::api::field::{Error, Path, quote};
 use crate::api::object::typed;
 use crate::api::status::Status;
@@ -217,12 +217,11 @@ impl ApiServer {
         };
         let now = self.sim.timestamp();
         let until = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
-        let time = |t: jiff::Timestamp| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let own = [("name", name), ("namespace", namespace), ("uid", &have), ("creationTimestamp", &time(now))];
+        let own = [("name", name), ("namespace", namespace), ("uid", &have), ("creationTimestamp", &show_seconds(now))];
         own.into_iter().for_each(|(key, value)| body["metadata"][key] = value.as_str().into());
         body["spec"]["audiences"] = json!(audiences);
         body["spec"]["expirationSeconds"] = json!(seconds);
-        body["status"] = json!({"token": self.issue_token(&claims), "expirationTimestamp": time(until)});
+        body["status"] = json!({"token": self.issue_token(&claims), "expirationTimestamp": show_seconds(until)});
         Ok(encode::value(201, &encode::completed(body), accepted))
     }
 

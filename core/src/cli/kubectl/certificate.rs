@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::show::{items, text};
 use super::{Cx, Failure, Outcome, builder, print, resources};
+use crate::api::decode::show_seconds;
 
 pub(super) async fn run(cx: &Cx<'_>, verb: &str) -> Outcome {
     if cx.args.words.is_empty() && !builder::has_files(cx) {
@@ -28,7 +29,7 @@ pub(super) async fn run(cx: &Cx<'_>, verb: &str) -> Outcome {
                 wrong.push(Failure::error(format!("certificate signing request \"{}\" is already {other}", f.name)));
                 continue;
             }
-            let now = text(&json!(cx.shell.door.sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+            let now = text(&json!(show_seconds(cx.shell.door.sim.timestamp())));
             let mut list = conditions.to_vec();
             list.push(json!({"type": wanted, "status": "True", "reason": reason,
                 "message": format!("This CSR was {done} by kubectl certificate {verb}."), "lastUpdateTime": now}));

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{approval, structural, webhook};
+use crate::api::decode::show_seconds;
 use crate::api::dynamic::DynamicObject;
 use crate::api::validation::{
     is_dns1035_label, is_dns1123_subdomain, name_is_dns_subdomain, validate_object_meta, validate_object_meta_update,
@@ -85,7 +86,7 @@ pub(crate) fn mark(o: &mut DynamicObject) {
     if !finalizers.iter().any(|f| f == CLEANUP) {
         finalizers.push(CLEANUP.to_owned());
     }
-    let now = o.metadata.deletion_timestamp.as_ref().map(|t| t.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    let now = o.metadata.deletion_timestamp.as_ref().map(|t| show_seconds(t.0));
     let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
     set_condition(o, "Terminating", "True", "InstanceDeletionPending", message, &now.unwrap_or_default());
 }
