@@ -57,6 +57,9 @@ fn show(text: &str, complaints: &[Complaint]) -> String {
 }
 
 fn show_one(text: &str, c: &Complaint) -> String {
+    if c.at == parse::NOWHERE {
+        return format!("ERROR: <input>:-1:0: {}", c.message);
+    }
     let before: String = text.chars().take(c.at).collect();
     let (line, column) = (before.matches('\n').count(), before.rsplit('\n').next().map_or(0, |l| l.chars().count()));
     if text.is_empty() {
@@ -100,7 +103,7 @@ fn fault_of(e: &Expr) -> Option<String> {
 impl Program {
     /// Reads and checks an expression; the error is cel-go's.
     pub fn compile(text: &str, variables: &[(&str, Type)]) -> Result<Self, String> {
-        let tree = parse::parse(text).map_err(|c| show(text, &[c]))?;
+        let tree = parse::parse(text).map_err(|all| show(text, &all))?;
         let mut checker = Checker::new(variables);
         let output = checker.check(&tree);
         if !checker.complaints.is_empty() {

@@ -412,3 +412,48 @@ fn subresources_are_asked_about_what_they_take() {
         ],
     );
 }
+
+#[test]
+fn expressions_cost_no_more_than_they_may() {
+    let pairs = "object.data.all(k, object.data.all(l, object.data[k].size() + object.data[l].size() >= 0))";
+    let many: Vec<Value> = (0..14).map(|_| json!({"expression": pairs})).collect();
+    let variable = json!([{"name": "v", "expression": "object.data.none"}]);
+    let s = bound(&policy("p", json!({"validations": many, "variables": variable})), &[binding("b", "p", json!({}))]);
+    let own = json!({
+        "variables": variable, "validations": [{"expression": "object.metadata.name != 'v' || variables.v == ''"}],
+    });
+    for (at, body) in [("policies", policy("q", own)), ("policybindings", binding("c", "q", json!({})))] {
+        run(&s, &[(&format!("POST {GROUP}/validatingadmission{at}"), &body, "201")]);
+    }
+    let data =
+        |n: usize| -> Value { (0..n).map(|i| (format!("k{i}"), json!("v"))).collect::<serde_json::Map<_, _>>().into() };
+    let denied = |name: &str, of: &str, why: &str| {
+        format!("422 configmaps \"{name}\" is forbidden: ValidatingAdmissionPolicy '{of}' denied request: {why}")
+    };
+    let post = format!("POST {MAPS}?dryRun=All");
+    run(
+        &s,
+        &[
+            (&post, &map("a", data(5)), "201"),
+            (
+                &post,
+                &map("a", data(260)),
+                &denied(
+                    "a",
+                    "p' with binding 'b",
+                    "validation failed due to running out of cost budget, no further validation rules will be run",
+                ),
+            ),
+            (
+                &post,
+                &map("v", data(5)),
+                &denied(
+                    "v",
+                    "q' with binding 'c",
+                    "expression 'object.metadata.name != 'v' || variables.v == ''' resulted in error: composited variable \
+                     \"v\" fails to evaluate: no such key: none",
+                ),
+            ),
+        ],
+    );
+}

@@ -57,6 +57,8 @@ impl<'a> Checker<'a> {
     }
 
     fn variable(&self, name: &str) -> Option<Type> {
+        // A dot before a name says that it is of the outermost scope.
+        let name = name.strip_prefix('.').unwrap_or(name);
         let inner = self.scopes.iter().rev().find(|(n, _)| n == name).map(|(_, t)| t);
         inner.or_else(|| self.variables.iter().find(|(n, _)| *n == name).map(|(_, t)| t)).cloned()
     }
@@ -288,7 +290,8 @@ impl<'a> Checker<'a> {
                 "expression of type '{}' cannot be range of a comprehension (must be list, map, or dynamic)",
                 range.shown()
             );
-            (self.complain(over.at, message), Type::Dyn)
+            let at = if op == Fold::SortBy { whole } else { over.at };
+            (self.complain(at, message), Type::Dyn)
         });
         let item = first.clone();
         self.scopes.push((names.0.clone(), first));
@@ -325,9 +328,9 @@ impl<'a> Checker<'a> {
                 self.complain(whole, format!("found no matching overload for {why}"));
             }
         }
-        if let (Fold::Entries, Some((at, entry @ (Type::Named(_) | Type::List(_))))) = (op, found.last()) {
+        if let (Fold::Entries, Some((_, entry @ (Type::Named(_) | Type::List(_))))) = (op, found.last()) {
             let why = format!("'cel.@mapInsert' applied to '(map(dyn, dyn), {})'", entry.shown());
-            self.complain(*at, format!("found no matching overload for {why}"));
+            self.complain(whole, format!("found no matching overload for {why}"));
         }
         let last = found.last().map_or(Type::Dyn, |(_, t)| t.clone());
         match op {

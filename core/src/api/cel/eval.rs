@@ -29,6 +29,7 @@ pub(super) struct Evaluator<'a> {
 
 impl Evaluator<'_> {
     fn variable(&self, name: &str) -> Option<Outcome> {
+        let name = name.strip_prefix('.').unwrap_or(name);
         let inner = self.scopes.iter().rev().find(|(n, _)| n == name).map(|(_, v)| Ok(v.clone()));
         inner.or_else(|| (self.variables)(name))
     }

@@ -15,18 +15,11 @@ pub(super) enum Token {
     End,
 }
 
-impl Token {
-    /// As errors name it.
-    pub fn shown(&self) -> String {
-        match self {
-            Token::Ident(s) | Token::Number(s) => s.clone(),
-            Token::Quoted(s) => format!("`{s}`"),
-            Token::Text(s) => format!("\"{s}\""),
-            Token::Bytes(_) => "b\"\"".to_owned(),
-            Token::Op(o) => (*o).to_owned(),
-            Token::End => "<EOF>".to_owned(),
-        }
-    }
+/// A token, and where it begins and ends.
+pub(super) struct Lexed {
+    pub at: usize,
+    pub end: usize,
+    pub token: Token,
 }
 
 const OPS: &[&str] = &[
@@ -60,9 +53,9 @@ impl Lexer {
         self.chars.get(from..self.at).unwrap_or_default().iter().collect()
     }
 
-    /// All tokens with where they stand, an end at last.
-    pub fn tokens(mut self) -> Result<Vec<(usize, Token)>, Complaint> {
-        let mut all = Vec::new();
+    /// All tokens, an end at last, and what is none.
+    pub fn tokens(mut self) -> (Vec<Lexed>, Vec<Complaint>) {
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
         loop {
             self.take_while(char::is_whitespace);
             if self.starts_with("//") {
@@ -71,19 +64,43 @@ impl Lexer {
             }
             let at = self.at;
             let Some(c) = self.peek(0) else {
-                all.push((at, Token::End));
-                return Ok(all);
+                all.push(Lexed { at, end: at, token: Token::End });
+                return (all, errors);
             };
-            all.push((at, self.token(c)?));
+            match self.token(c) {
+                Ok(token) => all.push(Lexed { at, end: self.at, token }),
+                Err(upto) => {
+                    // What was read goes, with the character at which nothing fits any more.
+                    self.at = (upto + 1).min(self.chars.len());
+                    let read: String = self.chars.get(at..self.at).unwrap_or_default().iter().collect();
+                    errors
+                        .push(Complaint { at, message: format!("Syntax error: token recognition error at: '{read}'") });
+                }
+            }
         }
     }
 
-    fn token(&mut self, c: char) -> Result<Token, Complaint> {
+    /// The token that comes next; or where nothing fits any more.
+    fn token(&mut self, c: char) -> Result<Token, usize> {
         if c.is_ascii_digit() || (c == '.' && self.peek(1).is_some_and(|d| d.is_ascii_digit())) {
             return Ok(Token::Number(self.number()));
         }
-        if let Some(token) = self.text()? {
-            return Ok(token);
+        let begin = self.at;
+        match self.text() {
+            Ok(Some(token)) => return Ok(token),
+            Ok(None) => {}
+            Err(upto) => {
+                self.at = begin;
+                // Quotes that hold nothing, or a letter before them, are tokens of their own.
+                let quote = self.peek(0).filter(|c| matches!(c, '"' | '\''));
+                if quote.is_some() && self.peek(1) == quote {
+                    self.at += 2;
+                    return Ok(Token::Text(String::new()));
+                }
+                if quote.is_some() {
+                    return Err(upto);
+                }
+            }
         }
         if c.is_ascii_alphabetic() || c == '_' {
             let word = self.take_while(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -101,13 +118,16 @@ impl Lexer {
             self.at += op.len();
             return Ok(Token::Op(op));
         }
-        Err(Complaint { at: self.at, message: format!("Syntax error: token recognition error at: '{c}'") })
+        // One of these is the beginning of two.
+        Err(if matches!(c, '=' | '&' | '|') { begin + 1 } else { begin })
     }
 
     fn number(&mut self) -> String {
         let hex = self.starts_with("0x") || self.starts_with("0X");
+        let hex = hex && self.peek(2).is_some_and(|c| c.is_ascii_hexdigit());
         let mut text = if hex {
-            self.take_while(|c| c.is_ascii_alphanumeric())
+            self.at += 2;
+            format!("0x{}", self.take_while(|c| c.is_ascii_hexdigit()))
         } else {
             let mut text = self.take_while(|c| c.is_ascii_digit());
             if self.peek(0) == Some('.') && self.peek(1).is_some_and(|c| c.is_ascii_digit()) {
@@ -131,7 +151,7 @@ impl Lexer {
     }
 
     /// A text or bytes, if one begins here: raw or not, with one or three quotes of a kind.
-    fn text(&mut self) -> Result<Option<Token>, Complaint> {
+    fn text(&mut self) -> Result<Option<Token>, usize> {
         let (mut raw, mut bytes, mut skip) = (false, false, 0);
         while let Some(c) = self.peek(skip) {
             match c {
@@ -142,7 +162,6 @@ impl Lexer {
             skip += 1;
         }
         let Some(quote @ ('"' | '\'')) = self.peek(skip) else { return Ok(None) };
-        let begin = self.at;
         self.at += skip;
         let close = match self.starts_with(&quote.to_string().repeat(3)) {
             true => quote.to_string().repeat(3),
@@ -150,43 +169,45 @@ impl Lexer {
         };
         self.at += close.len();
         let mut out = Vec::new();
-        let unclosed =
-            || Complaint { at: begin, message: format!("Syntax error: token recognition error at: '{quote}'") };
         loop {
             if self.starts_with(&close) {
                 self.at += close.len();
                 break;
             }
-            let c = self.peek(0).filter(|c| close.len() == 3 || *c != '\n').ok_or_else(unclosed)?;
+            let c = self.peek(0).filter(|c| close.len() == 3 || *c != '\n').ok_or(self.at)?;
             self.at += 1;
             if c != '\\' || raw {
                 out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;
             }
-            let escape = self.peek(0).ok_or_else(unclosed)?;
+            let escape = self.peek(0).ok_or(self.at)?;
+            let escaped = self.at;
             self.at += 1;
             let code = |l: &mut Lexer, digits: usize, base: u32, first: &str| {
-                let rest: String = l.chars.get(l.at..l.at + digits).unwrap_or_default().iter().collect();
-                l.at += digits;
-                u32::from_str_radix(&format!("{first}{rest}"), base).ok().and_then(char::from_u32)
+                let from = l.at;
+                while l.at < from + digits && l.peek(0).is_some_and(|c| c.is_digit(base)) {
+                    l.at += 1;
+                }
+                let rest: String = l.chars.get(from..l.at).unwrap_or_default().iter().collect();
+                let whole = l.at == from + digits;
+                let code = u32::from_str_radix(&format!("{first}{rest}"), base).ok().filter(|_| whole);
+                code.map(|code| char::from_u32(code).unwrap_or('\u{fffd}')).ok_or(l.at)
             };
             let found = match escape {
-                'a' => Some('\u{7}'),
-                'b' => Some('\u{8}'),
-                'f' => Some('\u{c}'),
-                'n' => Some('\n'),
-                'r' => Some('\r'),
-                't' => Some('\t'),
-                'v' => Some('\u{b}'),
-                '\\' | '\'' | '"' | '`' | '?' => Some(escape),
-                'x' | 'X' => code(self, 2, 16, ""),
-                'u' => code(self, 4, 16, ""),
-                'U' => code(self, 8, 16, ""),
-                '0'..='3' => code(self, 2, 8, &escape.to_string()),
-                _ => None,
+                'a' => '\u{7}',
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'v' => '\u{b}',
+                '\\' | '\'' | '"' | '`' | '?' => escape,
+                'x' | 'X' => code(self, 2, 16, "")?,
+                'u' => code(self, 4, 16, "")?,
+                'U' => code(self, 8, 16, "")?,
+                '0'..='3' => code(self, 2, 8, &escape.to_string())?,
+                _ => return Err(escaped),
             };
-            let found =
-                found.ok_or_else(|| Complaint { at: begin, message: "unable to unescape string".to_owned() })?;
             // Codes of bytes are bytes.
             if bytes && matches!(escape, 'x' | 'X' | '0'..='3') {
                 out.push(found as u32 as u8);

@@ -1,7 +1,7 @@
 //! From text to a tree: the Common Expression Language's grammar, its macros included.
 //! Models cel-go `parser/{parser,macro}.go`.
 
-use super::lex::{Lexer, Token};
+use super::lex::{Lexed, Lexer, Token};
 use super::value::Val;
 
 /// How deep expressions nest at most, as cel-go's default has it.
@@ -133,55 +133,121 @@ pub fn is_identifier(name: &str) -> bool {
         && !is_word(name)
 }
 
-const EXPECTED: &str =
-    "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
+/// What begins a value, in the order in which errors name it.
+const OPERAND: [&str; 15] = [
+    "'['",
+    "'{'",
+    "'('",
+    "'.'",
+    "'-'",
+    "'!'",
+    "'true'",
+    "'false'",
+    "'null'",
+    "NUM_FLOAT",
+    "NUM_INT",
+    "NUM_UINT",
+    "STRING",
+    "BYTES",
+    "IDENTIFIER",
+];
 
-pub(super) fn parse(text: &str) -> Result<Expr, Complaint> {
-    let tokens = Lexer::new(text).tokens()?;
-    let mut p = Parser { tokens, next: 0, depth: 0 };
-    let e = p.expr()?;
-    match p.peek() {
-        Token::End => Ok(e),
-        other => {
-            let how = if p.after() == &Token::End { "extraneous" } else { "mismatched" };
-            let message = format!("Syntax error: {how} input '{}' expecting <EOF>", other.shown());
-            Err(Complaint { at: p.at(), message })
-        }
+/// The operators by how strongly they bind, the weakest first.
+const LEVELS: [&[&str]; 5] =
+    [&["||"], &["&&"], &["<", "<=", ">=", ">", "==", "!=", "in"], &["+", "-"], &["*", "/", "%"]];
+
+/// The tree, or all that is wrong.
+pub(super) fn parse(text: &str) -> Result<Expr, Vec<Complaint>> {
+    let (tokens, errors) = Lexer::new(text).tokens();
+    let chars = text.chars().collect();
+    let mut p = Parser { chars, tokens, next: 0, depth: 0, errors, recovering: false, open: Vec::new(), deep: false };
+    let e = p.expr();
+    if p.deep {
+        let message = format!("expression recursion limit exceeded: {DEPTH_MAX}");
+        return Err(vec![Complaint { at: NOWHERE, message }]);
     }
+    if *p.peek() != Token::End {
+        let how = if p.after() == &Token::End { "extraneous" } else { "mismatched" };
+        p.report(format!("{how} input '{}' expecting <EOF>", p.shown()));
+    }
+    if p.errors.is_empty() { Ok(e) } else { Err(p.errors) }
 }
 
+/// The place of what is wrong nowhere in particular.
+pub(super) const NOWHERE: usize = usize::MAX;
+
+/// Reads on after an error as ANTLR's default strategy does: a token too many is passed over, a missing one is taken as there,
+/// and otherwise all is passed over until something comes that may follow. Nothing is told twice on the way.
 struct Parser {
-    tokens: Vec<(usize, Token)>,
+    chars: Vec<char>,
+    tokens: Vec<Lexed>,
     next: usize,
     depth: usize,
+    errors: Vec<Complaint>,
+    recovering: bool,
+    /// What ends a value in each of the constructs that are open.
+    open: Vec<&'static [&'static str]>,
+    deep: bool,
 }
 
 fn call(at: usize, name: &str, args: Vec<Expr>) -> Expr {
     Expr { at, kind: Kind::Call { name: name.to_owned(), target: None, args } }
 }
 
+fn begins_operand(token: &Token) -> bool {
+    match token {
+        Token::Op(op) => matches!(*op, "[" | "{" | "(" | "." | "-" | "!"),
+        Token::Ident(_) | Token::Number(_) | Token::Text(_) | Token::Bytes(_) => true,
+        Token::Quoted(_) | Token::End => false,
+    }
+}
+
+/// The names of what is expected, some of them besides what begins a value, in the order of the grammar's tokens.
+fn expected(besides: &[&str], without: &str) -> String {
+    const ORDER: [&str; 9] = ["'['", "']'", "'{'", "'}'", "'('", "')'", "'.'", "','", "'-'"];
+    let place = |t: &&str| ORDER.iter().position(|o| o == t).unwrap_or(if *t == "'?'" { 11 } else { 10 });
+    let mut all: Vec<&str> = OPERAND.into_iter().filter(|t| *t != without).chain(besides.iter().copied()).collect();
+    let rest = |t: &&str| if *t == "'!'" || *t == "'?'" { 0 } else { OPERAND.iter().position(|o| o == t).unwrap_or(0) };
+    all.sort_by_key(|t| match place(t) {
+        10 if *t != "'!'" => (12, rest(t)),
+        n => (n, 0),
+    });
+    format!("{{{}}}", all.join(", "))
+}
+
 impl Parser {
     fn peek(&self) -> &Token {
-        self.tokens.get(self.next).map_or(&Token::End, |(_, t)| t)
+        self.tokens.get(self.next).map_or(&Token::End, |t| &t.token)
     }
 
     /// What comes after that: a word too many is told from a wrong one by it.
     fn after(&self) -> &Token {
-        self.tokens.get(self.next + 1).map_or(&Token::End, |(_, t)| t)
+        self.tokens.get(self.next + 1).map_or(&Token::End, |t| &t.token)
     }
 
     fn at(&self) -> usize {
-        self.tokens.get(self.next).or(self.tokens.last()).map_or(0, |(at, _)| *at)
+        self.tokens.get(self.next).or(self.tokens.last()).map_or(0, |t| t.at)
+    }
+
+    /// What comes next as it is written.
+    fn shown(&self) -> String {
+        let written = self.tokens.get(self.next).and_then(|t| self.chars.get(t.at..t.end)).unwrap_or_default();
+        if written.is_empty() { "<EOF>".to_owned() } else { written.iter().collect() }
     }
 
     fn advance(&mut self) -> (usize, Token) {
-        let found = self.tokens.get(self.next).cloned().unwrap_or((0, Token::End));
+        let found = self.tokens.get(self.next).map(|t| (t.at, t.token.clone()));
         self.next += 1;
-        found
+        self.recovering = false;
+        found.unwrap_or((0, Token::End))
     }
 
     fn is(&self, op: &str) -> bool {
         matches!(self.peek(), Token::Op(o) if *o == op)
+    }
+
+    fn is_after(&self, op: &str) -> bool {
+        matches!(self.after(), Token::Op(o) if *o == op)
     }
 
     /// Passes over an operator if it comes next; where it stands.
@@ -189,244 +255,392 @@ impl Parser {
         self.is(op).then(|| self.advance().0)
     }
 
-    fn expect(&mut self, op: &str) -> Result<usize, Complaint> {
-        match self.accept(op) {
-            Some(at) => Ok(at),
-            None => Err(self.unexpected(&format!("'{op}'"))),
+    fn report(&mut self, message: String) {
+        if !self.recovering {
+            self.errors.push(Complaint { at: self.at(), message: format!("Syntax error: {message}") });
         }
+        self.recovering = true;
     }
 
-    fn unexpected(&self, wanted: &str) -> Complaint {
-        let shown = self.peek().shown();
-        Complaint { at: self.at(), message: format!("Syntax error: mismatched input '{shown}' expecting {wanted}") }
+    fn complain(&mut self, complaint: Complaint) {
+        self.errors.push(complaint);
     }
 
-    /// Something else stands where a value should; is there one after it, it is but too much.
-    fn no_operand(&self) -> Complaint {
-        let begins = match self.after() {
-            Token::Op(op) => matches!(&**op, "[" | "{" | "(" | "." | "-" | "!"),
-            Token::Ident(word) => word != "in",
-            Token::Number(_) | Token::Text(_) | Token::Bytes(_) => true,
-            Token::Quoted(_) | Token::End => false,
+    /// What stands for what couldn't be read.
+    fn nothing(&self) -> Expr {
+        Expr { at: self.at(), kind: Kind::Literal(Val::Null) }
+    }
+
+    /// Passes over everything until something comes that may follow; `within` a member it isn't another one.
+    fn skip(&mut self, within: bool) {
+        let stops = |p: &Self| match p.peek() {
+            Token::End => true,
+            Token::Op(op) => {
+                LEVELS.iter().any(|l| l.contains(op))
+                    || *op == "?"
+                    || (!within && matches!(*op, "." | "["))
+                    || p.open.iter().any(|o| o.contains(op))
+            }
+            _ => false,
         };
-        let mut complaint = self.unexpected(EXPECTED);
-        if begins && *self.peek() != Token::End {
-            complaint.message = complaint.message.replacen("mismatched", "extraneous", 1);
+        while !stops(self) {
+            self.next += 1;
         }
-        complaint
     }
 
-    fn expr(&mut self) -> Result<Expr, Complaint> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            let message = format!("expression recursion limit exceeded: {DEPTH_MAX}");
-            return Err(Complaint { at: self.at(), message });
+    /// Where a value, or something else that is named, should begin: a token too many is passed over if one begins after it.
+    fn begin(&mut self, besides: &[&str], within: bool) -> bool {
+        let other = |t: &Token| matches!(t, Token::Op(op) if besides.iter().any(|b| b.trim_matches('\'') == *op));
+        let fits = |t: &Token| begins_operand(t) || other(t);
+        if fits(self.peek()) {
+            return true;
         }
-        let condition = self.binary(0)?;
+        let wanted = expected(besides, "");
+        if fits(self.after()) && *self.peek() != Token::End && !self.recovering {
+            self.report(format!("extraneous input '{}' expecting {wanted}", self.shown()));
+            self.next += 1;
+            self.recovering = false;
+            return true;
+        }
+        self.report(format!("mismatched input '{}' expecting {wanted}", self.shown()));
+        self.skip(within);
+        false
+    }
+
+    /// A token that must come; `value`: whether a value follows it, or else what follows one.
+    fn expect(&mut self, op: &str, value: bool) -> usize {
+        self.expect_within(op, value, false)
+    }
+
+    fn expect_within(&mut self, op: &str, value: bool, within: bool) -> usize {
+        let at = self.at();
+        if self.accept(op).is_some() {
+            return at;
+        }
+        let shown = self.shown();
+        if self.is_after(op) {
+            self.report(format!("extraneous input '{shown}' expecting '{op}'"));
+            self.next += 1;
+            return self.advance().0;
+        }
+        let follows = match self.peek() {
+            token if value => begins_operand(token),
+            Token::End => self.open.is_empty(),
+            Token::Op(o) => {
+                LEVELS.iter().any(|l| l.contains(o))
+                    || matches!(*o, "?" | "." | "[")
+                    || self.open.last().is_some_and(|open| open.contains(o))
+            }
+            _ => false,
+        };
+        if follows {
+            self.report(format!("missing '{op}' at '{shown}'"));
+        } else {
+            self.report(format!("mismatched input '{shown}' expecting '{op}'"));
+            self.skip(within);
+        }
+        at
+    }
+
+    /// A value within a construct that something of these ends.
+    fn inside(&mut self, ends: &'static [&'static str], read: impl FnOnce(&mut Self) -> Expr) -> Expr {
+        self.open.push(ends);
+        let e = read(self);
+        self.open.pop();
+        e
+    }
+
+    fn expr(&mut self) -> Expr {
+        self.depth += 1;
+        self.deep = self.deep || self.depth > DEPTH_MAX;
+        if self.deep {
+            self.next = self.tokens.len();
+            return self.nothing();
+        }
+        let condition = self.binary(0);
         let e = if let Some(at) = self.accept("?") {
-            let yes = self.binary(0)?;
-            self.expect(":")?;
-            let no = self.expr()?;
+            let yes = self.inside(&[":"], |p| p.binary(0));
+            self.expect(":", true);
+            let no = self.expr();
             call(at, "_?_:_", vec![condition, yes, no])
         } else {
             condition
         };
         self.depth -= 1;
-        Ok(e)
+        e
     }
 
-    fn binary(&mut self, level: usize) -> Result<Expr, Complaint> {
-        const LEVELS: [&[&str]; 5] =
-            [&["||"], &["&&"], &["<", "<=", ">=", ">", "==", "!=", "in"], &["+", "-"], &["*", "/", "%"]];
-        let Some(ops) = LEVELS.get(level) else { return self.unary() };
-        let mut left = self.binary(level + 1)?;
+    /// Values between operators that bind as strongly as this level's at least.
+    fn binary(&mut self, level: usize) -> Expr {
+        let mut left = self.unary();
         while let Token::Op(op) = *self.peek()
-            && ops.contains(&op)
+            && let Some(found) = LEVELS.iter().position(|ops| ops.contains(&op)).filter(|found| *found >= level)
         {
             let (at, _) = self.advance();
-            let right = self.binary(level + 1)?;
+            let right = self.binary(found + 1);
             let name = if op == "in" { "@in".to_owned() } else { format!("_{op}_") };
             left = call(at, &name, vec![left, right]);
         }
-        Ok(left)
+        left
     }
 
-    fn unary(&mut self) -> Result<Expr, Complaint> {
+    fn unary(&mut self) -> Expr {
+        if !self.begin(&[], false) {
+            return self.nothing();
+        }
         for (op, name) in [("!", "!_"), ("-", "-_")] {
-            let Some(at) = self.accept(op) else { continue };
+            if !self.is(op) {
+                continue;
+            }
+            let negative = op == "-";
             // The smallest integer has no positive counterpart.
-            if op == "-"
-                && let Token::Number(text) = self.peek().clone()
+            if negative
+                && let Token::Number(text) = self.after().clone()
                 && !text.ends_with(['u', 'U'])
             {
+                let (at, _) = self.advance();
                 self.advance();
-                let literal = Expr { at, kind: Kind::Literal(number(&format!("-{text}"), at)?) };
+                let literal = self.number(&format!("-{text}"), at);
                 return self.members(literal);
             }
+            if negative && (!begins_operand(self.after()) || self.is_after("!")) {
+                self.next += 1;
+                let shown = if *self.peek() == Token::End { String::new() } else { self.shown() };
+                self.report(format!("no viable alternative at input '-{shown}'"));
+                self.next -= 1;
+                return self.nothing();
+            }
+            let (at, _) = self.advance();
             let mut times = 1;
             while self.accept(op).is_some() {
                 times += 1;
             }
-            let of = self.unary()?;
-            return Ok(if times % 2 == 1 { call(at, name, vec![of]) } else { of });
+            if !begins_operand(self.peek()) {
+                let without = if negative { "'!'" } else { "" };
+                self.report(format!("extraneous input '{}' expecting {}", self.shown(), expected(&[], without)));
+                self.skip(false);
+            }
+            let of = self.unary();
+            return if times % 2 == 1 { call(at, name, vec![of]) } else { of };
         }
-        let primary = self.primary()?;
+        let primary = self.primary();
         self.members(primary)
     }
 
-    fn members(&mut self, mut of: Expr) -> Result<Expr, Complaint> {
+    fn members(&mut self, mut of: Expr) -> Expr {
         loop {
             if let Some(at) = self.accept(".") {
                 let optional = self.accept("?").is_some();
-                let (name_at, field) = self.field_name()?;
+                let name_at = self.at();
+                let Some(field) = self.field_name() else { return of };
                 of = match self.is("(") && !optional {
                     true => {
-                        let open = self.expect("(")?;
-                        let args = self.args(")")?;
-                        member_call(open, name_at, of, field, args)?
+                        let open = self.advance().0;
+                        let Some(args) = self.args(true) else { return of };
+                        let found = member_call(open, name_at, of, field, args);
+                        self.made(found)
                     }
                     false => Expr { at, kind: Kind::Select { of: Box::new(of), field, test: false, optional } },
                 };
             } else if let Some(at) = self.accept("[") {
+                if !self.begin(&["'?'"], true) {
+                    return of;
+                }
                 let optional = self.accept("?").is_some();
-                let index = self.expr()?;
-                self.expect("]")?;
+                let index = self.inside(&["]"], Self::expr);
+                self.expect_within("]", false, true);
                 of = call(at, if optional { "_[?_]" } else { "_[_]" }, vec![of, index]);
             } else if self.is("{")
                 && let Some(name) = of.dotted()
             {
                 let (at, _) = self.advance();
-                of = Expr { at, kind: Kind::Make { name, fields: self.fields()? } };
+                of = Expr { at, kind: Kind::Make { name, fields: self.fields() } };
             } else {
-                return Ok(of);
+                return of;
             }
         }
     }
 
-    fn field_name(&mut self) -> Result<(usize, String), Complaint> {
+    /// What a macro makes, or what it complains of.
+    fn made(&mut self, found: Result<Expr, Complaint>) -> Expr {
+        match found {
+            Ok(e) => e,
+            Err(complaint) => {
+                self.complain(complaint);
+                self.nothing()
+            }
+        }
+    }
+
+    fn field_name(&mut self) -> Option<String> {
         match self.peek().clone() {
-            Token::Ident(name) if !matches!(&*name, "true" | "false" | "null") => Ok((self.advance().0, name)),
-            Token::Quoted(_) => Err(Complaint { at: self.at(), message: "unsupported syntax: '`'".to_owned() }),
-            Token::Ident(_) => Err(self.unexpected("IDENTIFIER")),
-            Token::End => {
-                let message = "Syntax error: no viable alternative at input '.'".to_owned();
-                Err(Complaint { at: self.at(), message })
+            Token::Ident(name) if !matches!(&*name, "true" | "false" | "null") => {
+                self.advance();
+                return Some(name);
             }
-            _ => {
-                let shown = self.peek().shown();
-                let message = format!("Syntax error: no viable alternative at input '.{shown}'");
-                Err(Complaint { at: self.at(), message })
+            Token::Quoted(name) => {
+                self.complain(Complaint { at: self.at(), message: "unsupported syntax: '`'".to_owned() });
+                self.advance();
+                return Some(name);
             }
+            Token::Ident(word) => self.report(format!("mismatched input '{word}' expecting IDENTIFIER")),
+            Token::End => self.report("no viable alternative at input '.'".to_owned()),
+            _ => self.report(format!("no viable alternative at input '.{}'", self.shown())),
         }
+        self.skip(true);
+        None
     }
 
-    fn fields(&mut self) -> Result<Vec<Field>, Complaint> {
+    fn fields(&mut self) -> Vec<Field> {
         let mut all = Vec::new();
         while !self.is("}") {
             let optional = self.accept("?").is_some();
-            let (_, name) = self.field_name()?;
-            let at = self.expect(":")?;
-            all.push(Field { at, name, value: self.expr()?, optional });
+            let Some(name) = self.field_name() else { break };
+            let at = self.expect(":", true);
+            let value = self.inside(&["}", ","], Self::expr);
+            all.push(Field { at, name, value, optional });
             if self.accept(",").is_none() {
                 break;
             }
         }
-        self.expect("}")?;
-        Ok(all)
+        self.expect("}", false);
+        all
     }
 
-    fn args(&mut self, close: &str) -> Result<Vec<Expr>, Complaint> {
+    /// What a function is called with, up to the parenthesis; nothing where they can't be read. `member`: of what.
+    fn args(&mut self, member: bool) -> Option<Vec<Expr>> {
         let mut all = Vec::new();
-        if !self.is(close) {
-            all.push(self.expr()?);
+        self.open.push(&[")", ","]);
+        if !self.is(")") {
+            self.open.pop();
+            if !self.begin(&["')'"], member) {
+                return None;
+            }
+            self.open.push(&[")", ","]);
+        }
+        if !self.is(")") {
+            all.push(self.expr());
             while self.accept(",").is_some() {
-                all.push(self.expr()?);
+                all.push(self.expr());
             }
         }
-        self.expect(close)?;
-        Ok(all)
+        self.open.pop();
+        self.expect_within(")", false, member);
+        Some(all)
     }
 
-    fn primary(&mut self) -> Result<Expr, Complaint> {
+    fn number(&mut self, text: &str, at: usize) -> Expr {
+        let value = number(text, at).unwrap_or_else(|complaint| {
+            self.complain(complaint);
+            Val::Null
+        });
+        Expr { at, kind: Kind::Literal(value) }
+    }
+
+    fn primary(&mut self) -> Expr {
         let at = self.at();
-        let literal = |v: Val| Ok(Expr { at, kind: Kind::Literal(v) });
-        match self.peek().clone() {
-            Token::Number(text) => {
-                self.advance();
-                literal(number(&text, at)?)
-            }
-            Token::Text(s) => {
-                self.advance();
-                literal(Val::text(&s))
-            }
-            Token::Bytes(b) => {
-                self.advance();
-                literal(Val::Bytes(b.into()))
-            }
-            Token::Ident(name) => {
-                self.advance();
-                match name.as_str() {
-                    "true" => return literal(Val::Bool(true)),
-                    "false" => return literal(Val::Bool(false)),
-                    "null" => return literal(Val::Null),
-                    reserved if RESERVED.contains(&reserved) => {
-                        return Err(Complaint { at, message: format!("reserved identifier: {reserved}") });
-                    }
-                    _ => {}
-                }
-                let Some(open) = self.accept("(") else { return Ok(Expr { at, kind: Kind::Ident(name) }) };
-                let args = self.args(")")?;
-                global_call(open, at, name, args)
-            }
+        let literal = |v: Val| Expr { at, kind: Kind::Literal(v) };
+        match self.advance().1 {
+            Token::Number(text) => self.number(&text, at),
+            Token::Text(s) => literal(Val::text(&s)),
+            Token::Bytes(b) => literal(Val::Bytes(b.into())),
+            Token::Ident(name) => match name.as_str() {
+                "true" => literal(Val::Bool(true)),
+                "false" => literal(Val::Bool(false)),
+                "null" => literal(Val::Null),
+                _ => self.named(name, at),
+            },
+            // A name of the outermost scope.
             Token::Op(".") => {
-                self.advance();
-                let (at, name) = self.field_name()?;
-                Ok(Expr { at, kind: Kind::Ident(name) })
+                let at = self.at();
+                match self.field_name() {
+                    Some(name) => self.named(format!(".{name}"), at),
+                    None => self.nothing(),
+                }
             }
             Token::Op("(") => {
-                self.advance();
-                let inner = self.expr()?;
-                self.expect(")")?;
-                Ok(inner)
+                let inner = self.inside(&[")"], Self::expr);
+                self.expect(")", false);
+                inner
             }
-            Token::Op("[") => {
-                self.advance();
-                self.list(at)
-            }
-            Token::Op("{") => {
-                self.advance();
-                self.map(at)
-            }
-            _ => Err(self.no_operand()),
+            Token::Op("[") => self.list(at),
+            Token::Op("{") => self.map(at),
+            _ => literal(Val::Null),
         }
     }
 
-    fn list(&mut self, at: usize) -> Result<Expr, Complaint> {
+    fn named(&mut self, name: String, at: usize) -> Expr {
+        if RESERVED.contains(&name.as_str()) {
+            self.complain(Complaint { at, message: format!("reserved identifier: {name}") });
+            return Expr { at, kind: Kind::Literal(Val::Null) };
+        }
+        let Some(open) = self.accept("(") else { return Expr { at, kind: Kind::Ident(name) } };
+        let Some(args) = self.args(false) else { return self.nothing() };
+        let found = global_call(open, name.trim_start_matches('.').to_owned(), args);
+        self.made(found)
+    }
+
+    /// Whether more items or entries come, after one of them; `ends` is what ends them.
+    fn more(&mut self, ends: &str) -> bool {
+        if self.accept(",").is_some() {
+            let more = begins_operand(self.peek()) || self.is("?");
+            if !more {
+                self.expect(ends, false);
+            }
+            return more;
+        }
+        if self.accept(ends).is_none() {
+            let (shown, wanted) = (self.shown(), format!("{{'{ends}', ','}}"));
+            if self.is_after(ends) || self.is_after(",") {
+                self.report(format!("extraneous input '{shown}' expecting {wanted}"));
+                self.next += 1;
+                self.recovering = false;
+                return self.more(ends);
+            }
+            self.report(format!("mismatched input '{shown}' expecting {wanted}"));
+            self.skip(false);
+        }
+        false
+    }
+
+    /// Whether items or entries come at all.
+    fn any(&mut self, ends: &str) -> bool {
+        if self.accept(ends).is_some() {
+            return false;
+        }
+        if self.accept(",").is_some() {
+            self.expect(ends, false);
+            return false;
+        }
+        let quoted = format!("'{ends}'");
+        self.begin(&[&quoted, "','", "'?'"], false) && self.accept(ends).is_none()
+    }
+
+    fn list(&mut self, at: usize) -> Expr {
         let mut items = Vec::new();
-        while !self.is("]") {
+        let mut more = self.any("]");
+        while more {
             let optional = self.accept("?").is_some();
-            items.push((self.expr()?, optional));
-            if self.accept(",").is_none() {
-                break;
-            }
+            items.push((self.inside(&["]", ","], Self::expr), optional));
+            more = self.more("]");
         }
-        self.expect("]")?;
-        Ok(Expr { at, kind: Kind::List(items) })
+        Expr { at, kind: Kind::List(items) }
     }
 
-    fn map(&mut self, at: usize) -> Result<Expr, Complaint> {
+    fn map(&mut self, at: usize) -> Expr {
         let mut entries = Vec::new();
-        while !self.is("}") {
+        let mut more = self.any("}");
+        while more {
             let optional = self.accept("?").is_some();
-            let key = self.expr()?;
-            self.expect(":")?;
-            entries.push((key, self.expr()?, optional));
-            if self.accept(",").is_none() {
-                break;
-            }
+            let key = self.inside(&[":", "}", ","], Self::expr);
+            self.open.push(&["}", ","]);
+            self.expect(":", true);
+            let value = self.expr();
+            self.open.pop();
+            entries.push((key, value, optional));
+            more = self.more("}");
         }
-        self.expect("}")?;
-        Ok(Expr { at, kind: Kind::Map(entries) })
+        Expr { at, kind: Kind::Map(entries) }
     }
 }
 
@@ -452,7 +666,7 @@ fn number(text: &str, at: usize) -> Result<Val, Complaint> {
 }
 
 /// `has` is looked into, everything else is called.
-fn global_call(open: usize, at: usize, name: String, mut args: Vec<Expr>) -> Result<Expr, Complaint> {
+fn global_call(open: usize, name: String, mut args: Vec<Expr>) -> Result<Expr, Complaint> {
     if name == "has" && args.len() == 1 {
         return match args.pop() {
             Some(Expr { kind: Kind::Select { of, field, test: false, optional: false }, .. }) => {
@@ -464,7 +678,6 @@ fn global_call(open: usize, at: usize, name: String, mut args: Vec<Expr>) -> Res
             }
         };
     }
-    let _ = at;
     Ok(Expr { at: open, kind: Kind::Call { name, target: None, args } })
 }
 
@@ -496,6 +709,10 @@ fn member_call(open: usize, at: usize, of: Expr, name: String, args: Vec<Expr>) 
     };
     let mut args = args;
     if let Some(op) = fold {
+        if op == Fold::SortBy && matches!(of.kind, Kind::Literal(_) | Kind::Map(_) | Kind::Make { .. }) {
+            let why = "sortBy can only be applied to a list, identifier, comprehension, call or select expression";
+            return Err(Complaint { at: of.at, message: why.to_owned() });
+        }
         // Three arguments of `map` are a condition and a result, those of the others are two names.
         let two = args.len() > 2 && op != Fold::Map;
         let steps = args.split_off(if two { 2 } else { 1 });

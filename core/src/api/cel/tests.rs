@@ -134,6 +134,23 @@ fn complaints() {
             "!ERROR: <input>:1:4: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | 1 +\n | ...^",
         ),
         (
+            "'a",
+            "!ERROR: <input>:1:1: Syntax error: token recognition error at: ''a'\n | 'a\n | ^\nERROR: <input>:1:3: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | 'a\n | ..^",
+        ),
+        (
+            "s = 'a'",
+            "!ERROR: <input>:1:3: Syntax error: token recognition error at: '= '\n | s = 'a'\n | ..^\nERROR: <input>:1:5: Syntax error: extraneous input ''a'' expecting <EOF>\n | s = 'a'\n | ....^",
+        ),
+        ("(1", "!ERROR: <input>:1:3: Syntax error: missing ')' at '<EOF>'\n | (1\n | ..^"),
+        ("[1", "!ERROR: <input>:1:3: Syntax error: mismatched input '<EOF>' expecting {']', ','}\n | [1\n | ..^"),
+        ("s ? 1", "!ERROR: <input>:1:6: Syntax error: mismatched input '<EOF>' expecting ':'\n | s ? 1\n | .....^"),
+        ("x.", "!ERROR: <input>:1:3: Syntax error: no viable alternative at input '.'\n | x.\n | ..^"),
+        (
+            "-",
+            "!ERROR: <input>:1:2: Syntax error: no viable alternative at input '-'\n | -\n | .^\nERROR: <input>:1:2: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | -\n | .^",
+        ),
+        ("s.startsWith(if)", "!ERROR: <input>:1:14: reserved identifier: if\n | s.startsWith(if)\n | .............^"),
+        (
             "y\n  && z",
             "!ERROR: <input>:1:1: undeclared reference to 'y' (in container '')\n | y\n | ^\nERROR: <input>:2:6: undeclared reference to 'z' (in container '')\n |   && z\n | .....^",
         ),

@@ -74,7 +74,7 @@ impl Type {
     /// As errors name it.
     pub fn shown(&self) -> String {
         match self {
-            Type::Dyn => "dyn".to_owned(),
+            Type::Dyn | Type::Param(_) => "dyn".to_owned(),
             Type::Null => "null".to_owned(),
             Type::Named(n) => (*n).to_owned(),
             Type::List(t) => format!("list({})", t.shown()),
@@ -82,7 +82,6 @@ impl Type {
             Type::Optional(t) => format!("optional_type({})", t.shown()),
             Type::TypeOf => "type".to_owned(),
             Type::Object(o) => o.name.clone(),
-            Type::Param(c) => c.to_string(),
         }
     }
 }

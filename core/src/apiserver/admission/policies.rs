@@ -3,7 +3,7 @@
 
 mod mutating;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Attributes, Verb, forbidden};
 use crate::api::cel::{self, Outcome, Program, Question, STRING, Stage, Type, Val};
 use crate::api::dynamic::DynamicObject;
+use crate::api::field::quote;
 use crate::api::labels::Selector;
 use crate::api::object::Obj;
 use crate::api::status::{Cause, Status};
@@ -409,15 +410,25 @@ struct Evaluation<'r> {
     spec: &'r Value,
     params: Value,
     declared: expressions::Declared,
-    /// The variables that were asked for already.
+    /// What was asked for already.
     computed: RefCell<BTreeMap<String, Outcome>>,
+    /// What its expressions may still cost; nothing once it wasn't enough.
+    budget: Cell<Option<u64>>,
 }
+
+/// What all expressions of a policy may cost together, and what its conditions may.
+const BUDGET: u64 = 10_000_000;
+const CONDITIONS_BUDGET: u64 = 2_500_000;
+
+const OUT_OF_BUDGET: &str =
+    "validation failed due to running out of cost budget, no further validation rules will be run";
 
 impl<'r> Evaluation<'r> {
     fn new(request: &'r Request<'r>, spec: &'r Value, params: Value) -> Self {
         let known = Known { params: is_set(spec, "paramKind"), authorizer: true, ..Known::default() };
         let declared = expressions::declared(spec, known);
-        Evaluation { request, spec, params, declared, computed: RefCell::default() }
+        let budget = Cell::new(Some(BUDGET));
+        Evaluation { request, spec, params, declared, computed: RefCell::default(), budget }
     }
 
     /// What its expressions may name.
@@ -428,18 +439,31 @@ impl<'r> Evaluation<'r> {
 
     /// What a variable is; those of the policy are computed when they are asked for.
     fn variable(&self, name: &str) -> Option<Outcome> {
-        let r = self.request;
-        if let Some(own) = name.strip_prefix("variables.") {
-            if let Some(have) = self.computed.borrow().get(own) {
-                return Some(have.clone());
-            }
-            let declared = list_of(self.spec, "variables").iter().find(|v| str_of(v, "name") == own)?;
-            let program = compile(str_of(declared, "expression"), self.known(), &[]);
-            let outcome = program.and_then(|p| self.run(&p));
-            self.computed.borrow_mut().insert(own.to_owned(), outcome.clone());
-            return Some(outcome);
+        if let Some(have) = self.computed.borrow().get(name) {
+            return Some(have.clone());
         }
-        Some(Ok(match name {
+        let outcome = match name.strip_prefix("variables.") {
+            Some(own) => self.own_variable(own)?,
+            None => Ok(self.given(name)?),
+        };
+        self.computed.borrow_mut().insert(name.to_owned(), outcome.clone());
+        Some(outcome)
+    }
+
+    fn own_variable(&self, own: &str) -> Option<Outcome> {
+        let declared = list_of(self.spec, "variables").iter().find(|v| str_of(v, "name") == own)?;
+        let program = expressions::compile(str_of(declared, "expression"), self.known(), &[]);
+        let failed = |how: &str, e: String| format!("composited variable {} fails to {how}: {e}", quote(own));
+        Some(match program {
+            Ok(p) => self.run(&p).map_err(|e| failed("evaluate", e)),
+            Err(e) => Err(failed("compile", e)),
+        })
+    }
+
+    /// What every policy may name.
+    fn given(&self, name: &str) -> Option<Val> {
+        let r = self.request;
+        Some(match name {
             "object" => Val::of(&r.object),
             "oldObject" => Val::of(&r.old),
             "params" => Val::of(&self.params),
@@ -459,17 +483,28 @@ impl<'r> Evaluation<'r> {
                 .into(),
             ),
             _ => return None,
-        }))
+        })
     }
 
     fn run(&self, program: &Program) -> Outcome {
         let authorize = |q: &Question, verb: &str| self.request.authorize(q, verb);
-        program.eval(&|name| self.variable(name), Some(&authorize as &cel::Authorize<'_>)).0
+        let (outcome, cost) = program.eval(&|name| self.variable(name), Some(&authorize as &cel::Authorize<'_>));
+        self.budget.set(self.budget.get().and_then(|left| left.checked_sub(cost)));
+        outcome
     }
 
     fn evaluate(&self, text: &str, known: Known<'_>, wanted: &[Type]) -> Outcome {
         let program = compile(text, known, wanted)?;
-        self.run(&program).map_err(|e| format!("expression '{text}' resulted in error: {e}"))
+        let outcome = self.run(&program);
+        if self.is_spent() {
+            return Err(OUT_OF_BUDGET.to_owned());
+        }
+        outcome.map_err(|e| format!("expression '{text}' resulted in error: {e}"))
+    }
+
+    /// Whether its expressions cost more than they may.
+    fn is_spent(&self) -> bool {
+        self.budget.get().is_none()
     }
 
     fn judge(&self, fails: bool) -> Vec<Denial> {
@@ -479,15 +514,29 @@ impl<'r> Evaluation<'r> {
             Ok(false) => return Vec::new(),
             Err(why) => return error(why),
         }
+        self.budget.set(Some(BUDGET));
+        let validations = list_of(self.spec, "validations");
+        let mut outcomes = Vec::new();
+        for v in validations {
+            outcomes.push(self.evaluate(str_of(v, "expression"), self.known(), &[cel::BOOL]));
+            if self.is_spent() {
+                return error(OUT_OF_BUDGET.to_owned());
+            }
+        }
+        // All messages are computed, whether anybody will read them or not.
+        let said: Vec<Option<String>> = validations.iter().map(|v| self.said(v)).collect();
         let mut denials = Vec::new();
-        for v in list_of(self.spec, "validations") {
-            match self.evaluate(str_of(v, "expression"), self.known(), &[cel::BOOL]) {
+        for ((v, outcome), said) in validations.iter().zip(outcomes).zip(said) {
+            match outcome {
+                Err(why) => denials.extend(error(why)),
+                Ok(_) if self.is_spent() => {
+                    denials.extend(error(format!("failed messageExpression: {OUT_OF_BUDGET}")));
+                }
                 Ok(Val::Bool(true)) => {}
                 Ok(_) => {
                     let reason = str_of(v, "reason").to_owned();
-                    denials.push(Denial { message: self.message(v), reason });
+                    denials.push(Denial { message: message(v, said), reason });
                 }
-                Err(why) => denials.extend(error(why)),
             }
         }
         denials
@@ -495,13 +544,19 @@ impl<'r> Evaluation<'r> {
 
     /// Whether all its conditions are met: one that isn't settles it, whatever becomes of the others.
     fn applies(&self) -> Result<bool, String> {
-        let mut failed = Vec::new();
+        self.budget.set(Some(CONDITIONS_BUDGET));
+        let (mut failed, mut met) = (Vec::new(), true);
         for c in list_of(self.spec, "matchConditions") {
             match self.evaluate(str_of(c, "expression"), self.known(), &[cel::BOOL]) {
-                Ok(Val::Bool(false)) => return Ok(false),
+                Ok(Val::Bool(false)) => met = false,
                 Ok(_) => {}
+                Err(why) if self.is_spent() => return Err(why),
                 Err(why) => failed.push(why),
             }
+        }
+        self.budget.set(Some(BUDGET));
+        if !met {
+            return Ok(false);
         }
         match failed.as_slice() {
             [] => Ok(true),
@@ -510,17 +565,22 @@ impl<'r> Evaluation<'r> {
         }
     }
 
-    fn message(&self, validation: &Value) -> String {
-        let expression = opt_str(validation, "messageExpression").filter(|e| !e.trim().is_empty());
+    /// What a validation's own expression says, if it is fit to be read.
+    fn said(&self, validation: &Value) -> Option<String> {
+        let expression = opt_str(validation, "messageExpression").filter(|e| !e.trim().is_empty())?;
         let known = Known { authorizer: false, ..self.known() };
-        let said = expression.and_then(|e| match self.evaluate(e, known, &[STRING]) {
-            Ok(Val::Text(text)) => Some(text.trim().to_owned()),
+        match self.evaluate(expression, known, &[STRING]) {
+            Ok(Val::Text(text)) => Some(text.trim().to_owned())
+                .filter(|m| !m.is_empty() && m.len() <= MESSAGE_BYTES_MAX && !m.contains('\n')),
             _ => None,
-        });
-        let good = |m: &String| !m.is_empty() && m.len() <= MESSAGE_BYTES_MAX && !m.contains('\n');
-        said.filter(good).unwrap_or_else(|| match str_of(validation, "message").trim() {
-            "" => format!("failed expression: {}", str_of(validation, "expression").trim()),
-            own => own.to_owned(),
-        })
+        }
     }
+}
+
+/// Why a validation refuses.
+fn message(validation: &Value, said: Option<String>) -> String {
+    said.unwrap_or_else(|| match str_of(validation, "message").trim() {
+        "" => format!("failed expression: {}", str_of(validation, "expression").trim()),
+        own => own.to_owned(),
+    })
 }
