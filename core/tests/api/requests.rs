@@ -226,10 +226,7 @@ fn more_is_said_of_a_user() {
 
 /// A request for a certificate, of which only the organization matters here.
 fn certificate_request(name: &str, signer: &str, organization: &str) -> String {
-    let mut der = vec![0x30, 0x20, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x0c, organization.len() as u8];
-    der.extend_from_slice(organization.as_bytes());
-    let pem =
-        format!("-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n", STANDARD.encode(der));
+    let pem = super::server::certificate_request(organization);
     json!({
         "metadata": {"name": name},
         "spec": {"signerName": signer, "request": STANDARD.encode(pem), "usages": ["client auth"]},

@@ -424,9 +424,6 @@ fn nodes_annotated_as_of_old() {
     );
 }
 
-/// A request for a certificate, as far as its block of PEM goes.
-const REQUEST: &str = "-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n";
-
 #[test]
 fn certificates_and_signers() {
     use base64::Engine as _;
@@ -434,7 +431,7 @@ fn certificates_and_signers() {
     let in_base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
     let api = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
     let request = |signer: &str| {
-        let asked = in_base64(REQUEST);
+        let asked = in_base64(&super::server::certificate_request("o"));
         format!(
             r#"{{"metadata":{{"name":"c"}},"spec":{{"request":"{asked}","signerName":"{signer}","usages":["client auth"]}}}}"#
         )

@@ -106,3 +106,20 @@ impl Server {
         all.map(|e| serde_json::from_slice(&e).expect("an event")).collect()
     }
 }
+
+/// A request for a certificate for somebody of an organization, in PEM; its signature is none.
+pub fn certificate_request(organization: &str) -> String {
+    use base64::Engine as _;
+    let part = |tag: u8, parts: &[&[u8]]| {
+        let content = parts.concat();
+        [&[tag, content.len() as u8], &*content].concat()
+    };
+    let algorithm = part(0x30, &[&[0x06, 0x03, 0x2b, 0x65, 0x70]]);
+    let name = part(0x30, &[&[0x06, 0x03, 0x55, 0x04, 0x0a], &part(0x0c, &[organization.as_bytes()])]);
+    let subject = part(0x30, &[&part(0x31, &[&name])]);
+    let key = part(0x30, &[&algorithm, &part(0x03, &[&[0; 33]])]);
+    let asked = part(0x30, &[&[0x02, 0x01, 0x00], &subject, &key, &[0xa0, 0x00]]);
+    let der = part(0x30, &[&asked, &algorithm, &[0x03, 0x02, 0x00, 0x01]]);
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n")
+}

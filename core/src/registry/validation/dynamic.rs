@@ -6,6 +6,7 @@ pub(crate) mod approval;
 mod budget;
 pub(crate) mod certificates;
 mod completeness;
+mod csr;
 pub(crate) mod expressions;
 pub(crate) mod extensions;
 pub(crate) mod flow_control;

@@ -21,6 +21,11 @@ struct Block {
     has_headers: bool,
 }
 
+/// The kind of the first sound block of a text, and what is in it.
+pub(in crate::registry) fn first_block(text: &[u8]) -> Option<(String, Vec<u8>)> {
+    blocks(text).into_iter().next().map(|b| (b.kind, b.der))
+}
+
 /// The sound blocks of a text.
 fn blocks(text: &[u8]) -> Vec<Block> {
     let text = String::from_utf8_lossy(text);

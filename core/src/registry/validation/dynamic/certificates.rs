@@ -1,5 +1,5 @@
 //! CertificateSigningRequests.
-//! Models `pkg/apis/certificates/validation/validation.go`. The request is checked as far as its PEM block goes.
+//! Models `pkg/apis/certificates/validation/validation.go`; signatures aren't verified.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::csr;
 use crate::api::dynamic::DynamicObject;
 use crate::api::field::quote;
 use crate::registry::validation::json::*;
@@ -74,9 +75,13 @@ fn whole(o: &DynamicObject, old: Option<&DynamicObject>) -> ErrorList {
     let (path, spec) = (Path::new("spec"), o.at(&["spec"]));
     let had_usages = old.map(|o| texts_of(o.at(&["spec"]), "usages")).unwrap_or_default();
     let request = str_of(spec, "request");
-    if pem_type(request).as_deref() != Some("CERTIFICATE REQUEST") {
-        let detail = "PEM block type must be CERTIFICATE REQUEST";
-        errs.push(Error::invalid(&path.child("request"), &spec["request"], detail));
+    let block = tls::first_block(&STANDARD.decode(request).unwrap_or_default());
+    let checked = match &block {
+        Some((kind, der)) if kind == "CERTIFICATE REQUEST" => csr::check(der),
+        _ => Err("PEM block type must be CERTIFICATE REQUEST".to_owned()),
+    };
+    if let Err(why) = checked {
+        errs.push(Error::invalid(&path.child("request"), &spec["request"], why));
     }
     let (usages, at) = (texts_of(spec, "usages"), path.child("usages"));
     if usages.is_empty() {
@@ -123,14 +128,6 @@ fn issued(o: &DynamicObject, old: Option<&DynamicObject>, errs: &mut ErrorList) 
 
 fn certificate(o: &DynamicObject) -> &str {
     str_of(o.at(&["status"]), "certificate")
-}
-
-/// The type of the first PEM block in base64 text.
-fn pem_type(base64: &str) -> Option<String> {
-    let bytes = STANDARD.decode(base64).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let kind = text.split("-----BEGIN ").nth(1)?.split("-----").next()?.to_owned();
-    text.contains(&format!("-----END {kind}-----")).then_some(kind)
 }
 
 fn all_conditions(o: &DynamicObject, old: Option<&DynamicObject>, errs: &mut ErrorList) {
