@@ -207,6 +207,18 @@ fn methods_and_paths() {
 }
 
 #[test]
+fn what_the_issuer_of_tokens_says_of_itself() {
+    let s = maps(&[]);
+    let about = s.ask("GET", "/.well-known/openid-configuration", &json!({}));
+    assert_eq!(about.code, 200);
+    assert!(about.text.contains("/openid/v1/jwks"), "{}", about.text);
+    let keys = s.ask("GET", "/openid/v1/jwks", &json!({}));
+    assert_eq!(keys.code, 200);
+    let key = &keys.body["keys"][0];
+    assert_eq!([&key["kty"], &key["alg"], &key["use"], &key["kid"]], ["RSA", "RS256", "sig", "podarium"]);
+}
+
+#[test]
 fn what_answers_are_written_as() {
     let s = maps(&["a"]);
     let one = format!("{MAPS}/a");

@@ -414,6 +414,42 @@ fn subresources_are_asked_about_what_they_take() {
 }
 
 #[test]
+fn mutations_change_the_replicas_of_a_scale() {
+    let s = Server::new();
+    let rules = json!({"resourceRules": [
+        {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments/scale"]},
+    ]});
+    let bindings = format!("POST {GROUP}/mutatingadmissionpolicybindings");
+    for (name, of, how) in [
+        ("a", 5, applies("Object{spec: Object.spec{replicas: 4}}")),
+        ("b", 7, patches("[JSONPatch{op: 'replace', path: '/spec/replicas', value: 6}]")),
+    ] {
+        let mut how = how;
+        how["matchConstraints"] = rules.clone();
+        let only = format!("request.kind.kind == 'Scale' && object.spec.replicas == {of}");
+        how["matchConditions"] = json!([{"name": "c", "expression": only}]);
+        let bind = json!({"metadata": {"name": name}, "spec": {"policyName": name}}).to_string();
+        let policies = format!("POST {GROUP}/mutatingadmissionpolicies");
+        run(&s, &[(&policies, &mutating(name, how), "201"), (&bindings, &bind, "201")]);
+    }
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let deployment = json!({
+        "metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template},
+    });
+    let scale = "PATCH /apis/apps/v1/namespaces/default/deployments/d/scale";
+    run(
+        &s,
+        &[
+            ("POST /apis/apps/v1/namespaces/default/deployments", &deployment.to_string(), "201"),
+            (scale, r#"{"spec":{"replicas":3}}"#, "200 /spec/replicas=3"),
+            (scale, r#"{"spec":{"replicas":5}}"#, "200 /spec/replicas=4"),
+            (scale, r#"{"spec":{"replicas":7}}"#, "200 /spec/replicas=6"),
+            ("GET /apis/apps/v1/namespaces/default/deployments/d", "", "200 /spec/replicas=6"),
+        ],
+    );
+}
+
+#[test]
 fn expressions_cost_no_more_than_they_may() {
     let pairs = "object.data.all(k, object.data.all(l, object.data[k].size() + object.data[l].size() >= 0))";
     let many: Vec<Value> = (0..14).map(|_| json!({"expression": pairs})).collect();

@@ -17,6 +17,9 @@ use crate::apiserver::{ApiServer, User};
 /// The issuer and default audience.
 pub(in crate::apiserver) const ISSUER: &str = "https://kubernetes.default.svc";
 
+/// The name of the key that tokens are signed by.
+const KEY_ID: &str = "podarium";
+
 /// What a token shall say.
 #[derive(Clone, Debug, Default)]
 pub(in crate::apiserver) struct TokenClaims {
@@ -40,10 +43,29 @@ impl ApiServer {
         URL_SAFE_NO_PAD.encode(hasher.finalize())
     }
 
+    /// The key that tokens are said to be signed by, as those see it who would check them.
+    pub(in crate::apiserver) fn public_keys(&self) -> Value {
+        let mut modulus = Vec::new();
+        for part in 0..8_u8 {
+            let mut hasher = sha2::Sha256::new();
+            hasher.update(self.sim.seed().to_be_bytes());
+            hasher.update(b"service-account-public-key");
+            hasher.update([part]);
+            modulus.extend_from_slice(&hasher.finalize());
+        }
+        // It is of 2048 bits, and odd.
+        if let [first, .., last] = modulus.as_mut_slice() {
+            *first |= 0x80;
+            *last |= 1;
+        }
+        let n = URL_SAFE_NO_PAD.encode(modulus);
+        json!({"keys": [{"use": "sig", "kty": "RSA", "kid": KEY_ID, "alg": "RS256", "n": n, "e": "AQAB"}]})
+    }
+
     /// A new token.
     pub(in crate::apiserver) fn issue_token(&self, c: &TokenClaims) -> String {
         let now = self.sim.timestamp().as_second();
-        let header = json!({"alg": "RS256", "kid": "podarium"});
+        let header = json!({"alg": "RS256", "kid": KEY_ID});
         let mut private = json!({
             "namespace": c.namespace, "serviceaccount": {"name": c.account, "uid": c.account_uid},
         });

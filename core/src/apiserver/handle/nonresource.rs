@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::negotiate::{Accepted, Endpoint, Transform, accepted};
 use super::url::Query;
 use super::verbs::no_such_resource;
-use super::{ApiServer, Context, Response, discovery, encode};
+use super::{ApiServer, Body, Context, Response, discovery, encode};
 use crate::api::field::quote;
 use crate::api::status::Status;
 
@@ -63,6 +63,12 @@ fn checks(root: &str) -> Vec<String> {
         all.push("shutdown".to_owned());
     }
     all
+}
+
+/// What the issuer of tokens says of itself, which may be kept for an hour. Models `pkg/routes/openidmetadata.go`.
+fn issuer_document(v: &Value, media: &str) -> Response {
+    let headers = vec![("Content-Type", media.to_owned()), ("Cache-Control", "public, max-age=3600".to_owned())];
+    Response { code: 200, headers, body: Body::Full(v.to_string().into_bytes()) }
 }
 
 fn root_paths() -> Value {
@@ -160,8 +166,9 @@ impl ApiServer {
                     "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
                     "id_token_signing_alg_values_supported": ["RS256"],
                 });
-                Ok(encode::value(200, &v, Accepted::default()))
+                Ok(issuer_document(&v, "application/json"))
             }
+            ["openid", "v1", "jwks"] => Ok(issuer_document(&self.public_keys(), "application/jwk-set+json")),
             _ => Ok(Response::text(404, "404 page not found\n")),
         }
     }

@@ -19,8 +19,8 @@ use crate::api::status::Status;
 use crate::apiserver::{UpdateOptions, tables};
 use crate::registry::{Served, Strategy};
 
-const API: &str = "autoscaling/v1";
-const KIND: &str = "Scale";
+pub(in crate::apiserver) const API: &str = "autoscaling/v1";
+pub(in crate::apiserver) const KIND: &str = "Scale";
 
 /// How the new Scale comes about.
 enum Sent {

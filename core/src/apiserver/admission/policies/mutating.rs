@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::{Evaluation, Request, is_exempt};
 use crate::api::cel::{Val, misnamed};
 use crate::api::field::quote;
-use crate::api::managed_fields::merge_config;
+use crate::api::managed_fields::{Scope, merge_config};
 use crate::api::object::{Obj, make_mut};
 use crate::api::patch::{Undone, apply_operations};
 use crate::api::status::{Cause, Status};
 use crate::apiserver::ApiServer;
 use crate::apiserver::admission::{Attributes, forbidden};
+use crate::apiserver::handle::scale;
 use crate::registry::ResourceInfo;
 use crate::registry::validation::dynamic::expressions::{Known, patch_type};
 use crate::registry::validation::json::{list_of, opt_str, str_of};
@@ -32,8 +33,7 @@ pub(in crate::apiserver::admission) fn mutate(
     old: Option<&Obj>,
     again: bool,
 ) -> Result<bool, Status> {
-    // A Scale that a policy changed would have to be brought back into the object; upstream asks about it too.
-    if server.policies.mutating.bindings.is_empty() || is_exempt(a, info) || a.subresource == "scale" {
+    if server.policies.mutating.bindings.is_empty() || is_exempt(a, info) {
         return Ok(false);
     }
     mutate_bound(server, a, info, obj, old, again)
@@ -74,7 +74,7 @@ fn mutate_bound(
                 }
             }
             for mutation in list_of(spec, "mutations") {
-                match patched(&Evaluation::new(&request, spec, param.clone()), mutation) {
+                match patched(&Evaluation::new(&request, spec, param.clone()), mutation, obj) {
                     Err(Failure::Status(status)) => return Err(status),
                     Err(Failure::OfPolicy(why)) => failed.push((why, "Invalid")),
                     Ok(new) => {
@@ -102,8 +102,8 @@ fn mutate_bound(
     Err(status)
 }
 
-/// The object as a mutation leaves it.
-fn patched(evaluation: &Evaluation<'_>, mutation: &Value) -> Result<Obj, Failure> {
+/// The object as a mutation leaves it; one that is written through its Scale takes the Scale's replicas.
+fn patched(evaluation: &Evaluation<'_>, mutation: &Value, before: &Obj) -> Result<Obj, Failure> {
     let (request, kind) = (evaluation.request, str_of(mutation, "patchType"));
     let by = if kind == "JSONPatch" { "jsonPatch" } else { "applyConfiguration" };
     let known = Known { patches: true, ..evaluation.known() };
@@ -114,11 +114,13 @@ fn patched(evaluation: &Evaluation<'_>, mutation: &Value) -> Result<Obj, Failure
         let why = "the kind is not served".to_owned();
         return Err(Failure::OfPolicy(why));
     };
-    let value = match &made {
+    let scaled = request.a.subresource == "scale";
+    let (api, of_kind) = if scaled { (scale::API, scale::KIND) } else { (&*served.api_version, info.kind) };
+    let mut value = match &made {
         Val::List(items) => {
             let operations: Result<Vec<Value>, String> = items.iter().map(operation).collect();
             let operations = operations.map_err(Failure::OfPolicy)?;
-            match apply_operations(live, &operations, &served.api_version, info.kind) {
+            match apply_operations(live, &operations, api, of_kind) {
                 Ok(value) => value,
                 // A test that fails says that the patch is not for this object.
                 Err(Undone::Operation(op)) if str_of(op, "op") == "test" => live.clone(),
@@ -136,15 +138,21 @@ fn patched(evaluation: &Evaluation<'_>, mutation: &Value) -> Result<Obj, Failure
         object => {
             check_names(object, "Object").map_err(Failure::OfPolicy)?;
             let mut config = object.to_json();
-            config["apiVersion"] = (&*served.api_version).into();
-            config["kind"] = info.kind.into();
-            let merged = merge_config(live, &config, &served.scope(""));
+            config["apiVersion"] = api.into();
+            config["kind"] = of_kind.into();
+            let scope = if scaled { Scope::new(api, of_kind, "scale") } else { served.scope("") };
+            let merged = merge_config(live, &config, &scope);
             merged.map_err(|why| Failure::OfPolicy(format!("error applying patch: {why}")))?
         }
     };
-    let mut value = value;
-    served.to_stored(&mut value);
     let strategy = registry.strategy(served.id);
+    if scaled {
+        let mut new = before.clone();
+        let replicas = value["spec"]["replicas"].as_i64().and_then(|n| i32::try_from(n).ok());
+        strategy.set_scale(make_mut(&mut new), replicas.unwrap_or(0));
+        return Ok(new);
+    }
+    served.to_stored(&mut value);
     let mut new = strategy.decode(value).map_err(Failure::OfPolicy)?;
     strategy.default(make_mut(&mut new));
     Ok(new)
