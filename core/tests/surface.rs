@@ -265,6 +265,10 @@ fn what_answers_are_written_as() {
         let answer = get(path, "Accept", &accept);
         assert_eq!((answer.code, answer.message()), (code, message), "{accept}");
     }
+    // The complaint itself may be in YAML, of which no stream is made.
+    let stream = get(&format!("{MAPS}?watch=1"), "Accept", "application/yaml");
+    let only = "only the following media types are accepted: application/json;stream=watch";
+    assert!(stream.code == 406 && stream.text.contains(only), "{}", stream.text);
 }
 
 /// Every kind that discovery lists can be listed as objects, as metadata and as a Table, and knows what it can't select by.

@@ -281,6 +281,22 @@ fn custom_objects_have_what_others_have() {
     assert_eq!(events.iter().map(|e| e["object"]["metadata"]["name"].clone()).collect::<Vec<_>>(), ["a", "b"]);
 }
 
+/// They are not served by go-restful, which would not know what `application/*` is.
+#[test]
+fn what_custom_objects_are_written_as() {
+    let s = defined();
+    run(&s, &[(&format!("POST {TABS}"), &tab("a", r#"{"cronSpec":"* * * * *"}"#), "201")]);
+    let one = format!("{TABS}/a");
+    let only = "only the following media types are accepted: application/json, application/yaml, \
+                application/vnd.kubernetes.protobuf";
+    for (accept, code, message) in
+        [("application/*", 200, ""), ("text/html", 406, only), ("application/cbor", 406, only)]
+    {
+        let answer = s.send("GET", &one, &[("Accept", accept)], b"");
+        assert_eq!((answer.code, answer.message()), (code, message), "{accept}");
+    }
+}
+
 #[test]
 fn applied_lists_merge_by_their_schema() {
     let s = defined();

@@ -3,6 +3,7 @@
 use super::Request;
 use crate::api::decode::Format;
 use crate::api::status::Status;
+use crate::registry::Served;
 
 /// What bodies are written as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,7 +110,14 @@ pub(super) fn accepted(request: &Request, endpoint: Endpoint) -> Result<Accepted
         };
         let mut found = Accepted { media, ..Accepted::default() };
         let param = |name: &str| c.params.iter().find(|(k, _)| *k == name).map(|(_, v)| *v);
+        let (stream, version) = (param("stream").unwrap_or_default(), param("sv").unwrap_or_default());
+        let streams = stream.is_empty() || stream == "watch" && media == MediaType::Json;
+        let speaks = version.is_empty() || version == "v1" && endpoint == Endpoint::Objects;
+        if !streams || !speaks {
+            continue;
+        }
         match (endpoint, param("as")) {
+            (_, None) if param("g").is_some() || param("v").is_some() => continue,
             (_, None) => {}
             (Endpoint::Objects, Some(as_)) => {
                 let (g, v) = (param("g").unwrap_or_default(), param("v").unwrap_or_default());
@@ -157,13 +165,28 @@ pub(super) fn openapi_in_protobuf(request: &Request, spoken: bool) -> Result<boo
 
 const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
-/// `NewNotAcceptableError`.
+const STREAMED: &str = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+
 fn not_acceptable() -> Status {
-    Status::other(406, "NotAcceptable", format!("only the following media types are accepted: {ACCEPTED}"))
+    only(ACCEPTED)
 }
 
-/// The first check of a request for objects: whether any format fits at all. go-restful makes the answer, so it reads otherwise.
-pub(super) fn check_producible(request: &Request, streams: bool) -> Result<(), Status> {
+/// `NewNotAcceptableError`.
+fn only(accepted: &str) -> Status {
+    Status::other(406, "NotAcceptable", format!("only the following media types are accepted: {accepted}"))
+}
+
+/// Whether one document may follow another in what is accepted.
+pub(super) fn check_streamable(accepted: Accepted) -> Result<(), Status> {
+    if accepted.media == MediaType::Json { Ok(()) } else { Err(only(STREAMED)) }
+}
+
+/// The first check of a request for objects: whether any format fits at all. go-restful makes the answer, so it reads otherwise;
+/// custom objects don't come by it.
+pub(super) fn check_producible(request: &Request, served: Option<&Served>, streams: bool) -> Result<(), Status> {
+    if served.is_some_and(|s| s.custom.is_some()) {
+        return Ok(());
+    }
     let header = request.header("Accept").unwrap_or_default();
     let fits = |c: &Clause<'_>| {
         matches!(c.kind, "*/*" | "application/json" | "application/yaml" | "application/vnd.kubernetes.protobuf")
@@ -171,8 +194,7 @@ pub(super) fn check_producible(request: &Request, streams: bool) -> Result<(), S
     if header.trim().is_empty() || clauses(header).iter().any(fits) {
         return Ok(());
     }
-    let streams =
-        if streams { ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch" } else { "" };
+    let streams = if streams { format!(", {STREAMED}") } else { String::new() };
     let message = format!("406: Not Acceptable\n\nAvailable representations: {ACCEPTED}{streams}");
     Err(Status::other(406, "NotAcceptable", message).with_details(Default::default()))
 }
@@ -216,6 +238,12 @@ mod tests {
         check("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "application/json Table");
         check("application/json;as=Nope;v=v1;g=meta.k8s.io,application/json", "application/json None");
         check("application/vnd.kubernetes.protobuf,application/json", "application/json None");
+        check("application/json;stream=watch", "application/json None");
+        check("application/yaml;stream=watch", "406");
+        check("application/json;stream=other,application/yaml", "application/yaml None");
+        check("application/json;g=meta.k8s.io;v=v1", "406");
+        check("application/json;sv=v1", "application/json None");
+        check("application/json;sv=v2", "406");
         check("text/html", "406");
     }
 }

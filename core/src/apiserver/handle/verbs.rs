@@ -43,7 +43,7 @@ impl ApiServer {
             return Ok(Response::text(404, "404 page not found\n"));
         }
         let Some(served) = self.registry.served(&i.group, &i.version, &i.resource) else {
-            negotiate::check_producible(cx.request, false)?;
+            negotiate::check_producible(cx.request, None, false)?;
             return self.virtual_resource(cx).unwrap_or_else(|| Err(no_such_resource()));
         };
         if let Some(found) = self.virtual_resource(cx) {
@@ -66,14 +66,14 @@ impl ApiServer {
             if more || !served.info.subresources.contains(&i.subresource.as_str()) {
                 return Err(no_such_resource());
             }
-            negotiate::check_producible(cx.request, false)?;
+            negotiate::check_producible(cx.request, Some(&served), false)?;
             return self.subresource(cx, &served);
         }
         if i.watch_path {
             if cx.request.method != "GET" {
                 return Err(Status::method_not_allowed());
             }
-            negotiate::check_producible(cx.request, true)?;
+            negotiate::check_producible(cx.request, Some(&served), true)?;
             self.warn_deprecated(&served);
             return self.watch_response(cx, &served);
         }
@@ -98,7 +98,7 @@ impl ApiServer {
                 ));
             }
         }
-        negotiate::check_producible(cx.request, method == "GET" && !named)?;
+        negotiate::check_producible(cx.request, Some(&served), method == "GET" && !named)?;
         self.warn_deprecated(&served);
         match (method, named) {
             ("GET", true) => self.get_response(cx, &served),
@@ -163,6 +163,7 @@ impl ApiServer {
             o.timeout_seconds = 0;
         }
         let mut stream = self.watch(&cx.caller, served.id, namespace, &o)?;
+        negotiate::check_streamable(accepted)?;
         if cx.request.real_time {
             stream.limit_backlog(REAL_BACKLOG_MAX);
         }
