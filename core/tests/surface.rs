@@ -265,6 +265,13 @@ fn what_answers_are_written_as() {
         let answer = get(path, "Accept", &accept);
         assert_eq!((answer.code, answer.message()), (code, message), "{accept}");
     }
+    let watched = |selector: &str| {
+        let answer = s.get(&format!("/api/v1/watch/namespaces/default/configmaps/a?fieldSelector={selector}"));
+        (answer.code, answer.message().to_owned())
+    };
+    assert_eq!(watched("metadata.name%3Da").0, 200);
+    let other = (400, "fieldSelector metadata.name doesn't match requested name".to_owned());
+    assert_eq!(watched("metadata.name%3Db"), other);
     // The complaint itself may be in YAML, of which no stream is made.
     let stream = get(&format!("{MAPS}?watch=1"), "Accept", "application/yaml");
     let only = "only the following media types are accepted: application/json;stream=watch";

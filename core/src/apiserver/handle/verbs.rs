@@ -8,9 +8,11 @@ use super::negotiate::{self, Accepted, Endpoint, Transform};
 use super::watch::WatchBody;
 use super::{ApiServer, Body, Context, Response, options};
 use crate::api::field::quote;
+use crate::api::fields::Selector;
 use crate::api::patch::PatchKind;
 use crate::api::status::Status;
 use crate::api::validation::name_is_path_segment;
+use crate::apiserver::selection::Selection;
 use crate::apiserver::{DeleteOptions, Deleted, ListOptions, ObjectList};
 use crate::registry::Served;
 
@@ -150,7 +152,7 @@ impl ApiServer {
         let (accepted, include) = Self::presentation(cx)?;
         let mut o = options::list(cx, true)?;
         if cx.info.watch_path && !cx.info.name.is_empty() {
-            o.field_selector = crate::api::fields::Selector::equal("metadata.name", &cx.info.name).to_string();
+            self.select_name(served, &mut o, &cx.info.name)?;
         }
         if o.timeout_seconds == 0 {
             // Upstream's --min-request-timeout, stretched at random so that watches don't all end at once.
@@ -175,6 +177,18 @@ impl ApiServer {
             headers: vec![("Content-Type", accepted.content_type())],
             body: Body::Watch(Box::new(body)),
         })
+    }
+
+    /// A watch of one object selects it by its name. Models `listOpts`.
+    fn select_name(&self, served: &Served, o: &mut ListOptions, name: &str) -> Result<(), Status> {
+        const FIELD: &str = "metadata.name";
+        let given = Selection::parse(self.strategy(served.id), o)?;
+        if o.field_selector.is_empty() {
+            o.field_selector = Selector::equal(FIELD, name).to_string();
+        } else if given.exact_field(FIELD) != Some(name) {
+            return Err(Status::bad_request("fieldSelector metadata.name doesn't match requested name"));
+        }
+        Ok(())
     }
 
     /// Warns of kinds that upstream calls deprecated.
