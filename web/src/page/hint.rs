@@ -1,6 +1,6 @@
 //! Under the tank: one sentence that says what to do next, and what to do it with.
 
-use podarium_core::observe::TimerKind;
+use podarium_core::observe::{NodeHealth, NodeView, PartState, PodShape, PodView, TimerKind};
 use podarium_core::session::Input;
 use yew::prelude::*;
 
@@ -30,6 +30,21 @@ pub struct Props {
     pub tick: u64,
 }
 
+/// Whether nothing more will happen by itself, though a machine is away: all that can run elsewhere does.
+fn waits_for_a_hand(m: &Model) -> bool {
+    let is_away = |n: &NodeView| words::machine_trouble(n).is_some();
+    let rests = |p: &PodView| {
+        let there = p.node.and_then(|id| m.nodes.get(&id));
+        there.is_some_and(is_away) || matches!(p.shape, PodShape::Running | PodShape::Succeeded | PodShape::Failed)
+    };
+    let mut away = m.nodes.values().filter(|n| is_away(n)).peekable();
+    away.peek().is_some()
+        && away.all(|n| n.health == NodeHealth::Unknown)
+        && m.timers.is_empty()
+        && m.parts.iter().all(|p| p.state == PartState::Running)
+        && m.pods.values().all(rests)
+}
+
 /// What to do next.
 fn sentence(m: &Model) -> &'static str {
     let empty = m.own_pods().next().is_none();
@@ -41,7 +56,9 @@ fn sentence(m: &Model) -> &'static str {
         "Watch the parts at work."
     } else {
         let summary = words::summary(m);
-        if summary.contains(';') {
+        if waits_for_a_hand(m) {
+            "What could be replaced is. Now bring back what you took away."
+        } else if summary.contains(';') {
             "Watch it repair itself, or skip to what happens next."
         } else if summary.ends_with("all well") {
             "Now break it: touch a node, a pod, or a part of the control plane."
@@ -120,6 +137,11 @@ mod tests {
         m.clock.booting = false;
         assert!(sentence(&m).starts_with("Now break it"));
         m.nodes.get_mut(&2).expect("worker-1").powered = false;
+        assert!(sentence(&m).starts_with("Watch it repair itself"));
+        // Its node is called NotReady, and nothing more is waited for.
+        m.nodes.get_mut(&2).expect("worker-1").health = NodeHealth::Unknown;
+        assert!(sentence(&m).starts_with("What could be replaced is."));
+        m.pods.insert("uid-9".into(), PodView { shape: PodShape::Pending, ..testing::pod("uid-9", "web-9", None) });
         assert!(sentence(&m).starts_with("Watch it repair itself"));
     }
 }
