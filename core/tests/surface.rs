@@ -272,6 +272,11 @@ fn what_answers_are_written_as() {
     assert_eq!(watched("metadata.name%3Da").0, 200);
     let other = (400, "fieldSelector metadata.name doesn't match requested name".to_owned());
     assert_eq!(watched("metadata.name%3Db"), other);
+    let version = get("/version", "Accept", "application/json").text;
+    assert!(version.starts_with("{\n  \"major\": \"1\",\n  \"minor\": \"36\",\n"), "{version}");
+    let only = "406: Not Acceptable\n\nAvailable representations: application/json";
+    assert_eq!(get("/version", "Accept", "text/html").message(), only);
+    assert!(get("/", "Accept", "text/html").text.starts_with("{\n  \"paths\": [\n    \"/.well-known/"));
     // The complaint itself may be in YAML, of which no stream is made.
     let stream = get(&format!("{MAPS}?watch=1"), "Accept", "application/yaml");
     let only = "only the following media types are accepted: application/json;stream=watch";

@@ -301,7 +301,7 @@ async fn what_every_client_asks_first() -> Result {
     let running = start(|_| {}).await?;
     let mut client = running.client().await?;
     let checks: &[(&str, &str)] = &[
-        ("/version", "\"gitVersion\":\"v1.36.2\""),
+        ("/version", "\"gitVersion\": \"v1.36.2\""),
         ("/api", "\"versions\":[\"v1\"]"),
         ("/apis", "\"name\":\"apps\""),
         ("/healthz", "ok"),

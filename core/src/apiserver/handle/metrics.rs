@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::nonresource::VERSION;
 use super::{ApiServer, Response};
 use crate::registry::ResourceId;
 
@@ -79,8 +80,7 @@ impl ApiServer {
         self.requests(&mut text);
         self.storage(&mut text);
         text.family("kubernetes_build_info", "gauge", "[BETA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is running.");
-        let version = super::nonresource::version();
-        let of = |key: &str| version[key].as_str().unwrap_or_default();
+        let of = |key: &str| VERSION.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value);
         let labels = [
             ("build_date", of("buildDate")),
             ("compiler", of("compiler")),

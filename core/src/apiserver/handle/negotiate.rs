@@ -195,8 +195,22 @@ pub(super) fn check_producible(request: &Request, served: Option<&Served>, strea
         return Ok(());
     }
     let streams = if streams { format!(", {STREAMED}") } else { String::new() };
-    let message = format!("406: Not Acceptable\n\nAvailable representations: {ACCEPTED}{streams}");
-    Err(Status::other(406, "NotAcceptable", message).with_details(Default::default()))
+    Err(not_producible(&format!("{ACCEPTED}{streams}")))
+}
+
+/// The same of what is JSON for everybody.
+pub(super) fn check_json(request: &Request) -> Result<(), Status> {
+    let header = request.header("Accept").unwrap_or_default();
+    let fits = |c: &Clause<'_>| matches!(c.kind, "*/*" | "application/json");
+    if header.trim().is_empty() || clauses(header).iter().any(fits) {
+        return Ok(());
+    }
+    Err(not_producible("application/json"))
+}
+
+fn not_producible(representations: &str) -> Status {
+    let message = format!("406: Not Acceptable\n\nAvailable representations: {representations}");
+    Status::other(406, "NotAcceptable", message).with_details(Default::default())
 }
 
 /// The format for errors: what the client accepts, else JSON.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::negotiate::{Accepted, Endpoint, Transform, accepted};
+use super::negotiate::{Accepted, Endpoint, Transform, accepted, check_json};
 use super::url::Query;
 use super::verbs::no_such_resource;
 use super::{ApiServer, Body, Context, Response, discovery, encode};
@@ -66,9 +66,9 @@ fn checks(root: &str) -> Vec<String> {
 }
 
 /// What the issuer of tokens says of itself, which may be kept for an hour. Models `pkg/routes/openidmetadata.go`.
-fn issuer_document(v: &Value, media: &str) -> Response {
+fn issuer_document(text: String, media: &str) -> Response {
     let headers = vec![("Content-Type", media.to_owned()), ("Cache-Control", "public, max-age=3600".to_owned())];
-    Response { code: 200, headers, body: Body::Full(v.to_string().into_bytes()) }
+    Response { code: 200, headers, body: Body::Full(text.into_bytes()) }
 }
 
 fn root_paths() -> Value {
@@ -102,14 +102,32 @@ fn root_paths() -> Value {
     json!({ "paths": all })
 }
 
-/// `kubectl version` of the server. The commit is upstream's tag.
-pub(super) fn version() -> Value {
-    json!({
-        "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36",
-        "minCompatibilityMajor": "1", "minCompatibilityMinor": "35", "gitVersion": "v1.36.2",
-        "gitCommit": "98b35193b2ac7a23a673325f5e9b830ecd5ba406", "gitTreeState": "clean",
-        "buildDate": "2026-06-09T08:19:48Z", "goVersion": "go1.26.4", "compiler": "gc", "platform": "linux/amd64",
-    })
+/// `kubectl version` of the server, in Go's order. The commit is upstream's tag.
+pub(super) const VERSION: [(&str, &str); 13] = [
+    ("major", "1"),
+    ("minor", "36"),
+    ("emulationMajor", "1"),
+    ("emulationMinor", "36"),
+    ("minCompatibilityMajor", "1"),
+    ("minCompatibilityMinor", "35"),
+    ("gitVersion", "v1.36.2"),
+    ("gitCommit", "98b35193b2ac7a23a673325f5e9b830ecd5ba406"),
+    ("gitTreeState", "clean"),
+    ("buildDate", "2026-06-09T08:19:48Z"),
+    ("goVersion", "go1.26.4"),
+    ("compiler", "gc"),
+    ("platform", "linux/amd64"),
+];
+
+fn version() -> Response {
+    let lines = VERSION.map(|(name, value)| format!("  {}: {}", quote(name), quote(value)));
+    raw(format!("{{\n{}\n}}", lines.join(",\n")))
+}
+
+/// `WriteRawJSON`: indented for everybody, whatever is accepted.
+fn raw(text: String) -> Response {
+    let headers = vec![("Content-Type", "application/json".to_owned())];
+    Response { code: 200, headers, body: Body::Full(text.into_bytes()) }
 }
 
 impl ApiServer {
@@ -125,8 +143,11 @@ impl ApiServer {
             return Err(Status::method_not_allowed());
         }
         match parts.as_slice() {
-            [""] => plain(root_paths()),
-            ["version"] => plain(version()),
+            [""] => Ok(raw(serde_json::to_string_pretty(&root_paths()).unwrap_or_default())),
+            ["version"] => {
+                check_json(cx.request)?;
+                Ok(version())
+            }
             ["api" | "apis"] => {
                 let core = parts.first() == Some(&"api");
                 let wanted = accepted(cx.request, Endpoint::Discovery)?;
@@ -161,14 +182,14 @@ impl ApiServer {
             }
             [".well-known", "openid-configuration"] => {
                 let host = cx.request.header("Host").unwrap_or_default();
-                let v = json!({
-                    "issuer": "https://kubernetes.default.svc", "jwks_uri": format!("https://{host}/openid/v1/jwks"),
-                    "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
-                    "id_token_signing_alg_values_supported": ["RS256"],
-                });
-                Ok(issuer_document(&v, "application/json"))
+                let text = format!(
+                    "{{\"issuer\":\"https://kubernetes.default.svc\",\"jwks_uri\":\"https://{host}/openid/v1/jwks\",\
+                     \"response_types_supported\":[\"id_token\"],\"subject_types_supported\":[\"public\"],\
+                     \"id_token_signing_alg_values_supported\":[\"RS256\"]}}"
+                );
+                Ok(issuer_document(text, "application/json"))
             }
-            ["openid", "v1", "jwks"] => Ok(issuer_document(&self.public_keys(), "application/jwk-set+json")),
+            ["openid", "v1", "jwks"] => Ok(issuer_document(self.public_keys(), "application/jwk-set+json")),
             _ => Ok(Response::text(404, "404 page not found\n")),
         }
     }
