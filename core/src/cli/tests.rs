@@ -1,13 +1,10 @@
 //! A session at the person's terminal, in a whole cluster whose containers run without WebAssembly.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, Output};
-use crate::kubelet::tests::fake::{FakeEngine, modules};
-use crate::runtime::images::{Registries, Registry};
+use crate::kubelet::tests::cluster;
 use crate::session::{ClusterConfig, Input};
-use crate::sim::SimTime;
 
 /// How long a command may run.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -19,12 +16,7 @@ struct Terminal {
 
 impl Terminal {
     fn new() -> Self {
-        let images = Rc::new(Registries::new(Registry::standard(), modules()));
-        let mut cluster = Cluster::new(ClusterConfig::default(), Box::new(FakeEngine::default()), images);
-        let nodes = ClusterConfig::default().workers as usize + 1;
-        let ready = cluster.run_while(SimTime::from_secs(180), |c| c.nodes_ready() == nodes);
-        assert!(ready, "{} nodes are Ready", cluster.nodes_ready());
-        Terminal { cluster, commands: 0 }
+        Terminal { cluster: cluster(ClusterConfig::default().workers), commands: 0 }
     }
 
     /// Runs a line for as long as it wants, or interrupts it after `within`: what it printed, and its exit code.

@@ -33,10 +33,9 @@ impl Kubelet {
     async fn collect(&self) -> Result<(), CriError> {
         let runtime = self.0.runtime.clone();
         for uid in runtime.pod_uids() {
-            let known = self.with_entry(&uid, |e| e.state);
             let rs = self.runtime_status(&uid)?;
             // Before the api-server has told its pods none is gone only because it is not known.
-            let gone = known.is_none() && self.0.sources_ready.get();
+            let gone = self.0.sources_ready.get() && !self.0.pods.borrow().contains_key(&uid);
             let mut seen: BTreeSet<&str> = BTreeSet::new();
             let mut dead: Vec<Id> = Vec::new();
             for c in &rs.containers {

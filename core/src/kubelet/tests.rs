@@ -20,13 +20,22 @@ use crate::session::{ClusterConfig, ComponentAction, Input, MachineAction, Servi
 use crate::sim::{MachineId, SimTime};
 
 /// A cluster whose nodes are Ready.
-fn cluster(workers: u32) -> Cluster {
+pub(crate) fn cluster(workers: u32) -> Cluster {
     let config = ClusterConfig { workers, ..ClusterConfig::default() };
     let images = Registries::new(Registry::standard(), modules());
     let mut c = Cluster::new(config, Box::new(FakeEngine::default()), Rc::new(images));
     let all = workers as usize + 1;
     let ready = c.run_while(SimTime::from_secs(120), |c| ready_nodes(c) == all);
     assert!(ready, "{}", nodes(&c));
+    c
+}
+
+/// The same, in which a pod `web` has run for a while.
+fn with_web(workers: u32) -> Cluster {
+    let mut c = cluster(workers);
+    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
+    apply(&mut c, pod_json("web", spec));
+    c.run_for(Duration::from_secs(15));
     c
 }
 
@@ -475,10 +484,7 @@ fn config_that_is_missing_is_waited_for() {
 
 #[test]
 fn a_restarted_kubelet_finds_its_containers() {
-    let mut c = cluster(1);
-    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
-    apply(&mut c, pod_json("web", spec));
-    c.run_for(Duration::from_secs(15));
+    let mut c = with_web(1);
     let before = pod(&c, "web").and_then(|p| p.status).unwrap_or_default();
     c.submit(Input::Service { machine: "worker-1".into(), service: "kubelet".into(), action: ServiceAction::Kill });
     watch(
@@ -496,10 +502,7 @@ fn a_restarted_kubelet_finds_its_containers() {
 
 #[test]
 fn a_pod_is_ready_again_after_a_partition() {
-    let mut c = cluster(2);
-    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
-    apply(&mut c, pod_json("web", spec));
-    c.run_for(Duration::from_secs(15));
+    let mut c = with_web(2);
     let ready = |c: &Cluster| {
         let conditions = pod(c, "web").and_then(|p| p.status?.conditions).unwrap_or_default();
         conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")

@@ -1,14 +1,11 @@
 //! What is waited for, in a whole cluster: an arc closes on something that happens.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Frame, Observer, TimerKind, TimerView};
 use crate::cluster::Cluster;
-use crate::kubelet::tests::fake::{FakeEngine, modules};
-use crate::runtime::images::{Registries, Registry};
-use crate::session::{ClusterConfig, ComponentAction, Input, MachineAction, ServiceAction};
-use crate::sim::SimTime;
+use crate::kubelet::tests::cluster;
+use crate::session::{ComponentAction, Input, MachineAction, ServiceAction};
 
 const S: u64 = 1_000_000_000;
 
@@ -19,11 +16,7 @@ struct Watched {
 
 impl Watched {
     fn new() -> Self {
-        let images = Rc::new(Registries::new(Registry::standard(), modules()));
-        let config = ClusterConfig { workers: 1, ..ClusterConfig::default() };
-        let mut cluster = Cluster::new(config, Box::new(FakeEngine::default()), images);
-        assert!(cluster.run_while(SimTime::from_secs(180), |c| c.nodes_ready() == 2));
-        Watched { cluster, commands: 0 }
+        Watched { cluster: cluster(1), commands: 0 }
     }
 
     fn kubectl(&mut self, line: &str, manifest: &str) {

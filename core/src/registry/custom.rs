@@ -11,6 +11,7 @@ mod prune;
 pub(super) mod rules;
 mod scale;
 mod schema;
+mod walk;
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};

@@ -4,10 +4,7 @@ use super::*;
 
 #[test]
 fn a_power_cut_restarts_containers() {
-    let mut c = cluster(1);
-    let spec = serde_json::json!({ "containers": [{ "name": "nginx", "image": "nginx:1.27" }] });
-    apply(&mut c, pod_json("web", spec));
-    c.run_for(Duration::from_secs(15));
+    let mut c = with_web(1);
     c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOff });
     c.run_for(Duration::from_secs(5));
     c.submit(Input::Machine { machine: "worker-1".into(), action: MachineAction::PowerOn });

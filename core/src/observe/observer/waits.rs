@@ -1,6 +1,7 @@
 //! Which of the waits that objects tell of will really end: who should end one may be away.
 
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::super::view::{Frame, PartState, PodShape, TimerKind, TimerView};
 use super::super::{pods, timers};
@@ -31,12 +32,8 @@ impl Manager {
             return;
         }
         let Some(spec) = &lease.spec else { return };
-        let ns = |time: &Option<_>| time.as_ref().map_or(0, |t| Self::ns(sim, t));
+        let ns = |time: &Option<MicroTime>| time.as_ref().map_or(0, |t| sim.time_of(t.0).as_nanos());
         (self.acquired_ns, self.renewed_ns) = (ns(&spec.acquire_time), ns(&spec.renew_time));
-    }
-
-    fn ns(sim: &Sim, t: &k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime) -> u64 {
-        sim.time_of(t.0).as_nanos()
     }
 
     /// Since when its controllers count, if they do.

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+use super::walk::walk;
 use crate::api::decode;
 use crate::api::field::{Error, ErrorList, Path};
 use crate::api::validation::{name_is_dns1035_label, name_is_path_segment, validate_object_meta};
@@ -11,31 +12,12 @@ use crate::registry::validation::json::flag_of;
 /// What embedded objects have against them.
 pub(super) fn errors(value: &Value, schema: &Value) -> ErrorList {
     let mut errs = ErrorList::new();
-    visit(value, schema, &Path::root(), &mut errs);
+    walk(value, schema, &Path::root(), &mut |value, schema, path| {
+        if value.is_object() && flag_of(schema, "x-kubernetes-embedded-resource") {
+            embedded(value, path, &mut errs);
+        }
+    });
     errs
-}
-
-fn visit(value: &Value, schema: &Value, path: &Path<'_>, errs: &mut ErrorList) {
-    match value {
-        Value::Object(o) => {
-            if flag_of(schema, "x-kubernetes-embedded-resource") {
-                embedded(value, path, errs);
-            }
-            let additional = &schema["additionalProperties"];
-            for (k, v) in o {
-                let of = &schema["properties"][k.as_str()];
-                match (of.is_object(), additional.is_object()) {
-                    (true, _) => visit(v, of, &path.child(k), errs),
-                    (_, true) => visit(v, additional, &path.key(k), errs),
-                    _ => {}
-                }
-            }
-        }
-        Value::Array(items) if schema["items"].is_object() => {
-            items.iter().enumerate().for_each(|(i, v)| visit(v, &schema["items"], &path.index(i), errs));
-        }
-        _ => {}
-    }
 }
 
 fn embedded(value: &Value, path: &Path<'_>, errs: &mut ErrorList) {
