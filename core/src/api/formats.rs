@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use super::validation::{matches_dns1123_label, matches_dns1123_subdomain, parse_cidr_sloppy, parse_ip_sloppy};
+
 /// The formats of strings, without their dashes.
 const KNOWN: &[&str] = &[
     "bsonobjectid",
@@ -54,13 +56,9 @@ pub fn holds(format: &str, text: &str) -> bool {
         "datetime" => is_datetime(text),
         "date" => is_date(text),
         "duration" => is_duration(text),
-        "ipv4" => sloppy_ip(text).is_some() && text.contains('.'),
+        "ipv4" => parse_ip_sloppy(text).is_some() && text.contains('.'),
         "ipv6" => text.contains(':') && text.parse::<IpAddr>().is_ok(),
-        "cidr" => text.split_once('/').is_some_and(|(ip, bits)| {
-            let plain = !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit());
-            sloppy_ip(ip)
-                .is_some_and(|ip| plain && bits.parse::<u16>().is_ok_and(|b| b <= if ip.is_ipv4() { 32 } else { 128 }))
-        }),
+        "cidr" => parse_cidr_sloppy(text).is_some(),
         "mac" => is_mac(text),
         "uuid" => is_uuid(text, &[]),
         "uuid3" => is_uuid(text, &[(12, "3")]),
@@ -86,8 +84,8 @@ pub fn holds(format: &str, text: &str) -> bool {
         "isbn13" => is_isbn13(text),
         "creditcard" => is_card(text),
         "bsonobjectid" => text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit()),
-        "k8sshortname" => text.len() <= 63 && is_label(text),
-        "k8slongname" => text.len() <= 253 && text.split('.').all(is_label),
+        "k8sshortname" => text.len() <= 63 && matches_dns1123_label(text),
+        "k8slongname" => text.len() <= 253 && matches_dns1123_subdomain(text),
         _ => true,
     }
 }
@@ -169,17 +167,6 @@ fn is_duration(text: &str) -> bool {
         found |= !unit.is_empty() && UNITS.iter().any(|all| named(all));
     }
     found
-}
-
-/// An address whose numbers may begin with zeros.
-fn sloppy_ip(text: &str) -> Option<IpAddr> {
-    if text.contains(':') {
-        return text.parse().ok();
-    }
-    let parts: Vec<&str> = text.split('.').collect();
-    let plain = |p: &str| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit());
-    let numbers: Option<Vec<u8>> = parts.iter().map(|p| if plain(p) { p.parse().ok() } else { None }).collect();
-    <[u8; 4]>::try_from(numbers?).ok().map(IpAddr::from)
 }
 
 /// Six, eight or twenty bytes in pairs or in fours.
@@ -290,11 +277,4 @@ fn is_card(text: &str) -> bool {
     let doubled = |d: u32| if d > 4 { d * 2 - 9 } else { d * 2 };
     let sum: u32 = all.iter().rev().enumerate().map(|(i, d)| if i % 2 == 1 { doubled(*d) } else { *d }).sum();
     known && sum.is_multiple_of(10)
-}
-
-fn is_label(text: &str) -> bool {
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let bytes = text.as_bytes();
-    matches!((bytes.first(), bytes.last()), (Some(a), Some(b)) if good(*a) && good(*b))
-        && bytes.iter().all(|b| good(*b) || *b == b'-')
 }

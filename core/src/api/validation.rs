@@ -75,11 +75,11 @@ fn shaped(s: &str, edge: fn(u8) -> bool, inner: fn(u8) -> bool) -> bool {
     }
 }
 
-fn matches_dns1123_label(s: &str) -> bool {
+pub(super) fn matches_dns1123_label(s: &str) -> bool {
     shaped(s, is_lower_alnum, |c| is_lower_alnum(c) || c == b'-')
 }
 
-fn matches_dns1123_subdomain(s: &str) -> bool {
+pub(super) fn matches_dns1123_subdomain(s: &str) -> bool {
     s.split('.').all(matches_dns1123_label)
 }
 
