@@ -31,6 +31,7 @@ mod tainteviction;
 mod ttl;
 mod ttlafterfinished;
 pub mod util;
+mod validatingadmissionpolicystatus;
 
 pub use context::{ControllerContext, start};
 pub(crate) use rootcacertpublisher::ROOT_CA;

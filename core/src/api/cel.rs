@@ -20,7 +20,7 @@ mod value;
 
 pub use eval::Outcome;
 pub use parse::is_identifier;
-pub use schema::{declared, to_val};
+pub use schema::{built_in, declared, named, to_val};
 pub use size::Shape;
 pub use types::{BOOL, INT, STRING, TIMESTAMP, Type};
 pub use value::{Question, Stage, Val, misnamed};

@@ -183,20 +183,25 @@ impl ApiServer {
 
     /// Applies to what the path names in the api-server's own name, whoever else manages the fields.
     pub(super) fn apply_own(&mut self, manager: &str, path: &str, body: &serde_json::Value) {
+        let caller = Caller { manager: manager.into(), ..self.loopback() };
+        // If etcd can't be reached, whatever is to be said is said at the next occasion.
+        let _ = self.apply_as(caller, path, body);
+    }
+
+    /// Applies to what the path names in the caller's name, whoever else manages the fields: a component's `Apply` with `Force`.
+    pub(crate) fn apply_as(&mut self, caller: Caller, path: &str, body: &serde_json::Value) -> Result<(), Status> {
         let request = Request {
             method: "PATCH".into(),
             path: path.to_owned(),
-            query: format!("fieldManager={manager}&force=true"),
+            query: format!("fieldManager={}&force=true", caller.manager),
             headers: vec![("Content-Type".into(), "application/apply-patch+yaml".into())],
             body: body.to_string().into_bytes(),
-            process: self.process,
+            process: caller.process,
             ..Request::default()
         };
         let query = url::Query::parse(&request.query);
         let info = RequestInfo::new(&request.method, path, &query);
-        let caller = Caller { manager: manager.into(), ..self.loopback() };
-        // If etcd can't be reached, whatever is to be said is said at the next occasion.
-        let _ = self.resource(&Context { request: &request, info, query, caller });
+        self.resource(&Context { request: &request, info, query, caller }).map(|_| ())
     }
 
     fn route(&mut self, request: &Request) -> Response {

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::api::object::{Kind, Obj, make_mut, typed_mut, typed_rc};
 use crate::api::status::Status;
 use crate::apiserver::binding::Bind;
@@ -369,6 +371,24 @@ impl Client {
             let done = s.update(c, "patch", id, (namespace, name), subresource, updater, &UpdateOptions::default())?;
             s.note_component_write(c, live, &done, subresource);
             Ok(done)
+        })
+        .await
+    }
+
+    /// Applies to the status of a cluster-wide object of any kind as the field manager `manager`, whoever else manages the fields:
+    /// client-go's `ApplyStatus` with `Force`. `body` is the object as far as it is applied.
+    pub async fn apply_status(
+        &self,
+        id: ResourceId,
+        name: &str,
+        manager: &str,
+        body: &Value,
+    ) -> Result<(), ClientError> {
+        let info = self.registry.info(id);
+        let path = format!("/apis/{}/{}/{}/{name}/status", info.group, info.version, info.resource);
+        self.call("patch", id, |s, c| {
+            let caller = Caller { process: c.process, user: c.user.clone(), manager: manager.into() };
+            s.apply_as(caller, &path, body)
         })
         .await
     }

@@ -133,4 +133,5 @@ fn start_controllers(component: ComponentContext, flags: Rc<[String]>) {
     super::clusterroleaggregation::start(&ctx);
     super::ephemeralvolume::start(&ctx);
     super::persistentvolume::start_protection(&ctx);
+    super::validatingadmissionpolicystatus::start(&ctx);
 }

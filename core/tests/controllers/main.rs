@@ -9,6 +9,7 @@ mod disruption;
 mod endpoints;
 mod harness;
 mod job;
+mod policies;
 mod resourcequota;
 mod speed;
 mod statefulset;

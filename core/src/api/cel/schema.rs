@@ -1,5 +1,5 @@
-//! Types and values of what a custom kind's schema describes. Models apiextensions `pkg/apiserver/schema/cel/model` and
-//! apiserver `pkg/cel/{common,escaping.go}`.
+//! Types and values of what a kind's schema describes. Models apiextensions `pkg/apiserver/schema/cel/model` and
+//! apiserver `pkg/cel/{common,escaping.go,types.go}`.
 
 use std::rc::Rc;
 
@@ -11,6 +11,7 @@ use super::items::Items;
 use super::parse::is_word;
 use super::types::{BOOL, BYTES, DOUBLE, DURATION, INT, STRING, TIMESTAMP, Type};
 use super::value::{Key, Val, parse_duration};
+use crate::api::schema::{Schema, Shape, TypeId};
 
 /// A property's name as expressions write it; nothing where they can't.
 pub(super) fn escape(name: &str) -> Option<String> {
@@ -64,11 +65,60 @@ pub fn declared(schema: &Value, root: bool) -> Option<Type> {
                     ("metadata".to_owned(), metadata()),
                 ]);
             }
-            Type::object("object", all)
+            Type::object(ANONYMOUS, all)
         }
         _ => return None,
     })
 }
+
+/// The type of what the API's own schema describes; nothing where expressions see nothing of it. Upstream's OpenAPI gives
+/// quantities and free JSON no type, so they and lists and maps of them are not seen.
+pub fn built_in(schema: &Schema, id: TypeId) -> Option<Type> {
+    within(schema, id, &mut Vec::new())
+}
+
+fn within(schema: &Schema, id: TypeId, outer: &mut Vec<TypeId>) -> Option<Type> {
+    let ty = schema.get(id);
+    Some(match &ty.shape {
+        // A type that holds itself is an object of which nothing is known.
+        Shape::Struct(_) if outer.contains(&id) => Type::object(ANONYMOUS, []),
+        Shape::Struct(of) => {
+            outer.push(id);
+            let fields = of.fields.iter().filter_map(|f| Some((escape(f.json)?, within(schema, f.ty, outer)?)));
+            let fields: Vec<(String, Type)> = fields.collect();
+            outer.pop();
+            Type::object(ANONYMOUS, fields)
+        }
+        Shape::Map(of) => Type::map(STRING, within(schema, *of, outer)?),
+        Shape::List(of) => Type::list(within(schema, *of, outer)?),
+        Shape::String | Shape::Duration => STRING,
+        Shape::Bool => BOOL,
+        Shape::Int32 | Shape::Int64 => INT,
+        Shape::Float64 => DOUBLE,
+        Shape::Bytes => BYTES,
+        Shape::Time | Shape::MicroTime => TIMESTAMP,
+        Shape::IntOrString => Type::Dyn,
+        Shape::Any if matches!(ty.name, "runtime.RawExtension" | "meta/v1.FieldsV1") => Type::object(ANONYMOUS, []),
+        Shape::Any | Shape::Quantity => return None,
+    })
+}
+
+/// The same type where the objects that have no name yet are named after where they are.
+pub fn named(ty: &Type, name: &str) -> Type {
+    match ty {
+        Type::Object(o) => {
+            let own = if o.name == ANONYMOUS { name } else { &o.name };
+            let field = |(f, t): (&String, &Type)| (f.clone(), named(t, &format!("{own}.{f}")));
+            Type::object(own, o.fields.iter().map(field))
+        }
+        Type::List(of) => Type::list(named(of, &format!("{name}.@idx"))),
+        Type::Map(key, of) => Type::map((**key).clone(), named(of, &format!("{name}.@elem"))),
+        other => other.clone(),
+    }
+}
+
+/// What an object is called until it is named after its place.
+const ANONYMOUS: &str = "object";
 
 /// A value as its schema has it.
 pub fn to_val(v: &Value, schema: &Value, root: bool) -> Val {

@@ -77,6 +77,43 @@ pub(crate) fn patch_type(kind: &str) -> Type {
     if kind == "JSONPatch" { Type::list(made("JSONPatch")) } else { made("Object") }
 }
 
+/// What is known of the objects that a policy is asked about.
+pub(crate) struct Typing {
+    /// The type of `object` and `oldObject`.
+    pub object: Type,
+    /// The type of `params`, if they can be named.
+    pub params: Option<Type>,
+}
+
+impl Typing {
+    /// What is wrong with an expression whose objects are of these types, in cel-go's words.
+    /// Models apiserver `pkg/admission/plugin/policy/validating/typechecking.go`.
+    pub(crate) fn check(&self, text: &str, variables: &Declared) -> Result<(), String> {
+        self.output(text, variables).map(|_| ())
+    }
+
+    /// The variables of a policy whose objects are of these types.
+    pub(crate) fn declared(&self, spec: &Value) -> Declared {
+        declared_by(spec, |text, all| self.output(text, all).ok())
+    }
+
+    fn output(&self, text: &str, variables: &Declared) -> Result<Type, String> {
+        let mut all = vec![
+            ("namespaceObject", namespace()),
+            ("request", request()),
+            ("object", self.object.clone()),
+            ("oldObject", self.object.clone()),
+            ("authorizer", Type::Named(AUTHORIZER)),
+            ("variables", Type::object(VARIABLES, variables.iter().cloned())),
+        ];
+        all.extend(self.params.iter().map(|t| ("params", t.clone())));
+        Program::compile(text, &all).map(|p| p.output)
+    }
+}
+
+const AUTHORIZER: &str = "kubernetes.authorization.Authorizer";
+const VARIABLES: &str = "kubernetes.variables";
+
 /// What an expression may name besides what it is about.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Known<'a> {
@@ -95,14 +132,14 @@ pub(crate) fn compile(text: &str, known: Known<'_>, wanted: &[Type]) -> Result<P
         all.push(("params", Type::Dyn));
     }
     if known.authorizer {
-        all.push(("authorizer", Type::Named("kubernetes.authorization.Authorizer")));
+        all.push(("authorizer", Type::Named(AUTHORIZER)));
         all.push(("authorizer.requestResource", Type::Named("kubernetes.authorization.ResourceCheck")));
     }
     if known.patches {
         all.extend([("Object", Type::TypeOf), ("JSONPatch", Type::TypeOf)]);
     }
     if let Some(declared) = known.variables {
-        all.push(("variables", Type::object("kubernetes.variables", declared.iter().cloned())));
+        all.push(("variables", Type::object(VARIABLES, declared.iter().cloned())));
     }
     let program = Program::compile(text, &all).map_err(|e| format!("compilation failed: {e}"))?;
     if wanted.is_empty() || wanted.contains(&program.output) {
@@ -128,11 +165,28 @@ pub(crate) fn check(text: &str, shown: &str, known: Known<'_>, wanted: &[Type], 
 
 /// The variables of a policy with their types; those that don't fit are of any.
 pub(crate) fn declared(spec: &Value, known: Known<'_>) -> Declared {
+    declared_by(spec, |text, all| {
+        compile(text, Known { variables: Some(all), ..known }, &[]).ok().map(|program| program.output)
+    })
+}
+
+fn declared_by(spec: &Value, output: impl Fn(&str, &Declared) -> Option<Type>) -> Declared {
     let mut all = Declared::new();
     for v in list_of(spec, "variables") {
-        let program = compile(str_of(v, "expression"), Known { variables: Some(&all), ..known }, &[]);
-        let output = program.map_or(Type::Dyn, |p| p.output);
-        all.push((str_of(v, "name").to_owned(), output));
+        let of = output(str_of(v, "expression"), &all).map_or(Type::Dyn, |t| kept(&t));
+        all.push((str_of(v, "name").to_owned(), of));
     }
     all
+}
+
+/// As much of a type as a variable keeps: of an object nothing. Models `convertCelTypeToDeclType` of apiserver
+/// `pkg/admission/plugin/cel/composition.go`.
+fn kept(t: &Type) -> Type {
+    match t {
+        Type::List(of) => Type::list(kept(of)),
+        Type::Map(key, of) => Type::map(kept(key), kept(of)),
+        Type::Null => Type::Null,
+        Type::Named("bool" | "bytes" | "double" | "duration" | "int" | "string" | "timestamp" | "uint") => t.clone(),
+        _ => Type::Dyn,
+    }
 }
