@@ -1,5 +1,7 @@
 //! What a part of an object was before it was changed. Models apiserver `pkg/cel/common/equality.go`.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::registry::validation::json::{opt_str, texts_of};
@@ -25,19 +27,19 @@ impl<'a> Correlated<'a> {
         schema.is_object().then_some(Correlated { new, old, schema })
     }
 
-    /// An item: only in maps that are lists can it be told which one it was.
-    pub fn index(self, i: usize) -> Option<Self> {
-        let new = self.new.as_array()?.get(i)?;
-        let old = old_item(new, self.old, self.schema)?;
-        let schema = &self.schema["items"];
-        schema.is_object().then_some(Correlated { new, old, schema })
+    /// Its items, if it is a list whose items are told apart by keys: of others it can't be told which one each was.
+    pub fn items(self) -> Option<CorrelatedItems<'a>> {
+        let (old, schema) = (OldItems::of(self.old, self.schema)?, &self.schema["items"]);
+        schema.is_object().then_some(CorrelatedItems { old, schema })
     }
 
     /// `CachedDeepEqual`: the order of maps that are lists doesn't matter.
     pub fn is_same(self) -> bool {
         match (self.new, self.old) {
             (Value::Array(new), Value::Array(old)) if is_map(self.schema) => {
-                new.len() == old.len() && (0..new.len()).all(|i| self.index(i).is_some_and(Correlated::is_same))
+                let items = self.items();
+                let same = |v| items.as_ref().and_then(|items| items.item(v)).is_some_and(Correlated::is_same);
+                new.len() == old.len() && new.iter().all(same)
             }
             (Value::Object(new), Value::Object(old)) => {
                 new.len() == old.len() && new.keys().all(|k| self.key(k).is_some_and(Correlated::is_same))
@@ -51,11 +53,50 @@ fn is_map(schema: &Value) -> bool {
     opt_str(schema, "x-kubernetes-list-type") == Some("map")
 }
 
-/// What an item of a list was before.
-pub(super) fn old_item<'a>(item: &Value, old: &'a Value, schema: &Value) -> Option<&'a Value> {
-    if !is_map(schema) || !item.is_object() {
-        return None;
+/// The items of a list with what they were.
+pub(super) struct CorrelatedItems<'a> {
+    old: OldItems<'a>,
+    schema: &'a Value,
+}
+
+impl<'a> CorrelatedItems<'a> {
+    /// An item, if it was there.
+    pub fn item(&self, new: &'a Value) -> Option<Correlated<'a>> {
+        Some(Correlated { new, old: self.old.item(new)?, schema: self.schema })
     }
-    let keys = texts_of(schema, "x-kubernetes-list-map-keys");
-    old.as_array()?.iter().find(|o| keys.iter().all(|k| o[*k] == item[*k]))
+}
+
+/// The items that a list had before, by their keys.
+pub(super) struct OldItems<'a> {
+    keys: Vec<&'a str>,
+    by_key: BTreeMap<String, &'a Value>,
+}
+
+impl<'a> OldItems<'a> {
+    /// The items of a list, if its schema says that keys tell them apart.
+    pub fn of(old: &'a Value, schema: &'a Value) -> Option<Self> {
+        if !is_map(schema) {
+            return None;
+        }
+        let keys = texts_of(schema, "x-kubernetes-list-map-keys");
+        let mut by_key = BTreeMap::new();
+        for item in old.as_array()? {
+            by_key.entry(key_of(item, &keys)).or_insert(item);
+        }
+        Some(OldItems { keys, by_key })
+    }
+
+    /// What an item was.
+    pub fn item(&self, new: &Value) -> Option<&'a Value> {
+        if !new.is_object() {
+            return None;
+        }
+        self.by_key.get(&key_of(new, &self.keys)).copied()
+    }
+}
+
+/// The values of an item's keys as JSON writes them, which is unlike for unlike values.
+fn key_of(item: &Value, keys: &[&str]) -> String {
+    let values: Vec<String> = keys.iter().map(|k| item[*k].to_string()).collect();
+    values.join(",")
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::correlated::{Correlated, old_item};
+use super::correlated::{Correlated, CorrelatedItems, OldItems};
 use crate::api::cel::{self, Program, Type, Val};
 use crate::api::field::{Error, ErrorList, ErrorType, Path, quote};
 use crate::registry::validation::dynamic::extensions::field_path;
@@ -130,8 +130,21 @@ impl<'a> Was<'a> {
         }
     }
 
-    fn index(self, i: usize) -> Was<'a> {
-        self.own.map_or(self, |own| Was { own: own.index(i), around: self.own })
+    fn items(self) -> WasItems<'a> {
+        WasItems { list: self, own: self.own.and_then(Correlated::items) }
+    }
+}
+
+/// The items of a list with what they were.
+struct WasItems<'a> {
+    list: Was<'a>,
+    own: Option<CorrelatedItems<'a>>,
+}
+
+impl<'a> WasItems<'a> {
+    fn item(&self, new: &'a Value) -> Was<'a> {
+        let own = || self.own.as_ref().and_then(|items| items.item(new));
+        self.list.own.map_or(self.list, |list| Was { own: own(), around: Some(list) })
     }
 }
 
@@ -195,9 +208,10 @@ impl Node {
         match pair.new {
             Value::Array(items) => {
                 let Some(node) = &self.items else { return Ok(()) };
+                let (old, was) = (pair.old.and_then(|old| OldItems::of(old, &self.schema)), pair.was.items());
                 for (i, new) in items.iter().enumerate() {
-                    let old = pair.old.and_then(|old| old_item(new, old, &self.schema));
-                    let pair = Pair { new, old, was: pair.was.index(i) };
+                    let old = old.as_ref().and_then(|old| old.item(new));
+                    let pair = Pair { new, old, was: was.item(new) };
                     node.visit(pair, &path.index(i), (&mut *found, &mut *budget))?;
                 }
             }

@@ -293,8 +293,9 @@ impl Checker<'_> {
     fn list(&self, found: &mut Found, items: &[Value], place: &Place<'_>) {
         let schema = &place.schema["items"];
         if schema.is_object() {
+            let before = place.was.and_then(Correlated::items);
             for (i, value) in items.iter().enumerate() {
-                let was = place.was.and_then(|w| w.index(i));
+                let was = before.as_ref().and_then(|b| b.item(value));
                 let path = format!("{}[{i}]", place.path);
                 found.merge(self.ratcheted(&Place { value, schema, path: &path, was }));
             }
@@ -304,8 +305,8 @@ impl Checker<'_> {
             self.invalid(found, place, &json!(size), &format!("should have at least {min} items"));
         }
         self.at_most("maxItems", "items", size, found, place);
-        let twice = items.iter().enumerate().any(|(i, a)| items.iter().skip(i + 1).any(|b| a == b));
-        if flag_of(place.schema, "uniqueItems") && twice {
+        let twice = || items.iter().enumerate().any(|(i, a)| items.iter().skip(i + 1).any(|b| a == b));
+        if flag_of(place.schema, "uniqueItems") && twice() {
             self.invalid(found, place, &json!(""), "shouldn't contain duplicates");
         }
         found.passed += 1;
