@@ -14,6 +14,7 @@ mod library;
 mod parse;
 mod schema;
 mod size;
+mod tree;
 mod types;
 mod url;
 mod value;
@@ -27,7 +28,7 @@ pub use value::{Question, Stage, Val, misnamed};
 
 use check::Checker;
 use eval::Evaluator;
-use parse::{Complaint, Expr, Kind};
+use tree::{Complaint, Expr, Kind};
 
 /// What one evaluation may cost.
 const CALL_COST_MAX: u64 = 1_000_000;
@@ -57,7 +58,7 @@ fn show(text: &str, complaints: &[Complaint]) -> String {
 }
 
 fn show_one(text: &str, c: &Complaint) -> String {
-    if c.at == parse::NOWHERE {
+    if c.at == tree::NOWHERE {
         return format!("ERROR: <input>:-1:0: {}", c.message);
     }
     let before: String = text.chars().take(c.at).collect();
@@ -123,7 +124,7 @@ impl Program {
     /// Why it can't be made ready to be evaluated, though it is right: what is constant in it makes no sense.
     pub fn fault(&self) -> Option<String> {
         let mut found = None;
-        parse::each(&self.tree, &mut |e| {
+        tree::each(&self.tree, &mut |e| {
             if found.is_none() {
                 found = fault_of(e);
             }
@@ -133,7 +134,7 @@ impl Program {
 
     /// Whether it names a variable.
     pub fn uses(&self, name: &str) -> bool {
-        parse::names(&self.tree, name)
+        tree::names(&self.tree, name)
     }
 
     /// Evaluates it; what that cost.

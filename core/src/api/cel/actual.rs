@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::parse::{Expr, Kind};
+use super::tree::{Expr, Kind};
 use super::value::Val;
 
 /// What a list costs to make, and a map, and an object.

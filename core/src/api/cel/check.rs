@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::parse::{Complaint, Expr, Field, Fold, Kind};
+use super::tree::{Complaint, Expr, Field, Fold, Kind};
 use super::types::{self, BOOL, Bound, INT, STRING, Type, fits, overloads, resolve};
 use super::value::Val;
 use super::{format, functions};

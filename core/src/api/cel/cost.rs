@@ -2,8 +2,8 @@
 //! Models cel-go `checker/cost.go`, and the costs of functions in apiserver `pkg/cel/library/cost.go`.
 
 use super::check::{Checker, entries_of};
-use super::parse::{Expr, Fold, Kind};
 use super::size::{Range, Shape, UNKNOWN, fixed};
+use super::tree::{Expr, Fold, Kind};
 use super::types::{BYTES, STRING, Type, overloads};
 use super::value::Val;
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::Authorize;
 use super::actual::{self, LIST, MAP, MESSAGE, is_attribute, is_choice, is_constant};
 use super::functions;
-use super::parse::{Expr, Fold, Kind};
+use super::tree::{Expr, Fold, Kind};
 use super::types::{NAMES, overloads};
 use super::value::{Key, Val};
 

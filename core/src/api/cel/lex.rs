@@ -1,6 +1,6 @@
 //! From text to tokens. Models cel-go `parser/gen/CEL.g4` and `parser/unescape.go`.
 
-use super::parse::Complaint;
+use super::tree::Complaint;
 
 /// A word, a number, a text or an operator.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,6 +17,8 @@ use crate::page::words;
 const HOLDS_MAX: usize = 300;
 /// Of these at most so many are nodes.
 const NODES_MAX: usize = 200;
+/// So many elements more are made in one turn: two hundred at once would be a long task.
+const SLICE: usize = 60;
 /// While there are this few, each is a stop of the Tab key; when there are more, the arrow keys go from one to the next.
 const STOPS_MAX: usize = 40;
 
@@ -169,6 +171,19 @@ fn focus(testid: &str) {
     }
 }
 
+/// How many elements there may be by now, of all that there are to be: some more in every turn.
+#[hook]
+fn use_slices(all: usize) -> usize {
+    let made = use_state(|| SLICE);
+    let setter = made.setter();
+    use_effect_with((*made, all), move |(made, all)| {
+        let more = made + SLICE;
+        let turn = (made < all).then(|| gloo::timers::callback::Timeout::new(0, move || setter.set(more)));
+        move || drop(turn)
+    });
+    *made
+}
+
 /// The elements.
 #[component]
 pub fn Holds(props: &HoldsProps) -> Html {
@@ -219,8 +234,10 @@ pub fn Holds(props: &HoldsProps) -> Html {
             }
         })
     };
+    let made = use_slices(all.len());
     let held: Html = all
         .iter()
+        .take(made)
         .map(|h| {
             let r = h.place;
             let style = format!("left:{:.1}px;top:{:.1}px;width:{:.1}px;height:{:.1}px", r.x, r.y, r.w, r.h);

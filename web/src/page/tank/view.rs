@@ -149,7 +149,7 @@ pub fn Tank(props: &Props) -> Html {
             let alive = Rc::new(Cell::new(true));
             let tick: Rc<RefCell<Tick>> = Rc::default();
             let (again, stay, size) = (tick.clone(), alive.clone(), Cell::new((0.0, 0.0)));
-            let rested_ms = Rc::new(Cell::new(0.0));
+            let (rested_ms, held_soon) = (Rc::new(Cell::new(0.0)), Rc::new(Cell::new(false)));
             *tick.borrow_mut() = Some(Closure::new(move || {
                 if !stay.get() {
                     return;
@@ -171,9 +171,16 @@ pub fn Tank(props: &Props) -> Html {
                     }
                 }
                 let now = glass.borrow().picture.layout.size;
-                // When the glass gets another size or things other places, what can be held goes along.
-                if size.replace(now) != now || glass.borrow().is_held_late(began_ms) {
-                    redraw.force_update();
+                // When the glass gets another size or things other places, what can be held goes along: in a turn of its own, for
+                // what is shown after it is a turn too.
+                let due = size.replace(now) != now || glass.borrow().is_held_late(began_ms);
+                if due && !held_soon.replace(true) {
+                    let (redraw, held_soon) = (redraw.clone(), held_soon.clone());
+                    let hold = move || {
+                        held_soon.set(false);
+                        redraw.force_update();
+                    };
+                    gloo::timers::callback::Timeout::new(0, hold).forget();
                 }
                 ask(&again);
             }));
