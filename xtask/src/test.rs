@@ -152,7 +152,9 @@ fn real_clients(tally: &mut Tally, rest: &[OsString]) -> Result<()> {
     let clients = clients::ensure()?;
     let step = report::step("real clients");
     let mut cargo = Command::new(toolchain::current_cargo());
-    cargo.current_dir(paths::root()).env(OPT_LEVEL.0, OPT_LEVEL.1).arg("build").args(ALL).args(["--bin", "podarium"]);
+    // With a test among what is built, features are those of the native tests: without it all dependencies would be compiled again.
+    let server_and_test = ["--bin", "podarium", "--test", "clients"];
+    cargo.current_dir(paths::root()).env(OPT_LEVEL.0, OPT_LEVEL.1).arg("build").args(ALL).args(server_and_test);
     process::run(&mut cargo)?;
     let mut cargo = Command::new(toolchain::current_cargo());
     cargo.arg("test").args(ALL).args(["--test", "clients"]);
