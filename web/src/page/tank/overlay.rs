@@ -11,6 +11,9 @@ use super::route::Route;
 use crate::page::model::Model;
 use crate::page::words;
 
+/// When more edges than this are seen each is a hair's breadth wide, whatever it carries: browsers without a GPU draw lines that aren't
+/// wider in a sixth of the time, on the main thread, and so many lines are a web, not lines.
+const WIDE_EDGES_MAX: usize = 32;
 /// Arcs drawn at one time.
 const ARCS_MAX: usize = 300;
 
@@ -50,15 +53,15 @@ impl Scene<'_> {
     /// Edges exist while they are used; the busier, the stronger.
     fn edges(&self, motion: &Motion) {
         self.c.set_stroke_style_str(self.p.accent);
-        for e in &motion.edges {
-            let Some(route) = &e.route else { continue };
+        let seen = motion.edges.iter().filter_map(|e| {
             let fade = 1.0 - ((self.now_ms - e.used_ms) / FADE_MS).clamp(0.0, 1.0);
-            if fade <= 0.0 {
-                continue;
-            }
+            (fade > 0.0).then_some((e, e.route.as_ref()?, fade))
+        });
+        let many = seen.clone().count() > WIDE_EDGES_MAX;
+        for (e, route, fade) in seen {
             let busy = (e.load.ln_1p() / 6.0).clamp(0.0, 1.0);
             self.c.set_global_alpha(fade * (0.25 + 0.45 * busy));
-            self.c.set_line_width(1.0 + 1.6 * busy);
+            self.c.set_line_width(if many { 1.0 } else { 1.0 + 1.6 * busy });
             self.line(route.points());
             self.c.stroke();
         }
