@@ -10,11 +10,11 @@ use crate::page::ui::Pick;
 use crate::page::words;
 
 impl Scene<'_> {
-    /// Whether a pane is small and its node well.
+    /// Whether a pane is small and its node well, or on its way.
     pub(super) fn is_plain(&self, m: &Model, n: &NodeView) -> bool {
         self.l.detail == Detail::Dense
             && n.powered
-            && n.health == NodeHealth::Ready
+            && matches!(n.health, NodeHealth::Ready | NodeHealth::Joining)
             && !matches!(self.picked, Some(Pick::Node(id)) if *id == n.id)
             && (self.filter.is_empty() || !self.dimmed(&n.name, &words::node_state(n, m.silence_ns(n.id))))
     }
@@ -22,9 +22,11 @@ impl Scene<'_> {
     /// Draws the panes of which [`Scene::is_plain`] holds.
     pub(super) fn plain_panes(&self, panes: &[(&NodeView, Rect)]) {
         let c = self.c;
-        c.set_fill_style_str(self.p.edge);
-        for (_, r) in panes {
-            c.fill_rect(r.x, r.y, r.w, r.h);
+        for (colour, health) in [(self.p.edge, NodeHealth::Ready), (self.p.line, NodeHealth::Joining)] {
+            c.set_fill_style_str(colour);
+            for (_, r) in panes.iter().filter(|(n, _)| n.health == health) {
+                c.fill_rect(r.x, r.y, r.w, r.h);
+            }
         }
         c.set_fill_style_str(self.p.glass);
         for (_, r) in panes {
