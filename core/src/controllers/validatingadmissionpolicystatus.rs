@@ -4,6 +4,7 @@
 mod type_checker;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -18,9 +19,19 @@ const NAME: &str = "validatingadmissionpolicy-status-controller";
 const GROUP: &str = "admissionregistration.k8s.io";
 const KIND: &str = "ValidatingAdmissionPolicy";
 const WORKERS: usize = 5;
+/// It begins when a cluster has booted: before that nobody has made a policy, and the first screen does without its code.
+const BEGINS_AFTER: Duration = Duration::from_secs(30);
 
 /// Starts the controller.
 pub fn start(ctx: &ControllerContext) {
+    let own = ctx.clone();
+    ctx.spawn(async move {
+        own.sim().sleep(BEGINS_AFTER).await;
+        begin(&own);
+    });
+}
+
+fn begin(ctx: &ControllerContext) {
     let client = ctx.client(NAME);
     let Some(id) = client.registry().find_kind(GROUP, KIND) else { return };
     let policies = ctx.informers().object(id, &client);

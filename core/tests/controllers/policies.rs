@@ -20,6 +20,13 @@ fn says(field: &str, warnings: &[(&str, &str)]) -> Value {
     json!({"fieldRef": field, "warning": told.join("\n")})
 }
 
+/// A control plane whose controllers have all begun.
+fn booted() -> Plane {
+    let plane = Plane::start(&["worker-1"]);
+    plane.run(15.0);
+    plane
+}
+
 /// What the status of a policy with these rules and this spec says of types; names that hold the time are cut.
 fn checked(plane: &Plane, name: &str, rules: &[Value], spec: Value) -> Value {
     plane.must("POST", POLICIES, &policy(name, rules, spec));
@@ -31,7 +38,7 @@ fn checked(plane: &Plane, name: &str, rules: &[Value], spec: Value) -> Value {
 
 #[test]
 fn expressions_are_checked_against_what_they_match() {
-    let plane = Plane::start(&["worker-1"]);
+    let plane = booted();
     let apps = || vec![rule(&["apps"], &["v1"], &["deployments", "replicasets", "deployments/scale", "nothing"])];
     let pods = || vec![rule(&[""], &["v1"], &["pods"])];
     let one = |expression: &str| json!({"validations": [{"expression": expression}]});
@@ -104,7 +111,7 @@ fn expressions_are_checked_against_what_they_match() {
 
 #[test]
 fn parameters_and_custom_kinds_have_types() {
-    let plane = Plane::start(&["worker-1"]);
+    let plane = booted();
     let text = json!({"type": "string"});
     let spec = json!({"type": "object", "properties": {"max": {"type": "integer"}, "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}});
     let schema = json!({"type": "object", "properties": {"spec": spec, "note": text}});
@@ -147,7 +154,7 @@ fn parameters_and_custom_kinds_have_types() {
 
 #[test]
 fn a_change_is_checked_again_and_has_its_manager() {
-    let plane = Plane::start(&["worker-1"]);
+    let plane = booted();
     let path = format!("{POLICIES}/p");
     let rules = [rule(&[""], &["v1"], &["pods"])];
     plane.must("POST", POLICIES, &policy("p", &rules, json!({"validations": [{"expression": "object.x == 1"}]})));
