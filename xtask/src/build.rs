@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::compress::{self, Effort};
 use crate::guests;
+use crate::lean::lean;
 use crate::paths;
 use crate::process;
 use crate::report::{self, Context as _, Result};
@@ -92,7 +93,7 @@ fn build(flavour: Flavour, binaries: &[&str]) -> Result<PathBuf> {
             if file.ends_with("_bg.wasm") {
                 site.add_module(name, &bytes, &wasm_dir, flavour)?;
             } else {
-                site.add(Path::new(&file), &bytes)?;
+                site.add(Path::new(&file), &lean(Path::new(&file), &bytes))?;
             }
         }
     }
@@ -100,7 +101,7 @@ fn build(flavour: Flavour, binaries: &[&str]) -> Result<PathBuf> {
     for file in files_below(&statics)? {
         let bytes = fs::read(&file).context(file.display())?;
         let name = file.strip_prefix(&statics).context("a static file")?;
-        site.add(name, &bytes)?;
+        site.add(name, &lean(name, &bytes))?;
     }
     for guest in &guests {
         let bytes = fs::read(guest).context(guest.display())?;

@@ -10,6 +10,7 @@ mod compress;
 mod dist;
 mod first_screen;
 mod guests;
+mod lean;
 mod paths;
 mod process;
 mod report;
