@@ -375,7 +375,7 @@ impl Client {
         .await
     }
 
-    /// Applies to the status of a cluster-wide object of any kind as the field manager `manager`, whoever else manages the fields:
+    /// Applies to the status of a cluster-wide object of a group with a name as the field manager `manager`, whoever else manages the fields:
     /// client-go's `ApplyStatus` with `Force`. `body` is the object as far as it is applied.
     pub async fn apply_status(
         &self,

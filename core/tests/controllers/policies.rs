@@ -96,6 +96,12 @@ fn expressions_are_checked_against_what_they_match() {
                 "validations": [{"expression": "variables.spec.nothing == 1 && variables.wrong.a == 1"}]}),
             json!({}),
         ),
+        // Of raw objects it is known that they are objects.
+        (
+            vec![rule(&["apps"], &["v1"], &["controllerrevisions"])],
+            one("object.data.x == 1"),
+            single("apps/v1, Kind=ControllerRevision", &undefined("object.data.x == 1", 12, "x")),
+        ),
         // Two kinds of that name and version, in two groups.
         (
             vec![rule(&[""], &["v1"], &["events"])],
